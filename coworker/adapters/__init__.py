@@ -1,0 +1,1 @@
+"""How people reach it: one file per platform."""

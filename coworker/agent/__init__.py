@@ -1,0 +1,1 @@
+"""How it thinks: the pure fold, the one loop, and what the model is shown."""

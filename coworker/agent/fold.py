@@ -1,0 +1,274 @@
+"""The state of a conversation as a pure function of its entries, and the next action.
+
+It knows no clock, no store and no model: the same entries always give the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from coworker.store.log import InboxRow
+from coworker.types import Call, Entry, Json, Verdict
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A tool call without a result. `starts` counts how often it was begun."""
+
+    call: Call
+    verdict: Verdict | None = None
+    starts: int = 0
+    ask: Json | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """What the entries so far amount to. `run` is 0 between runs, else its first entry's seq."""
+
+    base: Json = field(default_factory=dict)
+    next_seq: int = 1
+    run: int = 0
+    started_at: int = 0
+    heard_at: int = 0
+    """When a person last spoke; waiting for them is not working time."""
+    senders: list[str] = field(default_factory=list)
+    words: list[Json] = field(default_factory=list)
+    steps: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    context_tokens: int = 0
+    calls: dict[str, OpenCall] = field(default_factory=dict)
+    done: list[Json] = field(default_factory=list)
+    seen: dict[str, int] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    too_long: bool = False
+    compactions: int = 0
+    asks: int = 0
+    """How many questions this conversation has ever asked; they are numbered from 1."""
+
+    def apply(self, entry: Entry) -> None:
+        """Take one more entry into account."""
+        self.next_seq = entry.seq + 1
+        step = _STEPS.get(entry.kind)
+        if step:
+            step(self, entry)
+
+    @property
+    def repeats(self) -> int:
+        """How often the most repeated call of this run returned exactly the same."""
+        return max(self.seen.values(), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Somebody must answer first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Somebody said stop."""
+
+    rows: Sequence[InboxRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Answers to questions, and word that something we said has arrived."""
+
+    rows: Sequence[InboxRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A run starts with these messages."""
+
+    rows: Sequence[InboxRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """These messages join the run that is under way."""
+
+    rows: Sequence[InboxRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """These calls need the gate, their tool, or their recovery."""
+
+    calls: Sequence[OpenCall]
+
+
+@dataclass(frozen=True, slots=True)
+class Compact:
+    """The history has grown too long to go on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """Ask the model."""
+
+
+Action = Idle | Wait | Cancel | Receive | Begin | Steer | Act | Compact | Think
+
+
+def fold(entries: Iterable[Entry]) -> State:
+    """The state after these entries, oldest first."""
+    state = State()
+    for entry in entries:
+        state.apply(entry)
+    return state
+
+
+def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
+    """What to do next, given the inbox. The model is asked only when no call is open."""
+    if stops := _of_kind(inbox, "stop"):
+        return Cancel(stops)
+    if news := _of_kind(inbox, "answer", "sent"):
+        return Receive(news)
+    messages = _of_kind(inbox, "message")
+    if not state.run:
+        return Begin(messages) if messages else Idle()
+    if state.calls:
+        return _with_open_calls(state, messages)
+    if messages:
+        return Steer(messages)
+    return Compact() if _outgrown(state) else Think()
+
+
+def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
+    actionable = [call for call in state.calls.values() if call.ask is None]
+    if actionable:
+        return Act(actionable)
+    questions = [c for c in state.calls.values() if c.ask and not c.ask["approval"]]
+    return Receive(messages[:1]) if questions and messages else Wait()
+
+
+def _outgrown(state: State) -> bool:
+    limit: int = state.base.get("compact_at", 0)
+    return state.too_long or bool(limit and state.context_tokens > limit)
+
+
+def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
+    return [row for row in inbox if row.kind in kinds]
+
+
+def _base(state: State, entry: Entry) -> None:
+    """A base starts afresh; one made by a compaction carries the run it interrupted."""
+    carried = entry.body.get("carry", {})
+    state.base = entry.body
+    state.context_tokens, state.too_long = 0, False
+    for name, value in carried.items():
+        setattr(state, name, value)
+
+
+def _user(state: State, entry: Entry) -> None:
+    if not state.run:
+        state.run, state.started_at = entry.run, entry.at
+    state.heard_at = entry.at
+    state.senders.append(entry.body["sender"])
+    state.words.append(entry.body)
+
+
+def _assistant(state: State, entry: Entry) -> None:
+    body = entry.body
+    usage: dict[str, int] = body["usage"]
+    state.steps += 1
+    state.tokens += sum(usage.values())
+    state.cost_usd += body["cost_usd"]
+    state.context_tokens = sum(usage.values())
+    state.too_long = body["stop_reason"] == "model_context_window_exceeded"
+    if body.get("notice") and body["notice"] not in state.notices:
+        state.notices.append(body["notice"])
+    state.calls = {call.id: OpenCall(call) for call in calls_of(body)}
+
+
+def calls_of(body: Json) -> list[Call]:
+    """The tool calls of an assistant entry, with what makes one impossible to try."""
+    faults: dict[str, str] = body.get("malformed", {})
+    return [
+        Call(block["id"], block["name"], block["input"], faults.get(block["id"], ""))
+        for block in body["content"]
+        if block["type"] == "tool_use"
+    ]
+
+
+def _decision(state: State, entry: Entry) -> None:
+    state.calls[entry.body["call"]].verdict = entry.body["verdict"]
+
+
+def _tool_start(state: State, entry: Entry) -> None:
+    state.calls[entry.body["call"]].starts += 1
+
+
+def _tool_done(state: State, entry: Entry) -> None:
+    state.calls.pop(entry.body["call"], None)
+    state.done.append(entry.body)
+    key = entry.body["key"]
+    state.seen[key] = state.seen.get(key, 0) + 1
+
+
+def _ask(state: State, entry: Entry) -> None:
+    state.calls[entry.body["call"]].ask = entry.body
+    state.asks = entry.body["ask"]
+
+
+def _answer(state: State, entry: Entry) -> None:
+    state.heard_at = entry.at
+    waiting = state.calls[entry.body["call"]]
+    waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+
+
+def _summary(state: State, entry: Entry) -> None:
+    state.cost_usd += entry.body["cost_usd"]
+
+
+def _error(state: State, entry: Entry) -> None:
+    state.too_long = state.too_long or entry.body["what"] == "context_too_long"
+
+
+def _cancelled(state: State, _: Entry) -> None:
+    state.calls = {}
+
+
+def _reply(state: State, _: Entry) -> None:
+    """The run is over; what belonged to it alone goes."""
+    kept = State(
+        base=state.base,
+        next_seq=state.next_seq,
+        context_tokens=state.context_tokens,
+        too_long=state.too_long,
+        asks=state.asks,
+    )
+    for name in State.__slots__:
+        setattr(state, name, getattr(kept, name))
+
+
+_STEPS = {
+    "base": _base,
+    "user": _user,
+    "steer": _user,
+    "assistant": _assistant,
+    "decision": _decision,
+    "tool_start": _tool_start,
+    "tool_done": _tool_done,
+    "ask": _ask,
+    "answer": _answer,
+    "summary": _summary,
+    "error": _error,
+    "cancelled": _cancelled,
+    "reply": _reply,
+}
+
+
+def carried(state: State) -> Json:
+    """What a base made in the middle of a run must carry so that the run goes on."""
+    names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
+    more = ("done", "seen", "notices", "compactions", "asks")
+    return {name: getattr(state, name) for name in (*names, *more)}

@@ -1,0 +1,97 @@
+"""What goes into a model request and what comes out of it, as entries. It asks nobody itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from coworker.agent import words
+from coworker.agent.act import Ports
+from coworker.agent.context import Transcript, base, head
+from coworker.agent.fold import State
+from coworker.policy import budget
+from coworker.store.log import Conversation, InboxRow
+from coworker.types import Answer, EntryKind, Json, Person, Request
+
+Draft = tuple[EntryKind, Json]
+_MAX_COMPACTIONS = 3
+
+
+async def opening(
+    conversation: Conversation, ports: Ports, carry: Json | None = None
+) -> list[Draft]:
+    """The base of a conversation, the same for all, and what it should know of its own place."""
+    start = base(list(ports.tools.values()), ports.router.compact_at())
+    contexts = await ports.introduce(ports.repo_of(conversation.repo))
+    return [
+        ("base", {**start, "carry": carry} if carry else start),
+        *[("context", {"source": source, "text": text}) for source, text in contexts],
+    ]
+
+
+def heard(kind: EntryKind, rows: Sequence[InboxRow], ports: Ports) -> list[Draft]:
+    """Messages as entries that say who spoke, in what role and when."""
+    drafts: list[Draft] = []
+    for row in rows:
+        sender = row.body["sender"]
+        person = ports.people.find(sender) or Person(sender, "a stranger", "guest")
+        when = head(person, row.received_at, ports.config.zone)
+        drafts.append((kind, {"text": row.body["text"], "sender": sender, "head": when}))
+    return drafts
+
+
+def requested(
+    state: State, transcript: Transcript, conversation: Conversation, ports: Ports
+) -> Request:
+    """The next request: the base as it was laid down, and everything said since."""
+    repo = ports.repo_of(conversation.repo)
+    return Request(
+        system=state.base["system"],
+        tools=state.base["tools"],
+        messages=transcript.messages,
+        tier=state.base["tier"],
+        local_only=bool(repo and repo.local_only),
+    )
+
+
+def limit(state: State, request: Request, tokens: int, ports: Ports) -> str | None:
+    """The sentence for the limit that this request would pass, if any."""
+    if state.repeats >= words.MAX_REPEATS:
+        return words.repeated(state)
+    if state.compactions >= _MAX_COMPACTIONS:
+        return words.OUTGROWN
+    now = ports.clock.now_ms()
+    spent = budget.Spent(
+        steps=state.steps,
+        tokens=state.tokens,
+        run_usd=state.cost_usd,
+        day_usd=ports.log.spent_usd(words.midnight(now, ports.config.zone)),
+        minutes=(now - state.heard_at) / 60_000,
+        next_usd=ports.router.bound_usd(tokens, request.max_tokens, request.tier),
+    )
+    return budget.exceeded(spent, ports.config.budget)
+
+
+def assistant(answer: Answer) -> Json:
+    """The body of an `assistant` entry: the answer as received, with usage and price."""
+    return {
+        "content": answer.content,
+        "stop_reason": answer.stop_reason,
+        "model": answer.model,
+        "usage": dataclasses.asdict(answer.usage),
+        "cost_usd": answer.cost_usd,
+        "malformed": answer.malformed,
+        "notice": answer.notice,
+    }
+
+
+def receipt(state: State, before: Sequence[Draft], now: int) -> Json:
+    """What the host itself saw of the run: time, steps, calls, money, model."""
+    answers = [body for kind, body in before if kind == "assistant"]
+    return {
+        "seconds": round((now - (state.started_at or now)) / 1000, 3),
+        "steps": state.steps + len(answers),
+        "calls": len(state.done),
+        "cost_usd": round(state.cost_usd + sum(body["cost_usd"] for body in answers), 6),
+        "model": answers[-1]["model"] if answers else None,
+    }

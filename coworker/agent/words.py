@@ -1,0 +1,112 @@
+"""What the host itself says to people and to the model: true, plain sentences.
+
+It only phrases what the fold knows; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from coworker.agent.fold import State
+from coworker.types import Answer, Json
+
+MAX_REPEATS = 6
+_NUDGE_AT = 3
+NOTHING_RUNS = "Nothing is running here, so there was nothing to stop."
+STOPPED_CALL = "Stopped by a person before it finished; it may have happened in part."
+OUTGROWN = (
+    "This conversation no longer fits the model, even summarised, so I stopped. "
+    "Start a new conversation with what matters."
+)
+
+
+def final(answer: Answer) -> tuple[str, str, str] | None:
+    """(text, outcome, by) when this answer ends the run, None when the work goes on."""
+    if any(block["type"] == "tool_use" for block in answer.content):
+        return None
+    text = "\n\n".join(
+        b["text"] for b in answer.content if b["type"] == "text" and b["text"]
+    ).strip()
+    match answer.stop_reason:
+        case "pause_turn" | "model_context_window_exceeded":
+            return None
+        case "refusal":
+            return (
+                f"{answer.model} declined to answer this. Say it differently.",
+                "failed",
+                "host",
+            )
+        case "max_tokens":
+            note = (
+                "(The answer reached the output limit and ends here. Say “continue” for the rest.)"
+            )
+            return f"{text}\n\n{note}".strip(), "answered", "model"
+    if not text:
+        return (
+            f"{answer.model} ended without an answer. Ask again, perhaps in other words.",
+            "failed",
+            "host",
+        )
+    return text, "answered", "model"
+
+
+def with_notices(text: str, notices: Sequence[str]) -> str:
+    """The reply with what the person should know about how it came about."""
+    return "\n\n".join([text, *(f"({notice})" for notice in notices)])
+
+
+def stopped(state: State) -> str:
+    """The report after a stop: what was done, and what may have happened in part."""
+    begun = [call.call.name for call in state.calls.values() if call.starts]
+    partly = f" Cut short, perhaps done in part: {', '.join(begun)}." if begun else ""
+    return f"Stopped. {_so_far(state)}{partly}"
+
+
+def limited(sentence: str, state: State) -> str:
+    """The report after a limit."""
+    return f"{sentence} {_so_far(state)} Say “continue” to go on."
+
+
+def repeated(state: State) -> str:
+    """The sentence for a model that goes round in circles."""
+    key = max(state.seen, key=state.seen.__getitem__)
+    tool = next((body["tool"] for body in reversed(state.done) if body["key"] == key), "a tool")
+    times = state.seen[key]
+    return f"I stopped: the model made the same {tool} call {times} times, with the same result."
+
+
+def broke(reference: str) -> str:
+    """The sentence for a fault of our own."""
+    return (
+        f"Something broke inside coworker while it worked on this (reference {reference}). "
+        "Nothing more was done. Try again; if it happens again, report the reference with the log."
+    )
+
+
+def with_nudge(body: Json, state: State) -> Json:
+    """Tell a model that repeats itself so, once it is plain."""
+    times = state.seen.get(body["key"], 0) + 1
+    if times < _NUDGE_AT:
+        return body
+    note = (
+        f"[coworker: this call returned exactly this {times} times. Do something else, or answer.]"
+    )
+    return {**body, "text": f"{body['text']}\n{note}"}
+
+
+def midnight(now_ms: int, zone: ZoneInfo) -> int:
+    """The start of today in that zone, in milliseconds UTC."""
+    today = datetime.fromtimestamp(now_ms / 1000, zone)
+    return int(today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+
+
+def _so_far(state: State) -> str:
+    if not state.done:
+        return "Nothing had been done before that."
+    counts: dict[str, int] = {}
+    for body in state.done:
+        counts[body["tool"]] = counts.get(body["tool"], 0) + 1
+    calls = ", ".join(f"{tool} ×{n}" if n > 1 else tool for tool, n in counts.items())
+    return f"Done before that: {calls}."

@@ -1,0 +1,361 @@
+"""The local socket through which the command line speaks to whoever owns the state directory.
+
+One JSON object per line. It parses and answers; what a verb means belongs to the rooms below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+import socket
+import struct
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coworker import __version__
+from coworker.adapters.terminal import Terminal
+from coworker.agent.act import Ports
+from coworker.agent.words import midnight
+from coworker.dispatch import Dispatch
+from coworker.doctor import examine
+from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
+from coworker.repos.registry import Registry
+from coworker.types import ConversationId, Inbound, Json, Place
+
+SOCKET = "coworker.sock"
+MAX_MESSAGE_BYTES = 262_144
+_LINE_BYTES = 16 * 1024 * 1024
+_MAX_UNSENT_BYTES = 1_000_000
+"""Progress to a screen that does not read is dropped beyond this; replies never are."""
+_STRANGER = (
+    "I do not know {sender}, so I did not read that. "
+    "An owner can add it to a person's ids in the configuration: "
+    '[people.<name>] ids = ["{sender}"].'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One connected command line: who it is, and how to show it something."""
+
+    sender: str
+    show: Callable[[Json], None]
+
+
+class Control:
+    """The verbs of the command line."""
+
+    def __init__(
+        self, ports: Ports, dispatch: Dispatch, terminal: Terminal, registry: Registry
+    ) -> None:
+        self._ports = ports
+        self._dispatch = dispatch
+        self._terminal = terminal
+        self._registry = registry
+        self._connections: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._path = Path()
+
+    async def listen(self, path: Path) -> None:
+        """Answer on this socket; only for the user who runs us, and root. Raises ConfigError."""
+        path.unlink(missing_ok=True)
+        mask = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._connected, path, limit=_LINE_BYTES)
+        except OSError as error:
+            raise ConfigError(
+                f"The control socket {path} cannot be made: {error.strerror or error}. "
+                "A shorter or writable --state-dir helps."
+            ) from None
+        finally:
+            os.umask(mask)
+        self._path = path
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        if self._server:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        client = Client(_peer(writer), _screen(writer))
+        try:
+            while line := await reader.readline():
+                writer.write(_line(await self._answer(line, client)))
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass  # gone, or a line beyond the limit: either way there is nobody to tell
+        finally:
+            self._terminal.detach(client.show)
+            writer.close()
+
+    async def _answer(self, line: bytes, client: Client) -> Json:
+        number: Any = None
+        try:
+            request = json.loads(line)
+            number = request["id"]
+            verb = _VERBS.get(request["verb"])
+            if verb is None:
+                raise UsageError(f"There is no verb {request['verb']!r}.")
+            return {"id": number, "result": await verb(self, client, **request.get("params", {}))}
+        except CoworkerError as error:
+            failure = {"message": str(error), "exit_status": error.exit_status}
+        except (ValueError, KeyError, TypeError) as error:
+            failure = {"message": f"Not a request: {error}", "exit_status": 2}
+        return {"id": number, "error": failure}
+
+    # Verbs
+
+    async def hello(self, _: Client) -> Json:
+        """Who answers here."""
+        return {"version": __version__, "pid": os.getpid()}
+
+    async def say(
+        self,
+        client: Client,
+        text: str,
+        conversation: str | None = None,
+        repo: str | None = None,
+        cwd: str | None = None,
+        event_id: str | None = None,
+    ) -> Json:
+        """Accept a message; the conversation it went to, and the reply if it is an old one."""
+        _check_text(text)
+        target, repo_name = await self._target(conversation, repo, cwd)
+        inbound = Inbound(
+            source="terminal",
+            event_id=event_id or uuid.uuid4().hex,
+            conversation=target,
+            kind="message",
+            body={"text": text, "sender": client.sender},
+            place=Place("terminal", target),
+            repo=repo_name,
+        )
+        match await self._dispatch.ingest(inbound):
+            case "refused":
+                raise Denied(_STRANGER.format(sender=client.sender))
+            case "known":
+                return self._known(inbound)
+            case _:
+                return {"conversation": target, "accepted": True}
+
+    async def attach(self, client: Client, conversation: str) -> Json:
+        """Show this conversation's events from now on, beginning with what nobody has seen yet."""
+        target = self._existing(conversation)
+        self._terminal.attach(target, client.show)
+        self._dispatch.deliver(target)
+        return {}
+
+    async def shown(self, _: Client, key: str) -> Json:
+        """A person has seen this outbound."""
+        self._terminal.shown(key)
+        return {}
+
+    async def stop(self, client: Client, conversation: str) -> Json:
+        """End the run under way."""
+        target = self._existing(conversation)
+        if self._ports.log.state(target) != "idle":
+            await self._tell(client, target, "stop", {})
+            return {"was_running": True}
+        return {"was_running": False}
+
+    async def answer(self, client: Client, conversation: str, ask: int, text: str) -> Json:
+        """Answer a numbered question."""
+        accepted = await self._tell(
+            client, self._existing(conversation), "answer", {"ask": ask, "text": text}
+        )
+        return {"accepted": accepted}
+
+    async def status(self, _: Client) -> Json:
+        """What is going on."""
+        log, ports = self._ports.log, self._ports
+        rows = log.conversations()
+        now = ports.clock.now_ms()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "state_dir": str(ports.config.state),
+            "adapters": [{"name": "terminal", "state": "listening"}],
+            "models": ports.router.describe(),
+            "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
+            "waiting": [row.id for row in rows if row.state == "waiting"],
+            "conversations": len(rows),
+            "undelivered": len(log.undelivered()),
+            "spend_today_usd": round(log.spent_usd(midnight(now, ports.config.zone)), 6),
+        }
+
+    async def inbox(self, _: Client, limit: int = 100) -> list[Json]:
+        """Accepted messages and their outcomes."""
+        return self._ports.log.received(limit)
+
+    async def log(self, _: Client, conversation: str) -> list[Json]:
+        """A conversation's entries."""
+        target = self._existing(conversation)
+        return [
+            {
+                "conversation": target,
+                "seq": entry.seq,
+                "run": entry.run,
+                "kind": entry.kind,
+                "v": entry.v,
+                "at": entry.at,
+                "body": entry.body,
+            }
+            for entry in self._ports.log.entries(target)
+        ]
+
+    async def repos(self, _: Client) -> list[Json]:
+        """Every repository we know."""
+        return [self._repo_json(repo.name) for repo in self._registry.list()]
+
+    async def repo(self, _: Client, name: str) -> Json:
+        """One repository."""
+        return self._repo_json(name)
+
+    async def repo_add(self, _: Client, path: str, name: str | None = None) -> Json:
+        """Remember a checkout."""
+        return self._repo_json((await self._registry.add(Path(path), name)).name)
+
+    async def repo_remove(self, _: Client, name: str) -> Json:
+        """Forget a checkout; the files stay."""
+        await self._registry.remove(name)
+        return {"removed": name}
+
+    async def doctor(self, _: Client) -> list[Json]:
+        """What is configured, reachable, missing, unsafe."""
+        return await examine(self._ports.config, self._ports.router, self._registry.list())
+
+    # Parts of verbs
+
+    async def _target(
+        self, conversation: str | None, repo: str | None, cwd: str | None
+    ) -> tuple[ConversationId, str | None]:
+        if conversation and self._ports.log.conversation(ConversationId(conversation)):
+            return ConversationId(conversation), None
+        if conversation:
+            raise NotFound(f"There is no conversation {conversation}. `coworker inbox` lists them.")
+        name = None
+        if repo:
+            name = (await self._registry.find(repo)).name
+        elif cwd:
+            name = await self._around(cwd)
+        return ConversationId(f"t-{uuid.uuid4().hex[:10]}"), name
+
+    async def _around(self, cwd: str) -> str | None:
+        """The repository somebody stands in, if it is one."""
+        try:
+            return (await self._registry.find(cwd)).name
+        except NotFound:
+            return None
+
+    def _known(self, inbound: Inbound) -> Json:
+        """The same message again: point to the conversation it once went to, and its reply."""
+        log = self._ports.log
+        row = log.inbox_row(inbound.source, inbound.event_id) or {}
+        conversation = ConversationId(row["conversation"])
+        result: Json = {"conversation": conversation, "accepted": False}
+        for entry in log.entries(conversation, row["taken_seq"] or 1):
+            if entry.kind == "reply" and row["outcome"]:
+                return {**result, "reply": entry.body}
+        return result
+
+    async def _tell(self, client: Client, target: ConversationId, kind: Any, body: Json) -> bool:
+        inbound = Inbound(
+            source="terminal",
+            event_id=uuid.uuid4().hex,
+            conversation=target,
+            kind=kind,
+            body={**body, "sender": client.sender},
+            place=Place("terminal", target),
+        )
+        return await self._dispatch.ingest(inbound) == "new"
+
+    def _existing(self, conversation: str) -> ConversationId:
+        target = ConversationId(conversation)
+        if self._ports.log.conversation(target) is None:
+            raise NotFound(f"There is no conversation {conversation}. `coworker inbox` lists them.")
+        return target
+
+    def _repo_json(self, name: str) -> Json:
+        repo = self._registry.get(name)
+        if repo is None:
+            raise NotFound(f"There is no repository {name}. `coworker repo list` shows them.")
+        return {
+            "name": repo.name,
+            "path": str(repo.path),
+            "rooms": list(repo.rooms),
+            "checks": list(repo.checks),
+            "local_only": repo.local_only,
+            "configured": name in self._ports.config.repos,
+        }
+
+
+_Verb = Callable[..., Awaitable[Any]]
+_VERBS: dict[str, _Verb] = {
+    "hello": Control.hello,
+    "say": Control.say,
+    "attach": Control.attach,
+    "shown": Control.shown,
+    "stop": Control.stop,
+    "answer": Control.answer,
+    "status": Control.status,
+    "inbox": Control.inbox,
+    "log": Control.log,
+    "repos": Control.repos,
+    "repo": Control.repo,
+    "repo_add": Control.repo_add,
+    "repo_remove": Control.repo_remove,
+    "doctor": Control.doctor,
+}
+
+
+def _check_text(text: str) -> None:
+    size = len(text.encode(errors="replace"))
+    if not text.strip():
+        raise UsageError("The message is empty. Write what you want to know or have done.")
+    if size > MAX_MESSAGE_BYTES:
+        raise UsageError(
+            f"The message has {size:,} bytes, more than the limit of {MAX_MESSAGE_BYTES:,}, "
+            "so it was not taken. "
+            "Put it in a file of the repository and name the file."
+        )
+
+
+def _peer(writer: asyncio.StreamWriter) -> str:
+    """`terminal:<user>` of the process at the other end, as the kernel tells it."""
+    connection: socket.socket = writer.get_extra_info("socket")
+    credentials = connection.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
+    _, uid, _ = struct.unpack("3i", credentials)
+    if uid not in (0, os.getuid()):
+        raise ConnectionError(f"user {uid} may not use this socket")
+    try:
+        return f"terminal:{pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"terminal:{uid}"
+
+
+def _screen(writer: asyncio.StreamWriter) -> Callable[[Json], None]:
+    def show(event: Json) -> None:
+        unsent = writer.transport.get_write_buffer_size()
+        if not writer.is_closing() and (unsent < _MAX_UNSENT_BYTES or event["kind"] != "progress"):
+            writer.write(_line({"event": event}))
+
+    return show
+
+
+def _line(message: Json) -> bytes:
+    return json.dumps(message).encode() + b"\n"

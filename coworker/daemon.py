@@ -1,0 +1,177 @@
+"""The composition root: build every part from the configuration, run it, stop it in order.
+
+It decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from coworker import control, logs
+from coworker.adapters.terminal import Terminal
+from coworker.agent.act import Ports
+from coworker.config import Config, runtime_dir
+from coworker.control import Control
+from coworker.dispatch import Dispatch
+from coworker.errors import ConfigError, DiskFull, TryLater
+from coworker.models.router import Router
+from coworker.policy.people import People
+from coworker.protocols import Tool
+from coworker.repos import map as repo_map
+from coworker.repos.checkout import Checkouts
+from coworker.repos.registry import Registry
+from coworker.store.log import Log
+from coworker.tools import ask, files, git
+from coworker.types import Repo
+
+_CONNECT_TRIES = 50
+_CONNECT_WAIT_S = 0.1
+_log = logging.getLogger(__name__)
+
+
+class SystemClock:
+    """The real time."""
+
+    def now_ms(self) -> int:
+        """Milliseconds UTC."""
+        return time.time_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Path]:
+    """The socket of whoever owns the state directory; if nobody does, we are the owner meanwhile.
+
+    Raises ConfigError, TryLater or DiskFull when it can neither be reached nor opened.
+    """
+    async with AsyncExitStack() as stack:
+        yield await _reach_or_own(config, stack)
+
+
+async def run(config: Config) -> int:
+    """The daemon: until SIGTERM or SIGINT. Returns the exit status."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    logs.to_stderr()
+    async with owned(config) as path:
+        _log.info("ready, listening on %s", path)
+        await stopping.wait()
+        _log.info("stopping")
+    return 0
+
+
+@asynccontextmanager
+async def owned(config: Config) -> AsyncIterator[Path]:
+    """Own the state directory: recover first, then listen. Yields the control socket's path.
+
+    On exit nothing is waited for: what was under way is rows, and clients find the next owner.
+    """
+    _allow_many_files()
+    router = Router(config.models, SystemClock())
+    _refuse_unpriced(config, router)
+    log = Log(config.state, _fatal)
+    try:
+        registry = Registry(config, log)
+        terminal = Terminal()
+        ports = _ports(config, log, router, registry)
+        dispatch = Dispatch(ports, {terminal.name: terminal})
+        front = Control(ports, dispatch, terminal, registry)
+        await dispatch.recover()
+        path = runtime_dir(config) / control.SOCKET
+        await front.listen(path)
+        try:
+            yield path
+        finally:
+            await front.close()
+            await dispatch.stop()
+    finally:
+        await router.aclose()
+        await asyncio.to_thread(log.close)
+
+
+async def _reach_or_own(config: Config, stack: AsyncExitStack) -> Path:
+    path = runtime_dir(config) / control.SOCKET
+    for _ in range(_CONNECT_TRIES):
+        if await _answers(path):
+            return path
+        try:
+            served = await stack.enter_async_context(owned(config))
+        except TryLater as error:
+            if isinstance(error, DiskFull):
+                raise
+            await asyncio.sleep(_CONNECT_WAIT_S)  # somebody else is just starting or leaving
+        else:
+            logs.to_file(config.state)
+            return served
+    raise TryLater(
+        f"{config.state} is in use by a process that does not answer on {path}. "
+        "Stop that one, or use another directory with --state-dir."
+    )
+
+
+def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Ports:
+    checkouts = Checkouts(config.state)
+    tools: list[Tool] = [*files.tools(checkouts), *git.tools(checkouts), *ask.TOOLS]
+
+    async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
+        if repo is None:
+            return [("coworker", "This conversation is not bound to a repository.")]
+        return [("repository", await repo_map.describe(repo, await checkouts.open(repo)))]
+
+    return Ports(
+        log=log,
+        router=router,
+        tools={tool.name: tool for tool in tools},
+        people=People(config),
+        config=config,
+        clock=SystemClock(),
+        repo_of=lambda name: registry.get(name) if name else None,
+        introduce=introduce,
+        emit=lambda _conversation, _progress: None,
+        deliver=lambda _conversation: None,
+    )
+
+
+def _refuse_unpriced(config: Config, router: Router) -> None:
+    sentence = router.unpriced()
+    if sentence and (config.budget.run_usd or config.budget.day_usd):
+        raise ConfigError(sentence)
+
+
+def _allow_many_files() -> None:
+    """Every busy conversation holds a connection; the usual soft limit of 1,024 is too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _answers(path: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _fatal(error: BaseException) -> None:
+    """The disk failed in a commit: only a restart can tell what is written."""
+    sys.stderr.write(
+        f"coworker: the database cannot be written ({error}); ending, to start afresh\n"
+    )
+    sys.stderr.flush()
+    os._exit(75)

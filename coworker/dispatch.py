@@ -1,0 +1,192 @@
+"""Which conversation runs, and the delivery of what they say.
+
+A busy conversation is one task; an idle or waiting one is only rows. It knows no platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
+
+from coworker.agent.act import Ports
+from coworker.agent.drive import Drive
+from coworker.errors import Conflict, CoworkerError, DiskFull, Unavailable, Unconfirmed
+from coworker.protocols import Adapter
+from coworker.types import ConversationId, Inbound, Outbound, Progress
+
+_log = logging.getLogger(__name__)
+_DISK_FULL_WAIT_S = 5.0
+_GRACE_S = 0.5
+
+
+class _Tasks:
+    """At most one task per conversation; a request while it runs means once more."""
+
+    def __init__(self, work: Callable[[ConversationId], Awaitable[None]], name: str) -> None:
+        self._work = work
+        self._name = name
+        self._again: set[ConversationId] = set()
+        self.running: dict[ConversationId, asyncio.Task[None]] = {}
+
+    def request(self, conversation: ConversationId) -> asyncio.Task[None]:
+        """Make sure the work is done after now."""
+        if conversation in self.running:
+            self._again.add(conversation)
+        else:
+            loop = self._loop(conversation)
+            task = asyncio.create_task(loop, name=f"{self._name} {conversation}")
+            self.running[conversation] = task
+        return self.running[conversation]
+
+    async def _loop(self, conversation: ConversationId) -> None:
+        try:
+            while True:
+                self._again.discard(conversation)
+                await self._work(conversation)
+                if conversation not in self._again:
+                    return
+        finally:
+            del self.running[conversation]
+
+    async def stop(self) -> None:
+        """Let what is nearly done finish; cancel the rest: it is rows and goes on next time."""
+        tasks = list(self.running.values())
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=_GRACE_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+class Dispatch:
+    """Accept inbounds, drive conversations, deliver outbounds."""
+
+    def __init__(self, ports: Ports, adapters: Mapping[str, Adapter]) -> None:
+        self._ports = dataclasses.replace(ports, emit=self._emit, deliver=self.deliver)
+        self._adapters = adapters
+        self._drives: dict[ConversationId, Drive] = {}
+        self._driving = _Tasks(self._drive, "drive")
+        self._delivering = _Tasks(self._deliver, "deliver")
+
+    async def ingest(self, inbound: Inbound) -> Literal["new", "known", "refused"]:
+        """Accept an inbound; once this returns it is on disk. A stranger's words are not kept."""
+        log, now = self._ports.log, self._ports.clock.now_ms()
+        if self._ports.people.find(inbound.body["sender"]) is None:
+            refused = dataclasses.replace(inbound, body={"sender": inbound.body["sender"]})
+            await log.ingest(refused, now, outcome="refused")
+            return "refused"
+        if not await log.ingest(inbound, now):
+            return "known"
+        if inbound.kind == "stop" and inbound.conversation in self._drives:
+            self._drives[inbound.conversation].interrupt()
+        self.wake(inbound.conversation)
+        return "new"
+
+    def wake(self, conversation: ConversationId) -> None:
+        """Drive it soon. Waking twice, or for nothing, is harmless."""
+        self._driving.request(conversation)
+
+    def deliver(self, conversation: ConversationId) -> None:
+        """Send what waits in its outbox, in order, if its platform can be reached."""
+        self._delivering.request(conversation)
+
+    def is_running(self, conversation: ConversationId) -> bool:
+        """Whether a task works on it now."""
+        return conversation in self._driving.running
+
+    async def recover(self) -> None:
+        """Wake whatever was open when we stopped. Those that may have ended us go first, alone."""
+        for conversation in self._ports.log.suspects():
+            _log.warning("running alone after two deaths", extra={"conversation": conversation})
+            await self._driving.request(conversation)
+        for conversation in self._ports.log.ready_conversations():
+            self.wake(conversation)
+        for conversation in {o.conversation for o, _ in self._ports.log.undelivered()}:
+            self.deliver(conversation)
+
+    async def stop(self) -> None:
+        """Stop in order; nothing is lost, for everything is rows."""
+        await self._driving.stop()
+        await self._delivering.stop()
+
+    async def _drive(self, conversation: ConversationId) -> None:
+        extra = {"conversation": conversation}
+        try:
+            await self._drive_once(conversation)
+        except Conflict:
+            _log.warning("another writer was first", extra=extra)
+        except Exception:  # noqa: BLE001 - the outer edge: one broken run must not take the others down
+            reference = uuid.uuid4().hex[:8]
+            _log.exception("a run broke", extra={**extra, "ref": reference})
+            await self._close_broken(conversation, reference)
+
+    async def _drive_once(self, conversation: ConversationId) -> None:
+        drive = await self._load(conversation)
+        if drive is None:
+            return
+        self._drives[conversation] = drive
+        try:
+            await drive.run()
+        except DiskFull as error:
+            self._emit(conversation, Progress("note", f"{error} What you wrote is kept."))
+            await self._ports.clock.sleep(_DISK_FULL_WAIT_S)
+            self.wake(conversation)
+        finally:
+            del self._drives[conversation]
+
+    async def _close_broken(self, conversation: ConversationId, reference: str) -> None:
+        try:
+            drive = await self._load(conversation)
+            if drive:
+                await drive.fail(reference)
+        except CoworkerError:
+            _log.exception("could not say that a run broke", extra={"ref": reference})
+
+    async def _load(self, conversation: ConversationId) -> Drive | None:
+        row = self._ports.log.conversation(conversation)
+        if row is None:
+            return None
+        return Drive(row, await self._ports.log.load(conversation), self._ports)
+
+    async def _deliver(self, conversation: ConversationId) -> None:
+        for outbound, state in self._ports.log.undelivered(conversation):
+            adapter = self._adapters.get(outbound.place.adapter)
+            if adapter is None or not adapter.reachable(conversation):
+                return
+            if not await self._deliver_one(adapter, outbound, state):
+                return
+
+    async def _deliver_one(self, adapter: Adapter, outbound: Outbound, state: str) -> bool:
+        """One outbound; False when the rest must wait as well."""
+        remote_id = None
+        if state == "sending":  # a crash lies between request and record: look before repeating
+            remote_id = await adapter.find(outbound)
+            outbound = dataclasses.replace(outbound, maybe_duplicate=remote_id is None)
+        if remote_id is None:
+            remote_id = await self._send(adapter, outbound)
+        if remote_id is None:
+            return False
+        await self._ports.log.sent(outbound, remote_id, self._ports.clock.now_ms())
+        self.wake(outbound.conversation)
+        return True
+
+    async def _send(self, adapter: Adapter, outbound: Outbound) -> str | None:
+        await self._ports.log.sending(outbound.key)
+        try:
+            return await adapter.send(outbound)
+        except Unavailable:
+            await self._ports.log.unsent(outbound.key, "pending")
+        except Unconfirmed:
+            _log.info("outcome of a message unknown", extra={"key": outbound.key})
+        return None
+
+    def _emit(self, conversation: ConversationId, progress: Progress) -> None:
+        drive = self._drives.get(conversation)
+        adapter = self._adapters.get(drive.conversation.place.adapter) if drive else None
+        if adapter:
+            adapter.progress(conversation, progress)

@@ -1,0 +1,92 @@
+"""What is configured, reachable, missing or unsafe, each with the fix. It changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from coworker.config import Config, program_environment
+from coworker.models.router import Router
+from coworker.types import Json, Repo
+
+
+async def examine(config: Config, router: Router, repos: Sequence[Repo]) -> list[Json]:
+    """One finding per check: {check, ok: true|false|null, found, fix}; null means a choice."""
+    return [
+        _python(),
+        _state_dir(config.state),
+        *await asyncio.gather(
+            _program("git", True, "Install git 2.34 or newer."),
+            _program(
+                "rg", False, "Install ripgrep for faster searches; git grep is used meanwhile."
+            ),
+            _program("bwrap", False, "Install bubblewrap: commands are only run inside a sandbox."),
+        ),
+        *_models(router),
+        *[_repo(repo) for repo in repos],
+    ]
+
+
+def finding(check: str, ok: bool | None, found: str, fix: str = "") -> Json:
+    """One line of the report; a fix is only named where something is not right."""
+    return {"check": check, "ok": ok, "found": found, "fix": "" if ok else fix}
+
+
+def _python() -> Json:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return finding("python", sys.version_info >= (3, 11), version, "Use Python 3.11 or newer.")
+
+
+def _state_dir(path: Path) -> Json:
+    if not path.is_dir():
+        return finding(
+            "state directory", None, f"{path} does not exist yet", "It is made at the first start."
+        )
+    open_to = stat.S_IMODE(path.stat().st_mode) & 0o077
+    free_mb = shutil.disk_usage(path).free // 2**20
+    if open_to:
+        return finding(
+            "state directory", False, f"{path} is open to other users", f"chmod 700 {path}"
+        )
+    return finding(
+        "state directory", free_mb >= 100, f"{path}, {free_mb:,} MB free", "Free some disk space."
+    )
+
+
+async def _program(name: str, required: bool, fix: str) -> Json:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            name,
+            "--version",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=program_environment(),
+        )
+    except OSError:
+        return finding(name, False if required else None, "not installed", fix)
+    output, _ = await process.communicate()
+    return finding(name, process.returncode == 0, output.decode().partition("\n")[0], fix)
+
+
+def _models(router: Router) -> list[Json]:
+    if not router.describe():
+        fix = "Set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for a server of your own."
+        return [finding("model", None, "none configured: the offline model answers", fix)]
+    return [_model(described) for described in router.describe()]
+
+
+def _model(described: Json) -> Json:
+    found = f"{described['model']} at {described['where']}"
+    problem = described["problem"]
+    return finding(f"model {described['tier']}", problem is None, found, problem or "")
+
+
+def _repo(repo: Repo) -> Json:
+    ok = (repo.path / ".git").exists() and os.access(repo.path, os.R_OK)
+    fix = f"Check out the repository there, or `coworker repo remove {repo.name}`."
+    return finding(f"repository {repo.name}", ok, str(repo.path), fix)

@@ -1,0 +1,1 @@
+"""What it may do: people, rules, approvals and budgets."""

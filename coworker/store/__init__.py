@@ -1,0 +1,1 @@
+"""What survives: the log and what is derived from it."""

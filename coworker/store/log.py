@@ -1,0 +1,256 @@
+"""The log that is the state: inbox, entries, outbox, blobs and cursors of coworker.db.
+
+It keeps and orders what others decide; it knows nothing of models, tools or platforms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from coworker.store import database
+from coworker.store import transactions as tx
+from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
+from coworker.store.writer import Writer, connect
+from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
+
+__all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
+
+
+_CONVERSATION = (
+    "SELECT id, adapter, room, thread, repo, state, next_seq, base_seq, updated_at"
+    " FROM conversation "
+)
+
+
+@dataclass(slots=True)
+class _Readers(threading.local):
+    db: sqlite3.Connection | None = field(default=None)
+
+
+class Log:
+    """The one door to coworker.db. Reads are immediate; writes return when they are on disk."""
+
+    def __init__(self, state_dir: Path, on_fatal: Callable[[BaseException], None]) -> None:
+        """Own the directory, migrate, start the writer. Raises TryLater, ConfigError, DiskFull."""
+        self._lock = database.lock(state_dir)
+        try:
+            self._file = database.prepare(state_dir)
+            self._writer = Writer(self._file, on_fatal)
+        except BaseException:
+            database.unlock(self._lock)
+            raise
+        self._readers = _Readers()
+
+    def close(self) -> None:
+        """Commit what is queued and give the directory up. Blocks: call it in a thread."""
+        self._writer.close()
+        database.unlock(self._lock)
+
+    # Writing
+
+    async def ingest(self, inbound: Inbound, at: int, outcome: str | None = None) -> bool:
+        """Accept an inbound; False when this (source, event_id) is known already.
+
+        With an `outcome` the row is closed at once and wakes nobody.
+        """
+        return await self._writer.write(lambda db: tx.ingest(db, inbound, at, outcome))
+
+    async def append(self, conversation: ConversationId, batch: Batch) -> None:
+        """Append entries and everything that goes with them in one transaction.
+
+        Raises Conflict when another writer was first.
+        """
+        await self._writer.write(lambda db: tx.append(db, conversation, batch))
+
+    async def queue(self, outbound: Outbound, at: int) -> bool:
+        """Put an outbound that belongs to no run into the outbox; False when its key is known."""
+        return await self._writer.write(lambda db: tx.queue(db, outbound, at))
+
+    async def settle(self, conversation: ConversationId, state: ConversationState) -> None:
+        """Set the state unless something waits in the inbox."""
+        await self._writer.write(lambda db: tx.settle(db, conversation, state))
+
+    async def sending(self, key: str) -> None:
+        """Record that a request which may take effect is about to be made."""
+        sql = "UPDATE outbox SET state = 'sending', attempts = attempts + 1 WHERE key = ?"
+        await self._writer.write(lambda db: db.execute(sql, (key,)))
+
+    async def sent(self, outbound: Outbound, remote_id: str, at: int) -> None:
+        """Record the platform's id and tell the conversation, in one transaction."""
+        await self._writer.write(lambda db: tx.sent(db, outbound, remote_id, at))
+
+    async def unsent(self, key: str, state: Literal["pending", "dead"], next_at: int = 0) -> None:
+        """Put an outbound back because surely nothing was sent, or give it up."""
+        sql = "UPDATE outbox SET state = ?, next_at = ? WHERE key = ?"
+        await self._writer.write(lambda db: db.execute(sql, (state, next_at, key)))
+
+    async def add_repo(self, name: str, path: str, at: int) -> None:
+        """Remember a checkout under a name."""
+        sql = "INSERT INTO repo (name, path, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        await self._writer.write(lambda db: db.execute(sql, (name, path, at)))
+
+    async def remove_repo(self, name: str) -> bool:
+        """Forget a name; False when it was not there."""
+        sql = "DELETE FROM repo WHERE name = ?"
+        return await self._writer.write(lambda db: db.execute(sql, (name,)).rowcount > 0)
+
+    # Reading
+
+    async def load(self, conversation: ConversationId) -> list[Entry]:
+        """The entries that the model still sees, oldest first; off the loop: they may be many."""
+        row = self.conversation(conversation)
+        return await asyncio.to_thread(self.entries, conversation, row.base_seq if row else 1)
+
+    def entries(self, conversation: ConversationId, from_seq: int = 1) -> list[Entry]:
+        """A conversation's entries from `from_seq` on, oldest first."""
+        rows = self._all(
+            "SELECT seq, run, kind, body, at, v FROM entry"
+            " WHERE conversation = ? AND seq >= ? ORDER BY seq",
+            conversation,
+            from_seq,
+        )
+        return [Entry(s, run, kind, self._body(body), at, v) for s, run, kind, body, at, v in rows]
+
+    def open_inbox(self, conversation: ConversationId) -> list[InboxRow]:
+        """What waits for this conversation, in the order in which it was accepted."""
+        rows = self._all(
+            "SELECT source, event_id, kind, body, received_at FROM inbox"
+            " WHERE conversation = ? AND taken_seq IS NULL ORDER BY rowid",
+            conversation,
+        )
+        return [InboxRow(s, e, kind, tx.decode(body), at) for s, e, kind, body, at in rows]
+
+    def suspects(self) -> list[ConversationId]:
+        """Ready conversations whose last begun call was begun before and never finished."""
+        rows = self._all(
+            "SELECT c.id FROM conversation c"
+            " JOIN entry e ON e.conversation = c.id AND e.seq = c.next_seq - 1"
+            " WHERE c.state = 'ready' AND e.kind = 'tool_start' AND 2 <= ("
+            " SELECT count(*) FROM entry x"
+            " WHERE x.conversation = c.id AND x.run = e.run AND x.kind = 'tool_start'"
+            " AND json_extract(x.body, '$.call') = json_extract(e.body, '$.call'))"
+        )
+        return [ConversationId(row[0]) for row in rows]
+
+    def conversation(self, conversation: ConversationId) -> Conversation | None:
+        """One conversation's row."""
+        found = self._conversations(_CONVERSATION + "WHERE id = ?", conversation)
+        return found[0] if found else None
+
+    def state(self, conversation: ConversationId) -> ConversationState | None:
+        """A conversation's state alone."""
+        rows = self._all("SELECT state FROM conversation WHERE id = ?", conversation)
+        return rows[0][0] if rows else None
+
+    def conversations(self) -> list[Conversation]:
+        """Every conversation, the latest first."""
+        return self._conversations(_CONVERSATION + "ORDER BY updated_at DESC")
+
+    def ready_conversations(self) -> list[ConversationId]:
+        """Those that have something to do, the longest waiting first."""
+        rows = self._all("SELECT id FROM conversation WHERE state = 'ready' ORDER BY updated_at")
+        return [ConversationId(row[0]) for row in rows]
+
+    def undelivered(self, conversation: ConversationId | None = None) -> list[tuple[Outbound, str]]:
+        """Outbounds not known to have arrived, with their state, oldest first."""
+        rows = self._all(
+            "SELECT o.key, o.conversation, o.op, o.body, o.state, c.adapter, c.room, c.thread"
+            " FROM outbox o JOIN conversation c ON c.id = o.conversation"
+            " WHERE o.state IN ('pending', 'sending') AND (?1 IS NULL OR o.conversation = ?1)"
+            " ORDER BY o.rowid",
+            conversation,
+        )
+        return [
+            (Outbound(key, ConversationId(c), op, tx.decode(body), Place(*place)), state)
+            for key, c, op, body, state, *place in rows
+        ]
+
+    def received(self, limit: int) -> list[Json]:
+        """Accepted messages and what became of them, the latest first."""
+        rows = self._all(
+            "SELECT source, event_id, conversation, kind, body, received_at, taken_seq, outcome"
+            " FROM inbox WHERE kind <> 'sent' ORDER BY received_at DESC, rowid DESC LIMIT ?",
+            limit,
+        )
+        names = ("source", "event_id", "conversation", "kind", "body", "received_at", "taken_seq")
+        return [
+            {
+                **dict(zip(names, row, strict=False)),
+                "body": tx.decode(row[4]),
+                "outcome": _outcome(row),
+            }
+            for row in rows
+        ]
+
+    def inbox_row(self, source: str, event_id: str) -> Json | None:
+        """Where an accepted inbound went: its conversation, `taken_seq` and `outcome`."""
+        sql = "SELECT conversation, taken_seq, outcome FROM inbox WHERE source = ? AND event_id = ?"
+        rows = self._all(sql, source, event_id)
+        names = ("conversation", "taken_seq", "outcome")
+        return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def spent_usd(self, since: int) -> float:
+        """Dollars of every model request since then (milliseconds UTC)."""
+        sql = (
+            "SELECT total(json_extract(body, '$.cost_usd')) FROM entry"
+            " WHERE kind IN ('assistant', 'summary') AND at >= ?"
+        )
+        return float(self._all(sql, since)[0][0])
+
+    def repos(self) -> list[tuple[str, str]]:
+        """Remembered checkouts as (name, path)."""
+        return [
+            (name, path) for name, path in self._all("SELECT name, path FROM repo ORDER BY name")
+        ]
+
+    def verify(self, conversation: ConversationId) -> int | None:
+        """The seq of the first entry whose hash does not hold, or None."""
+        rows = self._all(
+            "SELECT seq, run, kind, v, body, salt, body_hash, at, prev, hash FROM entry"
+            " WHERE conversation = ? ORDER BY seq",
+            conversation,
+        )
+        before = tx.NO_HASH
+        for place, (seq, run, kind, v, body, salt, body_hash, at, prev, digest) in enumerate(
+            rows, 1
+        ):
+            text = self._text(body)
+            told = salt is None or tx.sha(salt + text.encode()) == body_hash
+            link = tx.link(before, conversation, (seq, run, kind, v, at), body_hash)
+            if seq != place or prev != before or digest != link or not told:
+                return int(seq)
+            before = digest
+        return None
+
+    def _conversations(self, sql: str, *values: str) -> list[Conversation]:
+        rows = self._all(sql, *values)
+        return [
+            Conversation(ConversationId(i), Place(a, r, t), *rest) for i, a, r, t, *rest in rows
+        ]
+
+    def _all(self, sql: str, *values: object) -> list[Any]:
+        if self._readers.db is None:
+            self._readers.db = connect(self._file, read_only=True)
+        return self._readers.db.execute(sql, values).fetchall()
+
+    def _body(self, stored: str) -> Json:
+        return tx.decode(self._text(stored))
+
+    def _text(self, stored: str) -> str:
+        """The body itself, fetched from its blob when it was spilled."""
+        if not stored.startswith('{"blob":'):
+            return stored
+        sha = tx.decode(stored)["blob"]
+        blob: bytes = self._all("SELECT bytes FROM blob WHERE sha256 = ?", sha)[0][0]
+        return blob.decode()
+
+
+def _outcome(row: Sequence[Any]) -> str:
+    taken, outcome = row[6], row[7]
+    return outcome or ("running" if taken is not None else "received")

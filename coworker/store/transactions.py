@@ -1,0 +1,252 @@
+"""What is written to coworker.db, each function inside one transaction of the writer's.
+
+They keep the invariants (fence, hash chain, once only); they know nothing of threads or files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from coworker.errors import Conflict
+from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
+
+ConversationState = Literal["idle", "ready", "waiting", "parked"]
+NO_HASH = b"\0" * 32
+_SPILL_BYTES = 32_768
+"""Bodies above this go to a blob, so that walking a log stays cheap."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """An accepted inbound that no run has taken yet."""
+
+    source: str
+    event_id: str
+    kind: str
+    body: Json
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation's row. `base_seq` is where the part that the model still sees begins."""
+
+    id: ConversationId
+    place: Place
+    repo: str | None
+    state: ConversationState
+    next_seq: int
+    base_seq: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one append changes together with its entries.
+
+    `take` are inbox rows that these entries answer for; `outcome` closes every taken row that is
+    still open; `state` is the conversation's new state unless something waits in its inbox.
+    """
+
+    entries: Sequence[Entry]
+    take: Sequence[InboxRow] = ()
+    outcome: str | None = None
+    outbox: Sequence[Outbound] = ()
+    state: ConversationState = "ready"
+    base_seq: int | None = None
+
+
+def ingest(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
+    if not _accept(db, inbound, at, outcome):
+        return False
+    place = inbound.place
+    db.execute(
+        "INSERT INTO conversation (id, adapter, room, thread, repo, state, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            inbound.conversation,
+            place.adapter,
+            place.room,
+            place.thread,
+            inbound.repo,
+            "idle" if outcome else "ready",
+            at,
+            at,
+        ),
+    )
+    return True
+
+
+def _accept(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
+    new = db.execute(
+        "INSERT INTO inbox (source, event_id, conversation, kind, body, received_at, taken_seq,"
+        " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            inbound.source,
+            inbound.event_id,
+            inbound.conversation,
+            inbound.kind,
+            encode(inbound.body),
+            at,
+            0 if outcome else None,
+            outcome,
+        ),
+    ).rowcount
+    if new and not outcome:
+        _set_state(db, inbound.conversation, "ready", at)
+    return bool(new)
+
+
+def _set_state(db: sqlite3.Connection, conversation: str, state: str, at: int) -> None:
+    sql = "UPDATE conversation SET state = ?, updated_at = ? WHERE id = ?"
+    db.execute(sql, (state, at, conversation))
+
+
+def append(db: sqlite3.Connection, conversation: ConversationId, batch: Batch) -> None:
+    first = batch.entries[0].seq
+    row = db.execute("SELECT next_seq FROM conversation WHERE id = ?", (conversation,)).fetchone()
+    if row is None or row[0] != first:
+        raise Conflict(f"{conversation}: entry {first} is not the next one.")
+    before = _hash_at(db, conversation, first - 1)
+    for entry in batch.entries:
+        before = _insert(db, conversation, entry, before)
+    _take(db, batch)
+    if batch.outcome:
+        _close_taken(db, conversation, batch.outcome)
+    last = batch.entries[-1]
+    for outbound in batch.outbox:
+        queue(db, outbound, last.at)
+    _advance(db, conversation, batch, last)
+
+
+def _hash_at(db: sqlite3.Connection, conversation: ConversationId, seq: int) -> bytes:
+    sql = "SELECT hash FROM entry WHERE conversation = ? AND seq = ?"
+    row = db.execute(sql, (conversation, seq)).fetchone()
+    return bytes(row[0]) if row else NO_HASH
+
+
+def _insert(
+    db: sqlite3.Connection, conversation: ConversationId, entry: Entry, before: bytes
+) -> bytes:
+    text, salt = encode(entry.body), os.urandom(16)
+    body_hash = sha(salt + text.encode())
+    head = (entry.seq, entry.run, entry.kind, entry.v, entry.at)
+    digest = link(before, conversation, head, body_hash)
+    db.execute(
+        "INSERT INTO entry (conversation, seq, run, kind, v, body, salt, body_hash, at, prev, hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            conversation,
+            *head[:4],
+            _spill(db, text, entry.body),
+            salt,
+            body_hash,
+            entry.at,
+            before,
+            digest,
+        ),
+    )
+    return digest
+
+
+def _spill(db: sqlite3.Connection, text: str, body: Json) -> str:
+    """Large bodies become a pointer that keeps the numbers queries need."""
+    if len(text) <= _SPILL_BYTES:
+        return text
+    data = text.encode()
+    sha = hashlib.sha256(data).hexdigest()
+    db.execute("INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha, data))
+    numbers = {k: v for k, v in body.items() if isinstance(v, int | float)}
+    return encode({"blob": sha, **numbers})
+
+
+def _take(db: sqlite3.Connection, batch: Batch) -> None:
+    seq = batch.entries[0].seq
+    for row in batch.take:
+        key = (row.source, row.event_id)
+        if row.kind == "sent":  # the outbox keeps that for ever; here it was only a wake-up
+            db.execute("DELETE FROM inbox WHERE source = ? AND event_id = ?", key)
+        else:
+            sql = "UPDATE inbox SET taken_seq = ? WHERE source = ? AND event_id = ?"
+            db.execute(sql, (seq, *key))
+
+
+def _close_taken(db: sqlite3.Connection, conversation: ConversationId, outcome: str) -> None:
+    db.execute(
+        "UPDATE inbox SET outcome = ? WHERE conversation = ? AND outcome IS NULL"
+        " AND taken_seq IS NOT NULL",
+        (outcome, conversation),
+    )
+
+
+def _advance(
+    db: sqlite3.Connection, conversation: ConversationId, batch: Batch, last: Entry
+) -> None:
+    db.execute(
+        "UPDATE conversation SET next_seq = :next, base_seq = coalesce(:base, base_seq),"
+        " updated_at = :at, state = CASE WHEN EXISTS (SELECT 1 FROM inbox"
+        " WHERE conversation = :id AND taken_seq IS NULL) THEN 'ready' ELSE :state END"
+        " WHERE id = :id",
+        {
+            "next": last.seq + 1,
+            "base": batch.base_seq,
+            "at": last.at,
+            "state": batch.state,
+            "id": conversation,
+        },
+    )
+
+
+def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> None:
+    db.execute(
+        "UPDATE conversation SET state = ? WHERE id = ? AND NOT EXISTS"
+        " (SELECT 1 FROM inbox i WHERE i.conversation = conversation.id AND i.taken_seq IS NULL)",
+        (state, conversation),
+    )
+
+
+def queue(db: sqlite3.Connection, outbound: Outbound, at: int) -> bool:
+    sql = (
+        "INSERT INTO outbox (key, conversation, op, body, state, created_at)"
+        " VALUES (?, ?, ?, ?, 'pending', ?) ON CONFLICT DO NOTHING"
+    )
+    values = (outbound.key, outbound.conversation, outbound.op, encode(outbound.body), at)
+    return bool(db.execute(sql, values).rowcount)
+
+
+def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) -> None:
+    sql = "UPDATE outbox SET state = 'sent', remote_id = ? WHERE key = ? AND state <> 'sent'"
+    if not db.execute(sql, (remote_id, outbound.key)).rowcount:
+        return
+    receipt = Inbound(
+        source="outbox",
+        event_id=outbound.key,
+        conversation=outbound.conversation,
+        kind="sent",
+        body={"key": outbound.key, "remote_id": remote_id, "run": outbound.body["run"]},
+        place=outbound.place,
+    )
+    _accept(db, receipt, at, None)
+
+
+def link(before: bytes, conversation: str, head: tuple[object, ...], body_hash: bytes) -> bytes:
+    return sha(before + encode([conversation, *head]).encode() + body_hash)
+
+
+def sha(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def encode(body: Any) -> str:
+    return msgspec.json.encode(body).decode()
+
+
+def decode(text: str) -> Json:
+    return msgspec.json.decode(text)  # type: ignore[no-any-return]

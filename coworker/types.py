@@ -1,0 +1,185 @@
+"""The nouns that pass between rooms: plain, frozen values that know nothing of any vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NewType
+
+Json = dict[str, Any]
+"""A JSON object, as it is stored and sent."""
+
+ConversationId = NewType("ConversationId", str)
+Effect = Literal["read", "write", "world"]
+"""What a tool touches: nothing, the workspace, or the world outside it."""
+Rerun = Literal["safe", "probe", "never"]
+"""What recovery may do with a call that was begun and has no result."""
+Verdict = Literal["allow", "ask", "deny"]
+Role = Literal["owner", "member", "guest"]
+Tier = Literal["large", "small"]
+InboundKind = Literal["message", "stop", "answer", "sent"]
+EntryKind = Literal[
+    "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
+    "answer", "plan", "reply", "reply_sent", "steer", "cancelled", "summary", "forgotten", "error",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody we know, by immutable platform id and never by display name."""
+
+    id: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversation happens."""
+
+    adapter: str
+    room: str
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """Someone or something spoke. (`source`, `event_id`) names it for ever, so twice is once."""
+
+    source: str
+    event_id: str
+    conversation: ConversationId
+    kind: InboundKind
+    body: Json
+    place: Place
+    repo: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """Something that must arrive. The key names it for ever, so a repeat can be recognised."""
+
+    key: str
+    conversation: ConversationId
+    op: Literal["reply", "ask"]
+    body: Json
+    place: Place
+    maybe_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a conversation's append-only log. `at` is milliseconds UTC."""
+
+    seq: int
+    run: int
+    kind: EntryKind
+    body: Json
+    at: int
+    v: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model request, in the four kinds that have a price."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    @property
+    def total(self) -> int:
+        """Everything the request carried and returned: the context's size after it."""
+        return self.input + self.output + self.cache_read + self.cache_write
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One model request. `system`, `tools` and `messages` are in the Messages API's form."""
+
+    system: str
+    tools: list[Json]
+    messages: list[Json]
+    tier: Tier = "large"
+    local_only: bool = False
+    max_tokens: int = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said, as received.
+
+    `malformed` maps a tool call's id to the text that should have been its JSON arguments.
+    `notice` is a sentence for the person when another model than the wanted one answered.
+    """
+
+    content: list[Json]
+    stop_reason: str
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float = 0.0
+    malformed: dict[str, str] = field(default_factory=dict)
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A passing sign of life: best effort, carries no state.
+
+    `text` and `thinking` are deltas; `tool` says in words what is being done; `note` is a sentence.
+    """
+
+    kind: Literal["text", "thinking", "tool", "note", "step"]
+    text: str
+
+
+Emit = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call of a model's answer. `fault` says why it cannot even be tried."""
+
+    id: str
+    name: str
+    input: Json
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool returns to the model; `receipt` is what the host itself saw happen."""
+
+    text: str
+    is_error: bool = False
+    receipt: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A tool that waits for a person: the run becomes rows until somebody answers."""
+
+    question: str
+    options: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The gate's verdict on one call, with the reason in words."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """A repository we may read: its name in chat and the checkout it lives in."""
+
+    name: str
+    path: Path
+    local_only: bool = False
+    rooms: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
