@@ -261,7 +261,7 @@ def _merge_environment(raw: Json, environment: Mapping[str, str]) -> None:
 
 
 def _refuse_unknown(raw: Any, kind: Any, where: str, prefix: str = "") -> None:
-    """Name the unknown key and the nearest known one; msgspec alone would name only the former."""
+    """Name what is unknown and what would be known; msgspec alone would name only the former."""
     for key, value, inner in _children(raw, kind, where, prefix):
         _refuse_unknown(value, inner, where, f"{prefix}{key}.")
 
@@ -269,8 +269,10 @@ def _refuse_unknown(raw: Any, kind: Any, where: str, prefix: str = "") -> None:
 def _children(raw: Any, kind: Any, where: str, prefix: str) -> Iterator[tuple[str, Any, Any]]:
     if get_origin(kind) is dict and isinstance(raw, dict):
         yield from ((key, value, get_args(kind)[1]) for key, value in raw.items())
-    elif get_origin(kind) is list and isinstance(raw, list):
+        return
+    if get_origin(kind) is list and isinstance(raw, list):
         yield from ((str(n), value, get_args(kind)[0]) for n, value in enumerate(raw))
+        return
     struct = _struct_in(kind)
     if struct is None or not isinstance(raw, dict):
         return
@@ -282,6 +284,9 @@ def _children(raw: Any, kind: Any, where: str, prefix: str) -> Iterator[tuple[st
                 f"Did you mean {prefix}{near[0]}?" if near else f"Known here: {', '.join(hints)}."
             )
             raise ConfigError(f"{where}: unknown key {prefix}{key}. {mend}")
+        if get_origin(hints[key]) is Literal and value not in (known := get_args(hints[key])):
+            choices = ", ".join(known)
+            raise ConfigError(f"{where}: {prefix}{key}: {value!r} is not one of {choices}.")
         yield key, value, hints[key]
 
 
