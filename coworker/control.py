@@ -6,6 +6,7 @@ One JSON object per line. It parses and answers; what a verb means belongs to th
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import pwd
@@ -57,7 +58,7 @@ class Control:
         self._dispatch = dispatch
         self._terminal = terminal
         self._registry = registry
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
         self._path = Path()
 
@@ -81,15 +82,15 @@ class Control:
         if self._server:
             self._server.close()
             self._path.unlink(missing_ok=True)
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for writer in self._connections.values():
+            writer.close()
+        await asyncio.gather(*self._connections)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            self._connections[task] = writer
+            task.add_done_callback(self._connections.pop)
         client = Client(_peer(writer), _screen(writer))
         try:
             while line := await reader.readline():
@@ -188,7 +189,7 @@ class Control:
             "pid": os.getpid(),
             "state_dir": str(ports.config.state),
             "adapters": [{"name": "terminal", "state": "listening"}],
-            "models": ports.router.describe(),
+            "models": [dataclasses.asdict(seat) for seat in ports.router.describe()],
             "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
             "waiting": [row.id for row in rows if row.state == "waiting"],
             "conversations": len(rows),

@@ -100,7 +100,7 @@ async def owned(config: Config) -> AsyncIterator[Path]:
             await dispatch.stop()
     finally:
         await router.aclose()
-        await asyncio.to_thread(log.close)
+        await log.close()
 
 
 async def _reach_or_own(config: Config, stack: AsyncExitStack) -> Path:
@@ -108,6 +108,8 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack) -> Path:
     for _ in range(_CONNECT_TRIES):
         if await _answers(path):
             return path
+        logs.to_file(config.state)
+        stack.callback(logs.stop)
         try:
             served = await stack.enter_async_context(owned(config))
         except TryLater as error:
@@ -115,7 +117,6 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack) -> Path:
                 raise
             await asyncio.sleep(_CONNECT_WAIT_S)  # somebody else is just starting or leaving
         else:
-            logs.to_file(config.state)
             return served
     raise TryLater(
         f"{config.state} is in use by a process that does not answer on {path}. "

@@ -21,6 +21,8 @@ from coworker.types import ConversationId, Inbound, Outbound, Progress
 _log = logging.getLogger(__name__)
 _DISK_FULL_WAIT_S = 5.0
 _GRACE_S = 0.5
+_AT_ONCE = 4_000
+"""Each busy conversation holds a connection to its model; more of them wait for their turn."""
 
 
 class _Tasks:
@@ -30,6 +32,7 @@ class _Tasks:
         self._work = work
         self._name = name
         self._again: set[ConversationId] = set()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self.running: dict[ConversationId, asyncio.Task[None]] = {}
 
     def request(self, conversation: ConversationId) -> asyncio.Task[None]:
@@ -46,7 +49,8 @@ class _Tasks:
         try:
             while True:
                 self._again.discard(conversation)
-                await self._work(conversation)
+                async with self._turns:
+                    await self._work(conversation)
                 if conversation not in self._again:
                     return
         finally:

@@ -74,16 +74,14 @@ async def _program(name: str, required: bool, fix: str) -> Json:
 
 
 def _models(router: Router) -> list[Json]:
-    if not router.describe():
+    seats = [seat for seat in router.describe() if seat.model]
+    if not seats:
         fix = "Set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for a server of your own."
         return [finding("model", None, "none configured: the offline model answers", fix)]
-    return [_model(described) for described in router.describe()]
-
-
-def _model(described: Json) -> Json:
-    found = f"{described['model']} at {described['where']}"
-    problem = described["problem"]
-    return finding(f"model {described['tier']}", problem is None, found, problem or "")
+    return [
+        finding(f"model {s.tier}", s.configured, f"{s.model} at {s.where}", s.obstacle)
+        for s in seats
+    ]
 
 
 def _repo(repo: Repo) -> Json:

@@ -39,7 +39,16 @@ def to_file(state_dir: Path) -> None:
     )
 
 
+def stop() -> None:
+    """Close what was opened."""
+    own = logging.getLogger("coworker")
+    for handler in own.handlers:
+        handler.close()
+    own.handlers = []
+
+
 def _use(handler: logging.Handler) -> None:
+    stop()
     handler.setFormatter(_JsonLines())
     own = logging.getLogger("coworker")
     own.handlers = [handler]

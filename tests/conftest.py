@@ -143,9 +143,11 @@ def world(configured, shop):
 
     @asynccontextmanager
     async def world(script=(), **more: Any):
-        async with FakeAnthropic(script, strict=True) as model:
-            async with living(configured(model, **more), model, shop) as made:
-                yield made
+        async with (
+            FakeAnthropic(script, strict=True) as model,
+            living(configured(model, **more), model, shop) as made,
+        ):
+            yield made
 
     return world
 

@@ -19,7 +19,6 @@ from coworker.agent.fold import (
     Action,
     Begin,
     Cancel,
-    Compact,
     Idle,
     Receive,
     Steer,
@@ -28,12 +27,13 @@ from coworker.agent.fold import (
     carried,
     fold,
     next_action,
+    outgrown,
 )
 from coworker.agent.receive import receive
 from coworker.agent.think import assistant, heard, limit, opening, receipt, requested
 from coworker.errors import ContextTooLong, ModelError, RateLimited
 from coworker.store.log import Batch, Conversation, ConversationState, InboxRow
-from coworker.types import Answer, Entry, EntryKind, Json, Outbound, Parked, Progress
+from coworker.types import Answer, Entry, EntryKind, Json, Outbound, Parked, Progress, Request
 
 Result = TypeVar("Result")
 Draft = tuple[EntryKind, Json]
@@ -81,8 +81,6 @@ class Drive:
                 await self._append(*heard("steer", rows, self._ports), take=rows)
             case Act(calls):
                 await self._act(admit(self._state, calls, self.conversation, self._ports))
-            case Compact():
-                await self._compact()
             case Think():
                 await self._think()
 
@@ -149,6 +147,8 @@ class Drive:
         request = requested(self._state, self._transcript, self.conversation, self._ports)
         if sentence := limit(self._state, request, self._transcript.tokens, self._ports):
             return await self._conclude(words.limited(sentence, self._state), "stopped")
+        if outgrown(self._state):
+            return await self._compact(request)
         self._emit(Progress("step", "thinking"))
         try:
             answer = await self._interruptible(self._ports.router.respond(request, self._emit))
@@ -173,12 +173,11 @@ class Drive:
     async def _too_long(self, error: ContextTooLong) -> None:
         await self._append(("error", {"what": "context_too_long", "text": str(error)}))
 
-    async def _compact(self) -> None:
+    async def _compact(self, request: Request) -> None:
         """Go on from a summary: a new base, deliberately, that carries the run under way."""
         self._emit(Progress("step", "summarising the conversation so far"))
         state = self._state
         state.compactions += 1
-        request = requested(state, self._transcript, self.conversation, self._ports)
         summary = await self._interruptible(summarise(request, state, self._ports.router))
         fresh = await opening(self.conversation, self._ports, carry=carried(state))
         await self._append(*fresh, ("summary", summary), base_seq=state.next_seq)

@@ -106,16 +106,11 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Compact:
-    """The history has grown too long to go on with."""
-
-
-@dataclass(frozen=True, slots=True)
 class Think:
     """Ask the model."""
 
 
-Action = Idle | Wait | Cancel | Receive | Begin | Steer | Act | Compact | Think
+Action = Idle | Wait | Cancel | Receive | Begin | Steer | Act | Think
 
 
 def fold(entries: Iterable[Entry]) -> State:
@@ -137,9 +132,7 @@ def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
         return Begin(messages) if messages else Idle()
     if state.calls:
         return _with_open_calls(state, messages)
-    if messages:
-        return Steer(messages)
-    return Compact() if _outgrown(state) else Think()
+    return Steer(messages) if messages else Think()
 
 
 def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
@@ -148,11 +141,6 @@ def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
         return Act(actionable)
     questions = [c for c in state.calls.values() if c.ask and not c.ask["approval"]]
     return Receive(messages[:1]) if questions and messages else Wait()
-
-
-def _outgrown(state: State) -> bool:
-    limit: int = state.base.get("compact_at", 0)
-    return state.too_long or bool(limit and state.context_tokens > limit)
 
 
 def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
@@ -265,6 +253,12 @@ _STEPS = {
     "cancelled": _cancelled,
     "reply": _reply,
 }
+
+
+def outgrown(state: State) -> bool:
+    """Whether the history has become too long to go on with."""
+    limit: int = state.base.get("compact_at", 0)
+    return state.too_long or bool(limit and state.context_tokens > limit)
 
 
 def carried(state: State) -> Json:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,15 +21,12 @@ from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
 __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
 
+_FEW_ENTRIES = 64
+"""Reading these takes less than handing them to another thread and back."""
 _CONVERSATION = (
     "SELECT id, adapter, room, thread, repo, state, next_seq, base_seq, updated_at"
     " FROM conversation "
 )
-
-
-@dataclass(slots=True)
-class _Readers(threading.local):
-    db: sqlite3.Connection | None = field(default=None)
 
 
 class Log:
@@ -45,11 +41,12 @@ class Log:
         except BaseException:
             database.unlock(self._lock)
             raise
-        self._readers = _Readers()
+        self._reader = connect(self._file, read_only=True)
 
-    def close(self) -> None:
-        """Commit what is queued and give the directory up. Blocks: call it in a thread."""
-        self._writer.close()
+    async def close(self) -> None:
+        """Commit what is queued and give the directory up."""
+        await asyncio.to_thread(self._writer.close)
+        self._reader.close()
         database.unlock(self._lock)
 
     # Writing
@@ -103,19 +100,15 @@ class Log:
     # Reading
 
     async def load(self, conversation: ConversationId) -> list[Entry]:
-        """The entries that the model still sees, oldest first; off the loop: they may be many."""
+        """The entries that the model still sees, oldest first; off the loop when they are many."""
         row = self.conversation(conversation)
-        return await asyncio.to_thread(self.entries, conversation, row.base_seq if row else 1)
+        if row is None or row.next_seq - row.base_seq < _FEW_ENTRIES:
+            return self.entries(conversation, row.base_seq if row else 1)
+        return await asyncio.to_thread(self._load_apart, conversation, row.base_seq)
 
     def entries(self, conversation: ConversationId, from_seq: int = 1) -> list[Entry]:
         """A conversation's entries from `from_seq` on, oldest first."""
-        rows = self._all(
-            "SELECT seq, run, kind, body, at, v FROM entry"
-            " WHERE conversation = ? AND seq >= ? ORDER BY seq",
-            conversation,
-            from_seq,
-        )
-        return [Entry(s, run, kind, self._body(body), at, v) for s, run, kind, body, at, v in rows]
+        return _entries(self._reader, conversation, from_seq)
 
     def open_inbox(self, conversation: ConversationId) -> list[InboxRow]:
         """What waits for this conversation, in the order in which it was accepted."""
@@ -220,7 +213,7 @@ class Log:
         for place, (seq, run, kind, v, body, salt, body_hash, at, prev, digest) in enumerate(
             rows, 1
         ):
-            text = self._text(body)
+            text = _text(self._reader, body)
             told = salt is None or tx.sha(salt + text.encode()) == body_hash
             link = tx.link(before, conversation, (seq, run, kind, v, at), body_hash)
             if seq != place or prev != before or digest != link or not told:
@@ -234,21 +227,34 @@ class Log:
             Conversation(ConversationId(i), Place(a, r, t), *rest) for i, a, r, t, *rest in rows
         ]
 
+    def _load_apart(self, conversation: ConversationId, from_seq: int) -> list[Entry]:
+        """Read in another thread, on a connection of its own."""
+        with closing(connect(self._file, read_only=True)) as reader:
+            return _entries(reader, conversation, from_seq)
+
     def _all(self, sql: str, *values: object) -> list[Any]:
-        if self._readers.db is None:
-            self._readers.db = connect(self._file, read_only=True)
-        return self._readers.db.execute(sql, values).fetchall()
+        return self._reader.execute(sql, values).fetchall()
 
-    def _body(self, stored: str) -> Json:
-        return tx.decode(self._text(stored))
 
-    def _text(self, stored: str) -> str:
-        """The body itself, fetched from its blob when it was spilled."""
-        if not stored.startswith('{"blob":'):
-            return stored
-        sha = tx.decode(stored)["blob"]
-        blob: bytes = self._all("SELECT bytes FROM blob WHERE sha256 = ?", sha)[0][0]
-        return blob.decode()
+def _entries(db: sqlite3.Connection, conversation: ConversationId, from_seq: int) -> list[Entry]:
+    rows = db.execute(
+        "SELECT seq, run, kind, body, at, v FROM entry"
+        " WHERE conversation = ? AND seq >= ? ORDER BY seq",
+        (conversation, from_seq),
+    )
+    return [
+        Entry(seq, run, kind, tx.decode(_text(db, body)), at, v)
+        for seq, run, kind, body, at, v in rows
+    ]
+
+
+def _text(db: sqlite3.Connection, stored: str) -> str:
+    """The body itself, fetched from its blob when it was spilled."""
+    if not stored.startswith('{"blob":'):
+        return stored
+    sha = tx.decode(stored)["blob"]
+    blob: bytes = db.execute("SELECT bytes FROM blob WHERE sha256 = ?", (sha,)).fetchone()[0]
+    return blob.decode()
 
 
 def _outcome(row: Sequence[Any]) -> str:

@@ -7,7 +7,6 @@ from coworker.agent.fold import (
     Act,
     Begin,
     Cancel,
-    Compact,
     Idle,
     Receive,
     Steer,
@@ -16,6 +15,7 @@ from coworker.agent.fold import (
     carried,
     fold,
     next_action,
+    outgrown,
 )
 from coworker.store.log import InboxRow
 from coworker.types import Entry
@@ -76,13 +76,24 @@ REPLY = ("reply", {"text": "done", "by": "model", "run": 1})
         ([BASE, USER, said(), REPLY], [], Idle),
         ([BASE, USER, said(), REPLY], ["sent"], Receive),
         ([BASE, USER, said(), REPLY], ["message"], Begin),
-        ([BASE, USER, calls("a", usage={**USAGE, "input": 2000}), done("a")], [], Compact),
-        ([BASE, USER, said(stop="model_context_window_exceeded")], [], Compact),
     ],
 )
 def test_the_next_action_follows_from_the_log(entries, inbox, expected):
     action = next_action(fold(log(*entries)), [row(kind) for kind in inbox])
     assert type(action) is expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (said(), False),
+        (said(usage={**USAGE, "input": 2000}), True),
+        (said(stop="model_context_window_exceeded"), True),
+        (("error", {"what": "context_too_long", "text": ""}), True),
+    ],
+)
+def test_a_history_is_outgrown_when_the_model_says_so_or_the_limit_is_passed(entry, expected):
+    assert outgrown(fold(log(BASE, USER, entry))) is expected
 
 
 def test_every_prefix_of_a_log_folds_to_some_next_action():

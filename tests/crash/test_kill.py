@@ -93,11 +93,18 @@ class Case:
             said = await link.call("say", text="fix it", repo=str(self.repo), event_id="e1")
         conversation = said["conversation"]
         await link.call("attach", conversation=conversation)
-        while not (seen := await link.call("log", conversation=conversation)) or (
-            seen[-1]["kind"] != "reply_sent"
-        ):
+        watching = asyncio.create_task(self.watch(link))
+        try:
             async with asyncio.timeout(DEADLINE_S):
-                event = await link.next_event() if not is_replied(seen) else None
+                while not is_replied(await link.call("log", conversation=conversation)):
+                    await asyncio.sleep(0.02)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def watch(self, link: Link) -> None:
+        """A person who looks at what is said."""
+        async for event in link.events():
             if isinstance(event, Reply):
                 self.shown.append(event.key)
                 await link.call("shown", key=event.key)

@@ -19,10 +19,10 @@ def open_log(folder):
 
 
 @pytest.fixture
-def log(tmp_path):
+async def log(tmp_path):
     made = open_log(tmp_path)
     yield made
-    made.close()
+    await made.close()
 
 
 def message(event_id="e1", text="hi"):
@@ -116,23 +116,23 @@ async def test_a_changed_entry_breaks_the_chain(tmp_path, change):
     await begin(log)
     await log.append(HERE, Batch([entry(2, "context", text="a"), entry(3, "context", text="b")]))
     assert log.verify(HERE) is None
-    log.close()
+    await log.close()
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute(change)
     db.close()
     log = open_log(tmp_path)
     assert log.verify(HERE) in (1, 2, 3)
-    log.close()
+    await log.close()
 
 
 async def test_everything_is_there_after_a_restart(tmp_path):
     log = open_log(tmp_path)
     await begin(log)
-    log.close()
+    await log.close()
     log = open_log(tmp_path)
     assert [e.body for e in await log.load(HERE)] == [{"text": "hi"}]
     assert log.ready_conversations() == [HERE]
-    log.close()
+    await log.close()
 
 
 async def test_only_what_follows_the_base_is_loaded(log):
@@ -150,13 +150,13 @@ async def test_a_call_that_was_begun_twice_makes_its_conversation_a_suspect(log)
     assert log.suspects() == [HERE]
 
 
-def test_a_second_owner_is_refused(log, tmp_path):
+async def test_a_second_owner_is_refused(log, tmp_path):
     with pytest.raises(TryLater, match="in use by process"):
         open_log(tmp_path)
 
 
-def test_a_database_from_a_newer_version_is_left_alone(tmp_path):
-    open_log(tmp_path).close()
+async def test_a_database_from_a_newer_version_is_left_alone(tmp_path):
+    await open_log(tmp_path).close()
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
@@ -166,33 +166,37 @@ def test_a_database_from_a_newer_version_is_left_alone(tmp_path):
     assert (tmp_path / FILE).read_bytes() == before
 
 
-def test_a_file_that_is_no_database_is_said_to_be_damaged(tmp_path):
+async def test_a_file_that_is_no_database_is_said_to_be_damaged(tmp_path):
     (tmp_path / FILE).write_bytes(b"not a database at all" * 500)
     with pytest.raises(ConfigError, match="damaged"):
         open_log(tmp_path)
 
 
-def test_a_state_directory_that_is_a_file_is_refused(tmp_path):
+async def test_a_state_directory_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "state").write_text("")
     with pytest.raises(ConfigError, match="cannot be used"):
         open_log(tmp_path / "state")
 
 
-def test_an_upgrade_is_rehearsed_on_a_copy_and_the_old_file_kept(tmp_path, monkeypatch):
-    open_log(tmp_path).close()
-    upgraded(tmp_path, monkeypatch, (*schema.MIGRATIONS, "ALTER TABLE repo ADD COLUMN url TEXT"))
+async def test_an_upgrade_is_rehearsed_on_a_copy_and_the_old_file_kept(tmp_path, monkeypatch):
+    await open_log(tmp_path).close()
+    await upgraded(
+        tmp_path, monkeypatch, (*schema.MIGRATIONS, "ALTER TABLE repo ADD COLUMN url TEXT")
+    )
     assert (tmp_path / f"{FILE}.before-v{schema.VERSION + 1}").exists()
 
 
-def test_a_failing_upgrade_changes_nothing(tmp_path, monkeypatch):
-    open_log(tmp_path).close()
+async def test_a_failing_upgrade_changes_nothing(tmp_path, monkeypatch):
+    await open_log(tmp_path).close()
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(ConfigError):
-        upgraded(tmp_path, monkeypatch, (*schema.MIGRATIONS, "ALTER TABLE nothing ADD COLUMN x"))
+        await upgraded(
+            tmp_path, monkeypatch, (*schema.MIGRATIONS, "ALTER TABLE nothing ADD COLUMN x")
+        )
     assert (tmp_path / FILE).read_bytes() == before
 
 
-def upgraded(folder, monkeypatch, migrations):
+async def upgraded(folder, monkeypatch, migrations):
     monkeypatch.setattr("coworker.store.database.MIGRATIONS", migrations)
     monkeypatch.setattr("coworker.store.database.VERSION", len(migrations))
-    open_log(folder).close()
+    await open_log(folder).close()

@@ -1,6 +1,7 @@
 """From a message to a reply, as the person sees it."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -37,7 +38,7 @@ def shown(request):
 
 
 def assert_each_extends_the_one_before(requests):
-    for before, after in zip(requests, requests[1:], strict=False):
+    for before, after in pairwise(requests):
         old, new = shown(before), shown(after)
         assert (old["system"], old["tools"]) == (new["system"], new["tools"])
         assert json.dumps(new["messages"][: len(old["messages"])]) == json.dumps(old["messages"])
@@ -68,11 +69,13 @@ async def test_the_next_message_and_a_restart_extend_the_same_prefix(world, conf
         conversation = await w.says("first")
         await w.hears()
         first = list(w.model.requests)
-    async with FakeAnthropic([say("two"), say("three")], strict=True) as model:
-        async with living(configured(model), model, shop) as w:
-            await w.ask("second", conversation)
-            await w.ask("third", conversation)
-            assert_each_extends_the_one_before([*first, *model.requests])
+    async with (
+        FakeAnthropic([say("two"), say("three")], strict=True) as model,
+        living(configured(model), model, shop) as w,
+    ):
+        await w.ask("second", conversation)
+        await w.ask("third", conversation)
+        assert_each_extends_the_one_before([*first, *model.requests])
 
 
 async def test_another_conversation_shares_the_whole_base(world):
@@ -128,13 +131,14 @@ async def test_a_question_waits_for_a_person_and_the_answer_goes_back(world, con
         conversation = await w.says("do it")
         asked = await w.hears()
         assert (asked.question, asked.options) == ("Which one?", ["a", "b"])
-    async with FakeAnthropic([say("Took b.")], strict=True) as model:
-        async with living(configured(model), model, shop) as w:
-            assert (await w.link.call("status"))["waiting"] == [conversation]
-            await w.link.call("attach", conversation=conversation)
-            await w.link.call("answer", conversation=conversation, ask=asked.ask, text="b")
-            assert (await w.hears()).text == "Took b."
-            assert "answered: b" in model.requests[0]["messages"][-1]["content"][0]["content"]
+    async with (
+        FakeAnthropic([say("Took b.")], strict=True) as model,
+        living(configured(model), model, shop) as w,
+    ):
+        await w.link.call("attach", conversation=conversation)
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="b")
+        assert (await w.hears()).text == "Took b."
+        assert "answered: b" in model.requests[0]["messages"][-1]["content"][0]["content"]
 
 
 async def test_a_plain_message_answers_an_open_question(world):

@@ -1,0 +1,119 @@
+"""Which commands and options there are, and how they explain themselves.
+
+It knows the command line, not what any command does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from coworker import __version__
+
+_ABOUT = "A coworker that lives in your team's chat and in your repositories."
+_EXIT_STATUSES = (
+    "exit status: 0 done, 1 it failed, 2 wrong usage, 66 nothing found, 69 a service is "
+    "unavailable, 75 try later, 77 waits for or lacks a permission, 78 configuration error"
+)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The options; `command` is such as `ask` or `repo add`. Wrong usage exits with 2."""
+    before = argparse.Namespace(config=None, state_dir=None, debug=False)
+    return _parser().parse_args(argv, before)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong and what to do in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        text = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        print(f"coworker: {text}. See: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _parser() -> _Parser:
+    everywhere = _everywhere()
+    parser = _Parser(
+        prog="coworker",
+        description=_ABOUT,
+        epilog=_EXIT_STATUSES,
+        parents=[everywhere],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"coworker {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_talking(commands, everywhere)
+    _add_looking(commands, everywhere)
+    _add_repo(commands, everywhere)
+    return parser
+
+
+def _everywhere() -> _Parser:
+    """Options before and after the command: a default here would undo what stood before it."""
+    options = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    options.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
+    options.add_argument("--state-dir", metavar="DIR", type=Path, help="where the state is kept")
+    options.add_argument("--debug", action="store_true", help="show tracebacks")
+    return options
+
+
+_Commands = argparse._SubParsersAction
+
+
+def _command(commands: _Commands[_Parser], everywhere: _Parser, name: str, about: str) -> _Parser:
+    parser = commands.add_parser(
+        name.split()[-1], help=about, description=about, parents=[everywhere], allow_abbrev=False
+    )
+    parser.set_defaults(command=name)
+    return parser
+
+
+def _add_talking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    chat = _command(commands, everywhere, "chat", "talk here")
+    _add_place(chat)
+    ask = _command(commands, everywhere, "ask", "one message in, the reply on stdout")
+    ask.add_argument("text", metavar="TEXT", nargs="?", help="the message; - reads stdin")
+    _add_place(ask)
+    _add_json(ask)
+    ask.add_argument("--id", metavar="KEY", help="names the message: sent twice, it is taken once")
+    _command(commands, everywhere, "run", "the daemon: every configured adapter, schedules")
+
+
+def _add_looking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    _add_json(_command(commands, everywhere, "status", "what runs, what waits, what it costs"))
+    inbox = _command(commands, everywhere, "inbox", "every accepted message and its outcome")
+    inbox.add_argument("--limit", metavar="N", type=int, help="only the newest N")
+    _add_json(inbox)
+    log = _command(commands, everywhere, "log", "the entries of a conversation")
+    log.add_argument("conversation", metavar="CONVERSATION")
+    _add_json(log)
+    about = "what is configured, reachable, missing, unsafe, and the fix"
+    _add_json(_command(commands, everywhere, "doctor", about))
+
+
+def _add_repo(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "the repositories it may read"
+    repo = commands.add_parser("repo", help=about, description=about, parents=[everywhere])
+    actions = repo.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add = _command(actions, everywhere, "repo add", "add a checkout")
+    add.add_argument("path", metavar="PATH")
+    add.add_argument("--name", metavar="NAME", help="its name in chat; else its folder's")
+    _add_json(_command(actions, everywhere, "repo list", "list them"))
+    show = _command(actions, everywhere, "repo show", "show one")
+    show.add_argument("name", metavar="NAME")
+    _add_json(show)
+    remove = _command(actions, everywhere, "repo remove", "forget one; its checkout stays")
+    remove.add_argument("name", metavar="NAME")
+
+
+def _add_place(parser: _Parser) -> None:
+    parser.add_argument("--repo", metavar="PATH|NAME", help="what it is about; else where you are")
+    parser.add_argument("--conversation", metavar="ID", help="go on with this conversation")
+
+
+def _add_json(parser: _Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")

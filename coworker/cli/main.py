@@ -1,0 +1,190 @@
+"""The `coworker` command: reads the command line and hands it to the command it names.
+
+It knows names and arguments; everything else is imported by the command that needs it, so that
+`--help` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from coworker.cli import arguments
+from coworker.errors import CoworkerError, UsageError
+
+if TYPE_CHECKING:
+    from coworker.cli.conversation import Start
+    from coworker.config import Config
+
+_INTERRUPTED = 130
+_PIPE_BROKE = 141
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command to its exit status; errors are one line on stderr, never a traceback."""
+    try:
+        options = arguments.parse(argv)
+        if not options.debug:
+            sys.excepthook = _last_words
+        return _run(options)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _run(options: Namespace) -> int:
+    from coworker.cli import output
+
+    output.prepare(quiet=not options.debug and options.command != "run")
+    try:
+        return _COMMANDS[options.command](options)
+    except CoworkerError as error:
+        return _complain(error, options.debug)
+    except BrokenPipeError:
+        output.abandon(sys.stdout)
+        return _PIPE_BROKE
+    except BaseExceptionGroup as group:
+        return _complain(_plain_error(group), options.debug)
+
+
+def _complain(error: CoworkerError, debug: bool) -> int:
+    from coworker.cli import output
+
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    output.complain(str(error))
+    return error.exit_status
+
+
+def _plain_error(group: BaseExceptionGroup[BaseException]) -> CoworkerError:
+    """The first error in a group that is meant for people; a group without one goes on rising."""
+    found = group.subgroup(CoworkerError)
+    if found is None:
+        raise group
+    first: BaseException = found
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    if not isinstance(first, CoworkerError):
+        raise group
+    return first
+
+
+def _last_words(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """What is left to say about a fault of ours; the interpreter then ends with status 1."""
+    text = " ".join(str(error).split())
+    print(
+        f"coworker: unexpected {kind.__name__}: {text}. Please report this; "
+        "the same command with --debug shows where it happened.",
+        file=sys.stderr,
+    )
+
+
+def _chat(options: Namespace) -> int:
+    start, config = _start(options), _config(options)
+    if sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty():
+        from coworker.cli import chat
+
+        return chat.chat(config, start)
+    from coworker.cli import lines
+
+    return lines.chat(config, start)
+
+
+def _ask(options: Namespace) -> int:
+    from coworker.cli.ask import ask
+
+    if options.text is None and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError("Say what you want: coworker ask TEXT (or pipe the text in)")
+    config, start = _config(options), _start(options)
+    return ask(config, options.text, start, as_json=options.json, event_id=options.id)
+
+
+def _daemon(options: Namespace) -> int:
+    import asyncio
+
+    from coworker import daemon
+
+    return asyncio.run(daemon.run(_config(options)))
+
+
+def _status(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.status(_config(options), as_json=options.json)
+
+
+def _inbox(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.inbox(_config(options), limit=options.limit, as_json=options.json)
+
+
+def _log(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.log(_config(options), options.conversation, as_json=options.json)
+
+
+def _doctor(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.doctor(_config(options), as_json=options.json)
+
+
+def _repo_add(options: Namespace) -> int:
+    from coworker.cli import conversation, show
+
+    return show.repo_add(_config(options), conversation.absolute(options.path), options.name)
+
+
+def _repo_list(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.repos(_config(options), as_json=options.json)
+
+
+def _repo_show(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.repo(_config(options), options.name, as_json=options.json)
+
+
+def _repo_remove(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.repo_remove(_config(options), options.name)
+
+
+def _config(options: Namespace) -> Config:
+    from coworker import config
+
+    return config.load(options.config, options.state_dir)
+
+
+def _start(options: Namespace) -> Start:
+    from coworker.cli.conversation import Start
+
+    return Start.here(options.conversation, options.repo)
+
+
+_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "chat": _chat,
+    "ask": _ask,
+    "run": _daemon,
+    "status": _status,
+    "inbox": _inbox,
+    "log": _log,
+    "doctor": _doctor,
+    "repo add": _repo_add,
+    "repo list": _repo_list,
+    "repo show": _repo_show,
+    "repo remove": _repo_remove,
+}

@@ -1,0 +1,155 @@
+"""The commands that look: status, inbox, log, repo, doctor; each asks one verb and prints it.
+
+It knows how a person wants to read an answer, not where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from coworker.cli import interrupt, output, table, words
+from coworker.cli.link import linked
+from coworker.config import Config
+from coworker.types import Json
+
+_INBOX = ("received_at", "conversation", "kind", "text", "outcome")
+_LOG = ("seq", "at", "run", "kind", "what")
+_REPOS = ("name", "path", "added", "configured", "local_only")
+_SPEAKING = ("text", "question", "reason", "error", "message", "title", "name")
+_SIGNS = {True: "✓", False: "✗", None: "–"}
+
+Print = Callable[[Any], str]
+
+
+def status(config: Config, *, as_json: bool) -> int:
+    """What is running and waiting, and what it costs."""
+    return _shown(config, "status", {}, _one(config, as_json))
+
+
+def inbox(config: Config, *, limit: int | None, as_json: bool) -> int:
+    """Every accepted message and its outcome."""
+
+    def rows(answer: list[Json]) -> str:
+        return table.table([_inbox_row(row) for row in answer], config.zone, _INBOX)
+
+    printed = _many(rows, "The inbox is empty: nothing was accepted yet.", as_json)
+    return _shown(config, "inbox", {"limit": limit}, printed)
+
+
+def log(config: Config, conversation: str, *, as_json: bool) -> int:
+    """The entries of a conversation."""
+
+    def entries(answer: list[Json]) -> str:
+        rows = [{**entry, "what": _summary(entry.get("body"))} for entry in answer]
+        return table.table(rows, config.zone, _LOG)
+
+    printed = _many(entries, "No entries yet.", as_json)
+    return _shown(config, "log", {"conversation": conversation}, printed)
+
+
+def repos(config: Config, *, as_json: bool) -> int:
+    """The repositories we may read."""
+
+    def rows(answer: list[Json]) -> str:
+        return table.table(answer, config.zone, _REPOS)
+
+    empty = "No repositories yet. Add one: coworker repo add PATH"
+    return _shown(config, "repos", {}, _many(rows, empty, as_json))
+
+
+def repo(config: Config, name: str, *, as_json: bool) -> int:
+    """One repository."""
+    return _shown(config, "repo", {"name": name}, _one(config, as_json))
+
+
+def repo_add(config: Config, path: str, name: str | None) -> int:
+    """Add the checkout at an absolute path."""
+
+    def added(answer: Json) -> str:
+        known = answer or {}
+        return f"Added {table.value('name', known.get('name') or name or path, config.zone)}."
+
+    return _shown(config, "repo_add", {"path": path, "name": name}, added)
+
+
+def repo_remove(config: Config, name: str) -> int:
+    """Forget an added repository; its checkout is not touched."""
+    text = f"Removed {words.one_line(name)}. Its checkout was not touched."
+    return _shown(config, "repo_remove", {"name": name}, lambda _: text)
+
+
+def doctor(config: Config, *, as_json: bool) -> int:
+    """What is configured, reachable, missing, unsafe, and the fix. 1 when a check fails."""
+    return interrupt.run(_doctor(config, as_json))
+
+
+async def _doctor(config: Config, as_json: bool) -> int:
+    async with linked(config) as link:
+        checks: list[Json] = await link.call("doctor")
+    output.say(_many(_diagnosis, "Nothing to check.", as_json)(checks))
+    return int(any(check.get("ok") is False for check in checks))
+
+
+def _shown(config: Config, verb: str, params: Json, printed: Print) -> int:
+    return interrupt.run(_ask_and_print(config, verb, params, printed))
+
+
+async def _ask_and_print(config: Config, verb: str, params: Json, printed: Print) -> int:
+    async with linked(config) as link:
+        answer = await link.call(verb, **params)
+    if text := printed(answer):
+        output.say(text)
+    return 0
+
+
+def _one(config: Config, as_json: bool) -> Print:
+    return words.as_json if as_json else lambda answer: table.fields(answer, config.zone)
+
+
+def _many(printed: Callable[[list[Json]], str], empty: str, as_json: bool) -> Print:
+    """One JSON object per line, or the rows for a person, or the sentence for none of them."""
+    if as_json:
+        return lambda answer: "\n".join(map(words.as_json, answer))
+    return lambda answer: printed(answer) if answer else empty
+
+
+def _inbox_row(row: Json) -> Json:
+    body = row.get("body")
+    text = row.get("text") or (body.get("text") if isinstance(body, dict) else None)
+    return {**row, "text": text, "outcome": row.get("outcome") or "open"}
+
+
+def _summary(body: object) -> str:
+    """What an entry says, in the words of its body."""
+    if not isinstance(body, dict):
+        return "" if body is None else str(body)
+    if isinstance(body.get("content"), list):
+        return " ".join(_block(block) for block in body["content"])
+    spoken = [str(body[key]) for key in _SPEAKING if isinstance(body.get(key), str) and body[key]]
+    if isinstance(body.get("input"), dict):
+        spoken.append(words.as_json(body["input"]))
+    return " · ".join(spoken) or words.as_json(body)
+
+
+def _block(block: object) -> str:
+    if not isinstance(block, dict):
+        return str(block)
+    if block.get("type") == "tool_use":
+        return f"→ {block.get('name')} {words.as_json(block.get('input', {}))}"
+    return str(block.get("text") or block.get("thinking") or f"[{block.get('type')}]")
+
+
+def _diagnosis(checks: Sequence[Json]) -> str:
+    label = max(words.width(words.one_line(str(check.get("check")))) for check in checks)
+    return "\n".join(line for check in checks for line in _check_lines(check, label))
+
+
+def _check_lines(check: Json, label: int) -> list[str]:
+    name = words.one_line(str(check.get("check")))
+    padded = name + " " * (label - words.width(name))
+    found = words.one_line(str(check.get("found") or ""))
+    lines = [f"{_SIGNS.get(check.get('ok'), '–')} {padded}  {found}".rstrip()]
+    if fix := check.get("fix"):
+        lines.append(f"  {' ' * label}  → {words.one_line(str(fix))}")
+    return lines

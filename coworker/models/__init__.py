@@ -1,0 +1,1 @@
+"""Who thinks: the model client, the router, prices and the offline model."""

@@ -1,0 +1,398 @@
+"""One configured model server: a request in, one streamed answer out, every fault in plain words.
+
+It knows the Messages API and its vendor's library, and nothing of other models or of tools.
+The first sentence of each of its errors says what happened, the rest what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import re
+import sys
+import threading
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from coworker.config import ANTHROPIC_URL, ModelConfig, model_url, secret
+from coworker.errors import ContextTooLong, ModelError, ModelRefused, Overloaded, RateLimited
+from coworker.models import prices
+from coworker.protocols import Clock
+from coworker.types import Answer, Emit, Json, Progress, Request, Tier, Usage
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+_LONGEST_WAIT_S = 30.0
+_UNKNOWN_WAIT_S = 15.0
+_CUT_OFF = ("max_tokens", "model_context_window_exceeded")
+_importing = threading.Lock()
+
+
+class MessagesClient:
+    """A model behind one server of the Messages API.
+
+    `patience_s` is how long the server may be silent before the request counts as lost.
+    """
+
+    def __init__(
+        self, config: ModelConfig, tier: Tier, clock: Clock, patience_s: float | None = None
+    ) -> None:
+        self._config = config
+        self._tier = tier
+        self._clock = clock
+        self._patience_s = patience_s or (600.0 if config.compatible else 180.0)
+        self._url = model_url(config)
+        self._key = secret(config.api_key_env)
+        self._price = prices.price_of(config)
+        self._sdk: AsyncAnthropic | None = None
+        self._loading = asyncio.Lock()
+
+    @property
+    def host(self) -> str:
+        """Where requests go."""
+        return urlsplit(self._url).hostname or self._url
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why this model cannot even be asked, and what to do about it."""
+        if self._key or self._url.rstrip("/") != ANTHROPIC_URL:
+            return None
+        return f"{self._config.model} has no key. Set {self._config.api_key_env}."
+
+    async def respond(self, request: Request, emit: Emit) -> Answer:
+        """Answer one request, trying again after passing faults. Raises ModelError."""
+        if self.obstacle:
+            raise ModelRefused(self.obstacle)
+        body = _body(request, compatible=self._config.compatible) | {"model": self._config.model}
+        pauses_s, lost_usd = iter(_PAUSES_S), 0.0
+        while True:
+            reply = _Reply(emit)
+            fault = await self._attempt(body, reply)
+            if fault is None:
+                return reply.answer(self._config.model, self._cost(reply) + lost_usd)
+            lost_usd += self._cost(reply)
+            wait_s = _wait(fault, next(pauses_s, None))
+            if wait_s is None:
+                raise fault
+            if reply.shown or isinstance(fault, RateLimited):
+                emit(Progress("note", f"{what_happened(fault)}; trying again."))
+            await self._clock.sleep(wait_s)
+
+    async def aclose(self) -> None:
+        """Close every connection. A later request opens new ones."""
+        sdk, self._sdk = self._sdk, None
+        if sdk:
+            await sdk.close()
+
+    async def _attempt(self, body: Json, reply: _Reply) -> ModelError | None:
+        """One request; what went wrong, if anything."""
+        sdk = await self._loaded()
+        import anthropic
+        import httpx2
+
+        try:
+            async with aclosing(_events(sdk, body)) as events:
+                async for event in events:
+                    reply.take(event)
+            reply.finish()
+        except anthropic.APIStatusError as error:
+            wait_s = _retry_after(error.response.headers)
+            return self._fault(error.status_code, error.api_message or "", wait_s)
+        except _GaveUp as error:
+            return self._fault(*error.args)
+        except (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError):
+            return self._fault(_LATE)
+        except (anthropic.APIConnectionError, OSError):
+            return self._fault(_UNREACHABLE)
+        except httpx2.HTTPError:
+            return self._fault(_CUT)
+        return None
+
+    async def _loaded(self) -> AsyncAnthropic:
+        async with self._loading:
+            if self._sdk is None:
+                self._sdk = await asyncio.to_thread(self._connect)
+            return self._sdk
+
+    def _connect(self) -> AsyncAnthropic:
+        """Build the vendor's client: in a thread, since its import takes most of a second."""
+        with _importing:
+            _import_quietly()
+        import anthropic
+        import httpx2
+
+        # Whoever names a server on this machine does not expect a proxy in between.
+        mounts = {"http://": None, "https://": None} if self._config.is_local else None
+        sdk = anthropic.AsyncAnthropic(
+            api_key=self._key or "none",
+            base_url=self._url,
+            max_retries=0,
+            http_client=anthropic.DefaultAioHttpClient(
+                mounts=mounts,
+                follow_redirects=False,
+                limits=httpx2.Limits(max_connections=10_000, keepalive_expiry=60.0),
+                timeout=httpx2.Timeout(self._patience_s, connect=10.0, pool=600.0),
+            ),
+        )
+        _ = sdk.messages.with_streaming_response  # imports more on first use
+        return sdk
+
+    def _cost(self, reply: _Reply) -> float:
+        return prices.cost(self._price, reply.usage, reply.short_writes) if self._price else 0.0
+
+    def _fault(self, status: int, said: str = "", wait_s: float = _UNKNOWN_WAIT_S) -> ModelError:
+        model = self._config.model
+        if status == 429:
+            wait = f"{wait_s:.0f} s" if wait_s < 90 else f"{wait_s / 60:.0f} min"
+            return RateLimited(f"{model} asks us to wait {wait}. Say it again then.", wait_s)
+        if _NO_CREDIT.search(said):
+            status = 402
+        if status == 400 and _TOO_LONG.search(said):
+            status = 413
+        kind, what, mend = _FAULTS.get(status) or _FAULTS[status // 100 * 100]
+        words = {"host": self.host, "tier": self._tier, "status": status}
+        said = self._quoted(said)
+        return kind(f"{what}. {mend}".format(it=self._config, said=said, **words))
+
+    def _quoted(self, said: str) -> str:
+        """The server's first sentence, if it is one, without the key that some servers repeat."""
+        sentence = " ".join(said.split()).split(". ")[0]
+        if not sentence or sentence[0] in "{[<":
+            return ""
+        hidden = _KEY.sub("…", sentence.replace(self._key, "…") if self._key else sentence)
+        return f": “{hidden[:200]}”"
+
+
+def what_happened(fault: ModelError) -> str:
+    """The first sentence of a fault, without its full stop."""
+    return str(fault).split(". ", 1)[0].rstrip(".")
+
+
+_CUT, _LATE, _UNREACHABLE = 1, 408, 2
+"""Faults that have no status of their own share the table of those that have one."""
+_AGAIN = "Say it again in a few minutes."
+_CHECK = "Check model and base_url (without /v1) in [models.{tier}]."
+_CHECK_KEY = "Check {it.api_key_env} and the account it belongs to."
+_FAULTS: dict[int, tuple[type[ModelError], str, str]] = {
+    _CUT: (Overloaded, "{it.model} broke off its answer", _AGAIN),
+    _LATE: (Overloaded, "{it.model} did not answer in time", _AGAIN),
+    _UNREACHABLE: (Overloaded, "{it.model} cannot be reached at {host}", _CHECK),
+    200: (ModelRefused, "{host} does not speak the Messages API", _CHECK),
+    300: (ModelRefused, "{host} redirects the requests to {it.model}", _CHECK),
+    400: (ModelRefused, "{host} refuses the request to {it.model} ({status}){said}", _CHECK),
+    401: (ModelRefused, "{host} asks for a valid key for {it.model}", _CHECK_KEY),
+    402: (ModelRefused, "There is no credit left for {it.model}", _CHECK_KEY),
+    403: (ModelRefused, "{host} does not allow {it.model} with this key", _CHECK_KEY),
+    404: (ModelRefused, "{host} does not know {it.model}", _CHECK),
+    409: (Overloaded, "{it.model} is busy with another request", _AGAIN),
+    413: (ContextTooLong, "This conversation no longer fits {it.model}", "Start a new one."),
+    500: (Overloaded, "{it.model} has a fault on its server ({status})", _AGAIN),
+    529: (Overloaded, "{it.model} is overloaded", _AGAIN),
+}
+_STATUS_OF = {"overloaded_error": 529, "rate_limit_error": 429, "invalid_request_error": 400}
+_TOO_LONG = re.compile(r"(?i)too long|too many tokens|context (length|window|size|limit|exceeded)")
+_NO_CREDIT = re.compile(r"(?i)credit balance")
+_KEY = re.compile(r"\bsk-[\w-]{4,}")
+
+
+def _wait(fault: ModelError, pause_s: float | None) -> float | None:
+    """Seconds until the next attempt; None when there is none."""
+    if pause_s is None:
+        return None
+    if isinstance(fault, RateLimited):
+        return fault.retry_after_s if fault.retry_after_s <= _LONGEST_WAIT_S else None
+    if isinstance(fault, Overloaded):
+        return pause_s * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, hides nothing
+    return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that the server asks us to wait."""
+    value = headers.get("retry-after", "")
+    return float(value) if re.fullmatch(r"\d{1,9}(\.\d*)?", value) else _UNKNOWN_WAIT_S
+
+
+def _import_quietly() -> None:
+    """Import without the collector's long pauses, which the event loop would feel."""
+    if "anthropic" in sys.modules or not gc.isenabled():
+        return
+    gc.disable()
+    try:
+        import anthropic  # noqa: F401 - the import is the effect
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+def _body(request: Request, *, compatible: bool) -> Json:
+    """The request in the vendor's dialect, or in what every server of the Messages API knows."""
+    body: Json = {"max_tokens": request.max_tokens}
+    if request.tools:
+        body["tools"] = request.tools
+    if compatible:
+        return body | {"system": request.system, "messages": _alternating(request.messages)}
+    hour = {"type": "ephemeral", "ttl": "1h"}
+    return body | {
+        "system": [{"type": "text", "text": request.system, "cache_control": hour}],
+        "messages": request.messages,  # as they are: signed thinking is bound to every byte
+        "thinking": {"type": "adaptive", "display": "summarized"},
+        "cache_control": {"type": "ephemeral"},
+    }
+
+
+def _alternating(messages: list[Json]) -> list[Json]:
+    """Each role's consecutive messages as one, without thinking, which is another model's."""
+    merged: list[Json] = []
+    for message in messages:
+        content = message["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        kept = [block for block in blocks if "thinking" not in block["type"]]
+        if merged and merged[-1]["role"] == message["role"]:
+            merged[-1] = {"role": message["role"], "content": merged[-1]["content"] + kept}
+        elif kept:
+            merged.append({"role": message["role"], "content": kept})
+    return merged
+
+
+class _Delta(msgspec.Struct):
+    """What a block or the message grows by."""
+
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+    signature: str = ""
+    stop_reason: str | None = None
+
+
+class _Event(msgspec.Struct):
+    """One server-sent event; which fields are there depends on its type."""
+
+    type: str = ""
+    index: int = 0
+    message: Json = {}
+    content_block: Json = {}
+    delta: _Delta = msgspec.field(default_factory=_Delta)
+    usage: Json | None = None
+    error: Json = {}
+
+
+class _GaveUp(Exception):
+    """A fault that came with status 200, or after it; its args are those of `_fault`."""
+
+
+async def _events(sdk: AsyncAnthropic, body: Json) -> AsyncGenerator[_Event, None]:
+    """The events of one answer, as sent.
+
+    Read below the library's accumulation, which would lose the rest of an answer at a call with
+    bad JSON, add keys that were not sent, and cost almost half of the time.
+    """
+    import anthropic
+
+    decode = msgspec.json.Decoder(_Event).decode
+    async with sdk.messages.with_streaming_response.create(**body, stream=True) as response:
+        if "event-stream" not in response.headers.get("content-type", ""):
+            raise _GaveUp(response.status_code)
+        try:
+            async for sse in anthropic.AsyncStream.raw_events(response.http_response):
+                if sse.data:
+                    yield decode(sse.data)
+        except ValueError as error:
+            raise _GaveUp(_CUT) from error
+
+
+class _Reply:
+    """One answer, put together from its events without changing what was sent."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.shown = False
+        self._emit = emit
+        self._blocks: dict[int, Json] = {}
+        self._parts: dict[int, list[str]] = {}
+        self._tokens: Json = {}
+        self._stop_reason = ""
+        self._ended = False
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens as far as they were reported."""
+        names = ("input", "output", "cache_read_input", "cache_creation_input")
+        return Usage(*(self._tokens.get(f"{name}_tokens", 0) for name in names))
+
+    @property
+    def short_writes(self) -> int:
+        """Those of the tokens written to the cache that stay there for five minutes only."""
+        count: int = self._tokens.get("cache_creation", {}).get("ephemeral_5m_input_tokens", 0)
+        return count
+
+    def take(self, event: _Event) -> None:
+        """Add one event. Raises _GaveUp."""
+        match event.type:
+            case "message_start":
+                self._count(event.message.get("usage"))
+            case "content_block_start":
+                self._blocks[event.index], self._parts[event.index] = event.content_block, []
+            case "content_block_delta":
+                self._grow(event.index, event.delta)
+            case "message_delta":
+                self._stop_reason = event.delta.stop_reason or ""
+                self._count(event.usage)
+            case "message_stop":
+                self._ended = True
+            case "error":
+                status = _STATUS_OF.get(event.error.get("type", ""), 500)
+                raise _GaveUp(status, str(event.error.get("message", "")))
+
+    def finish(self) -> None:
+        """Put the parts together. Raises _GaveUp when some are missing."""
+        for index, block in self._blocks.items():
+            kind = block.get("type", "")
+            if kind.endswith("tool_use"):
+                block["input"] = "".join(self._parts[index]) or block.get("input") or {}
+            elif text := "".join(self._parts[index]):
+                block[kind] = block.get(kind, "") + text
+        calls = [block for block in self._blocks.values() if "input" in block]
+        ids = {block.get("id") for block in calls if block.get("name")}
+        if not self._ended or not self._stop_reason or len(ids) < len(calls):
+            raise _GaveUp(_CUT)
+
+    def answer(self, model: str, cost_usd: float) -> Answer:
+        """What was said. Only here are the arguments of calls parsed, and judged."""
+        malformed: dict[str, str] = {}
+        content = list(self._blocks.values())
+        for block in (block for block in content if "input" in block):
+            cut = block is content[-1] and self._stop_reason in _CUT_OFF
+            block["input"], fault = _arguments(block["input"], cut=cut)
+            malformed |= {block["id"]: fault} if fault else {}
+        return Answer(content, self._stop_reason, model, self.usage, cost_usd, malformed)
+
+    def _grow(self, index: int, delta: _Delta) -> None:
+        if index not in self._blocks:
+            raise _GaveUp(_CUT)
+        self._parts[index].append(delta.text or delta.thinking or delta.partial_json)
+        if delta.signature:
+            self._blocks[index]["signature"] = delta.signature
+        if shown := delta.text or delta.thinking:
+            self.shown = True
+            self._emit(Progress("text" if delta.text else "thinking", shown))
+
+    def _count(self, tokens: Json | None) -> None:
+        self._tokens |= {name: count for name, count in (tokens or {}).items() if count is not None}
+
+
+def _arguments(sent: Json | str, *, cut: bool) -> tuple[Json, str]:
+    """A call's arguments, and what is wrong with them if they cannot be used."""
+    try:
+        value = msgspec.json.decode(sent) if isinstance(sent, str) and sent.strip() else sent
+        if isinstance(value, dict) and (value or not cut):
+            return value, ""
+    except ValueError:
+        pass
+    why = "were cut off by the output limit" if cut else "are not a complete JSON object"
+    return {}, f"the arguments {why}: {str(sent)[:500]}."

@@ -1,0 +1,1 @@
+"""Where it works: repositories, trusted views of them, and the map."""

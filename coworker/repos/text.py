@@ -1,0 +1,56 @@
+r"""Text out of a repository that hides nothing: control and invisible characters are shown.
+
+It does not know where the text goes or how much of it is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+
+from coworker.errors import ToolError
+
+_STYLE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_HIDDEN = re.compile(
+    r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"  # controls, escape sequences
+    r"|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028\u2029]"
+    r"|[\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb]"  # bidi, fillers
+    r"|[\U0001d173-\U0001d17a\U000e0000-\U000e0fff]|[\ud800-\udfff]"  # tags, broken UTF-8
+    r"|(?<![\u0600-\u06ff])\u200c"  # joiners stay where script and emoji need them
+    r"|(?<![\u2190-\u2bff\ufe0f\u0900-\u0dff\U0001f000-\U0001faff])\u200d"
+)
+_SNIFFED = 8_192
+
+
+def visible(text: str) -> str:
+    """The same text without colours, with every control and invisible character as an escape.
+
+    Lines still end with a newline, whatever ended them before; tabs stay.
+    """
+    return _HIDDEN.sub(_escape, _STYLE.sub("", text)).replace("\r\n", "\n")
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Visible, in one line and at most `limit` characters: for names, subjects, messages."""
+    line = " ".join(visible(text[: 4 * limit]).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def decoded(data: bytes, what: str) -> str:
+    """Bytes as text; those that are not UTF-8 as escapes. Raises ToolError for binary data."""
+    if is_binary(data):
+        raise ToolError(f"{what} is binary, so there is no text to show.")
+    return data.decode("utf-8", errors="backslashreplace")
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether this is no text in an encoding that extends ASCII."""
+    return b"\0" in data[:_SNIFFED]
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as the file system functions give it
+        code -= 0xDC00
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -1,0 +1,1 @@
+"""What it can do: one file per family of tools."""
