@@ -111,9 +111,9 @@ async def perform(admission: Admission, ports: Ports, conversation: Conversation
         ports.emit(conversation.id, progress)
 
     context = ToolContext(ports.repo_of(conversation.repo), call.id, emit)
-    emit(Progress("tool", tool.describe(admission.args)))
     began = time.monotonic()
     try:
+        emit(Progress("tool", tool.describe(admission.args)))
         result = await tool.run(admission.args, context)
     except ToolError as error:
         result = ToolResult(str(error), is_error=True)

@@ -86,8 +86,11 @@ class Drive:
 
     async def fail(self, reference: str) -> None:
         """Close a run that broke inside us with a sentence; the details are in our own log."""
-        error: Draft = ("error", {"what": "internal", "text": reference})
-        await self._conclude(words.broke(reference), "failed", error)
+        results = dict.fromkeys(self._state.calls, words.BROKEN_CALL)
+        broken: list[Draft] = [("error", {"what": "internal", "text": reference})]
+        if results:
+            broken.append(("cancelled", {"by": "coworker", "results": results}))
+        await self._conclude(words.broke(reference), "failed", *broken)
 
     async def _settle(self, state: ConversationState) -> None:
         if self._ports.log.state(self.conversation.id) != state:

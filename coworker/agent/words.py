@@ -16,6 +16,7 @@ MAX_REPEATS = 6
 _NUDGE_AT = 3
 NOTHING_RUNS = "Nothing is running here, so there was nothing to stop."
 STOPPED_CALL = "Stopped by a person before it finished; it may have happened in part."
+BROKEN_CALL = "Something broke inside coworker during this call; it may have happened in part."
 OUTGROWN = (
     "This conversation no longer fits the model, even summarised, so I stopped. "
     "Start a new conversation with what matters."

@@ -56,7 +56,10 @@ class _Blocks:
 
     def feed(self, text: str) -> list[str]:
         *whole, self._partial = (self._partial + text).split("\n")
-        return [block for line in whole if (block := self._take(f"{line}\n")).strip()]
+        blocks = [self._take(f"{line}\n") for line in whole]
+        if self._partial:
+            blocks.append(self._before(self._partial))
+        return [block for block in blocks if block.strip()]
 
     def rest(self) -> str:
         rest = "".join(self._lines) + self._partial
@@ -64,13 +67,17 @@ class _Blocks:
         return rest
 
     def _take(self, line: str) -> str:
-        """The block before this line, if the line begins a new one."""
-        block = ""
-        if self._blank and not line[0].isspace():
-            block, self._lines = "".join(self._lines), []
+        block = self._before(line)
         self._lines.append(line)
         self._follow_fence(line)
         self._blank = not self._fence and line.isspace()
+        return block
+
+    def _before(self, line: str) -> str:
+        """The block before this line, if the line begins a new one."""
+        if not self._blank or line[0].isspace():
+            return ""
+        block, self._lines = "".join(self._lines), []
         return block
 
     def _follow_fence(self, line: str) -> None:

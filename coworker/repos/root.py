@@ -82,7 +82,8 @@ class Root:
             kind = os.fstat(fd).st_mode
             if not stat.S_ISDIR(kind) and not stat.S_ISREG(kind):
                 raise _special(relative)
-            return os.path.relpath(Path(f"/proc/self/fd/{fd}").readlink(), self._real)
+            real = os.path.relpath(Path(f"/proc/self/fd/{fd}").readlink(), self._real)
+        return self.inside(real)
 
     def read(self, relative: str, limit: int) -> bytes:
         """The first `limit` bytes of a regular file. Raises ToolError."""

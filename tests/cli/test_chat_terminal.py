@@ -95,7 +95,7 @@ async def test_what_is_being_done_is_shown_while_it_is_done(shell, chat):
     async with FakeOwner(shell.state, works):
         terminal = await chat()
         terminal.type("go\r")
-        await terminal.sees("reads cart.py · 1 s")
+        await terminal.sees("reads cart.py", "· 1 s")
         terminal.type("\x03")
         await terminal.sees("Stopping.", "Stopped.", "■ stopped")
 
@@ -155,7 +155,8 @@ async def permission(run):
 
 
 @pytest.mark.parametrize(
-    ("keys", "decided"), [("a\r", "Allow once"), ("y\r", "Allow once"), ("d\r", "Deny"), ("n\r", "Deny")]
+    ("keys", "decided"),
+    [("a\r", "Allow once"), ("y\r", "Allow once"), ("d\r", "Deny"), ("n\r", "Deny")],
 )
 async def test_a_permission_is_decided_by_a_letter(shell, chat, keys, decided):
     async with FakeOwner(shell.state, permission):

@@ -10,19 +10,20 @@ import signal
 import sys
 from pathlib import Path
 
-import msgspec
-
 from coworker.cli.main import main
 from coworker.protocols import ToolContext
 from coworker.store.writer import Writer
 from coworker.tools import ask
-from coworker.tools.base import tool
+from coworker.tools.base import Args, tool
 
 
-class Note(msgspec.Struct, forbid_unknown_fields=True):
+class Note(Args):
     """What to write down."""
 
     text: str
+
+    def describe(self) -> str:
+        return "writes a note"
 
 
 def deadly(moment: str, number: int) -> None:
