@@ -91,15 +91,16 @@ class Control:
         if task:
             self._connections[task] = writer
             task.add_done_callback(self._connections.pop)
-        client = Client(_peer(writer), _screen(writer))
+        screen = _screen(writer)
         try:
+            client = Client(_peer(writer), screen)
             while line := await reader.readline():
                 writer.write(_line(await self._answer(line, client)))
                 await writer.drain()
         except (ConnectionError, ValueError):
-            pass  # gone, or a line beyond the limit: either way there is nobody to tell
+            pass  # gone, a line beyond the limit, or somebody else: there is nobody to tell
         finally:
-            self._terminal.detach(client.show)
+            self._terminal.detach(screen)
             writer.close()
 
     async def _answer(self, line: bytes, client: Client) -> Json:

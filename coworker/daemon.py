@@ -22,7 +22,7 @@ from coworker.agent.act import Ports
 from coworker.config import Config, runtime_dir
 from coworker.control import Control
 from coworker.dispatch import Dispatch
-from coworker.errors import ConfigError, DiskFull, TryLater
+from coworker.errors import ConfigError, CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.policy.people import People
 from coworker.protocols import Tool
@@ -131,7 +131,10 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
     async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
         if repo is None:
             return [("coworker", "This conversation is not bound to a repository.")]
-        return [("repository", await repo_map.describe(repo, await checkouts.open(repo)))]
+        try:
+            return [("repository", await repo_map.describe(repo, await checkouts.open(repo)))]
+        except CoworkerError as error:
+            return [("coworker", f"The repository {repo.name} cannot be read now: {error}")]
 
     return Ports(
         log=log,

@@ -14,7 +14,8 @@ from typing import Literal
 
 from coworker.agent.act import Ports
 from coworker.agent.drive import Drive
-from coworker.errors import Conflict, CoworkerError, DiskFull, Unavailable, Unconfirmed
+from coworker.agent.words import broke
+from coworker.errors import Conflict, DiskFull, Unavailable, Unconfirmed
 from coworker.protocols import Adapter
 from coworker.types import ConversationId, Inbound, Outbound, Progress
 
@@ -148,8 +149,20 @@ class Dispatch:
             drive = await self._load(conversation)
             if drive:
                 await drive.fail(reference)
-        except CoworkerError:
-            _log.exception("could not say that a run broke", extra={"ref": reference})
+        except Exception:  # noqa: BLE001 - a log that cannot be folded must not be tried for ever
+            _log.exception("a conversation is parked", extra={"ref": reference})
+            await self._park(conversation, reference)
+
+    async def _park(self, conversation: ConversationId, reference: str) -> None:
+        """Say so without the log, and leave the conversation alone until somebody writes again."""
+        row = self._ports.log.conversation(conversation)
+        if row is None:
+            return
+        body = {"text": broke(reference), "outcome": "failed", "exit_status": 1, "run": 0}
+        key = f"{conversation}:broken:{reference}"
+        outbound = Outbound(key, conversation, "reply", body, row.place)
+        await self._ports.log.park(outbound, self._ports.clock.now_ms())
+        self.deliver(conversation)
 
     async def _load(self, conversation: ConversationId) -> Drive | None:
         row = self._ports.log.conversation(conversation)
@@ -176,7 +189,8 @@ class Dispatch:
         if remote_id is None:
             return False
         await self._ports.log.sent(outbound, remote_id, self._ports.clock.now_ms())
-        self.wake(outbound.conversation)
+        if self._ports.log.state(outbound.conversation) == "ready":
+            self.wake(outbound.conversation)
         return True
 
     async def _send(self, adapter: Adapter, outbound: Outbound) -> str | None:

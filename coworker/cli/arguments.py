@@ -61,7 +61,7 @@ def _everywhere() -> _Parser:
     return options
 
 
-_Commands = argparse._SubParsersAction
+_Commands = argparse._SubParsersAction  # argparse has no public name for it
 
 
 def _command(commands: _Commands[_Parser], everywhere: _Parser, name: str, about: str) -> _Parser:

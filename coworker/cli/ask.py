@@ -59,6 +59,7 @@ class _Exchange:
     async def put(self, given: Message) -> Reply | Ask:
         """Say it, or take it as the answer to the question that is open; and wait."""
         self._open = await self.conversation.resume()
+        self._interrupts.stop_first(self.conversation.stop)
         if not self._open:
             return await self._say(given)
         first, *others = self._open
@@ -96,7 +97,6 @@ class _Exchange:
 
     async def _wait(self, is_ours: Callable[[Reply | Ask], Awaitable[bool]]) -> Reply | Ask:
         """The word that is ours; others had not been shown yet, and are shown beside it."""
-        self._interrupts.stop_first(self.conversation.stop)
         while True:
             async with LiveLine(Doing()) as live:
                 word = await self.conversation.word(live.hear)

@@ -5,6 +5,7 @@ It knows the verbs of the control protocol, not how anything is typed or shown.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections.abc import Callable
@@ -71,6 +72,7 @@ class Conversation:
         self.id: str | None = None
         self.link = link
         self._start = start
+        self._is_known = asyncio.Event()
 
     async def resume(self) -> list[Ask]:
         """Attach to the conversation that was named, if one was, for its open questions.
@@ -110,7 +112,8 @@ class Conversation:
             raise Denied(f"The answer does not count: {reason}.")
 
     async def stop(self) -> bool:
-        """Stop what runs, and tell whether anything did."""
+        """Stop what runs, and tell whether anything did; what is just being said counts as well."""
+        await self._is_known.wait()
         result: Json = await self.link.call("stop", conversation=self.id)
         return bool(result.get("was_running"))
 
@@ -138,8 +141,9 @@ class Conversation:
 
     async def _attach(self, conversation: str) -> None:
         if conversation != self.id:
-            await self.link.call("attach", conversation=conversation)
             self.id = conversation
+            self._is_known.set()
+            await self.link.call("attach", conversation=conversation)
 
     async def _open_asks(self, conversation: str) -> list[Ask]:
         """Questions that were shown once, and that no attach brings again."""

@@ -64,12 +64,15 @@ class _Dialogue:
         """Send the line and show what comes back; a line that cannot be sent is only reported."""
         if not line.data.strip():
             return
+        self._interrupts.stop_first(self._conversation.stop)
         try:
             await self._exchange(Message.of(message.from_line(line)))
         except CoworkerError as error:
             if self._conversation.link.lost:
                 raise
             self._report(line, error)
+        finally:
+            self._interrupts.leave_at_once()
 
     async def _exchange(self, given: Message) -> None:
         ask = self._open[0] if self._open else None
@@ -87,7 +90,6 @@ class _Dialogue:
 
     async def _show_until(self, given: Message | None) -> None:
         """Show what comes back, up to a question, or the reply: to this message if one is given."""
-        self._interrupts.stop_first(self._conversation.stop)
         while not self._open:
             async with LiveLine(Doing()) as live:
                 word = await self._conversation.word(live.hear)
@@ -96,7 +98,6 @@ class _Dialogue:
                 await self._conversation.shown(word)
             elif await self._reply(word, given):
                 break
-        self._interrupts.leave_at_once()
 
     def _question(self, ask: Ask) -> None:
         if ask.ask not in self._asked:

@@ -75,13 +75,13 @@ def _plain_error(group: BaseExceptionGroup[BaseException]) -> CoworkerError:
     return first
 
 
-def _last_words(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
+def _last_words(_: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What is left to say about a fault of ours; the interpreter then ends with status 1."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     text = " ".join(str(error).split())
     print(
-        f"coworker: unexpected {kind.__name__}: {text}. Please report this; "
+        f"coworker: unexpected {type(error).__name__}: {text}. Please report this; "
         "the same command with --debug shows where it happened.",
         file=sys.stderr,
     )

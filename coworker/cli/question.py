@@ -33,7 +33,7 @@ def answer(ask: Ask, typed: str) -> str | None:
     A permission is given by its word alone: other text never counts as one.
     """
     word = typed.strip().casefold()
-    if word.startswith("!"):
+    if word.startswith("!") or word == "stop":
         return None
     if word.isdecimal() and 1 <= int(word) <= len(ask.options):
         return ask.options[int(word) - 1]

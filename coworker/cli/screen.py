@@ -8,9 +8,10 @@ from __future__ import annotations
 import io
 import re
 import shutil
+from typing import ClassVar
 
-from rich.console import Console, RenderableType
-from rich.markdown import Markdown
+from rich.console import Console, JustifyMethod, RenderableType
+from rich.markdown import Heading, Markdown, MarkdownElement
 from rich.text import Text
 
 from coworker.cli import question, words
@@ -28,7 +29,7 @@ class Screen:
 
     def markdown(self, text: str) -> str:
         """One or more whole blocks, with a blank line after them."""
-        shown = Markdown(words.clean(text), code_theme="ansi_dark", hyperlinks=False)
+        shown = _Markdown(words.clean(text), code_theme="ansi_dark", hyperlinks=False)
         return self._render(shown).strip("\n") + "\n\n"
 
     def question(self, ask: Ask) -> str:
@@ -62,6 +63,17 @@ class Screen:
         with console.capture() as captured:
             console.print(shown)
         return _only_styles(captured.get())
+
+
+class _Heading(Heading):
+    LEVEL_ALIGN: ClassVar[dict[str, JustifyMethod]] = {}  # left, like everything else in a chat
+
+
+class _Markdown(Markdown):
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "heading_open": _Heading,
+    }
 
 
 def _only_styles(rendered: str) -> str:

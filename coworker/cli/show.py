@@ -16,7 +16,7 @@ from coworker.types import Json
 _INBOX = ("received_at", "conversation", "kind", "text", "outcome")
 _LOG = ("seq", "at", "run", "kind", "what")
 _REPOS = ("name", "path", "added", "configured", "local_only")
-_SPEAKING = ("text", "question", "reason", "error", "message", "title", "name")
+_SPEAKING = ("tool", "text", "question", "reason", "error", "message", "title", "name")
 _SIGNS = {True: "✓", False: "✗", None: "–"}
 
 Print = Callable[[Any], str]

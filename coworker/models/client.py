@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+_AWAY_MS = 30_000
+"""After giving up, one attempt a request is enough for this long."""
 _LONGEST_WAIT_S = 30.0
 _UNKNOWN_WAIT_S = 15.0
 _CUT_OFF = ("max_tokens", "model_context_window_exceeded")
@@ -53,6 +55,7 @@ class MessagesClient:
         self._price = prices.price_of(config)
         self._sdk: AsyncAnthropic | None = None
         self._loading = asyncio.Lock()
+        self._gave_up_at = -_AWAY_MS
 
     @property
     def host(self) -> str:
@@ -71,7 +74,7 @@ class MessagesClient:
         if self.obstacle:
             raise ModelRefused(self.obstacle)
         body = _body(request, compatible=self._config.compatible) | {"model": self._config.model}
-        pauses_s, lost_usd = iter(_PAUSES_S), 0.0
+        pauses_s, lost_usd = iter(self._patience()), 0.0
         while True:
             reply = _Reply(emit)
             fault = await self._attempt(body, reply)
@@ -80,9 +83,9 @@ class MessagesClient:
             lost_usd += self._cost(reply)
             wait_s = _wait(fault, next(pauses_s, None))
             if wait_s is None:
+                self._gave_up_at = self._clock.now_ms()
                 raise fault
-            if reply.shown or isinstance(fault, RateLimited):
-                emit(Progress("note", f"{what_happened(fault)}; trying again."))
+            emit(Progress("note", f"{what_happened(fault)}; trying again."))
             await self._clock.sleep(wait_s)
 
     async def aclose(self) -> None:
@@ -90,6 +93,11 @@ class MessagesClient:
         sdk, self._sdk = self._sdk, None
         if sdk:
             await sdk.close()
+
+    def _patience(self) -> tuple[float, ...]:
+        """The pauses between attempts; none while a model is known to be away."""
+        away = self._clock.now_ms() - self._gave_up_at < _AWAY_MS
+        return () if away else _PAUSES_S
 
     async def _attempt(self, body: Json, reply: _Reply) -> ModelError | None:
         """One request; what went wrong, if anything."""

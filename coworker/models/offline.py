@@ -10,8 +10,8 @@ import re
 from coworker.types import Answer, Emit, Json, Progress, Request
 
 CONNECT = """\
-To connect a model, set ANTHROPIC_API_KEY; for a local server set ANTHROPIC_BASE_URL, or base_url \
-in [models.large]."""
+To connect a model, set ANTHROPIC_API_KEY; for a local server, set ANTHROPIC_BASE_URL \
+or base_url in [models.large]."""
 _CAN = """\
 what changed [this week | since monday | in FILE] · who knows FILE · find TEXT · \
 show FILE[:FROM-TO] · list files · status · remember … · recall … · \
@@ -39,15 +39,15 @@ _INTENTS = (
     (r"^run (?:the |all )*(?:checks?|tests?)\b", "shell"),
     (
         rf"^(?:show|open|cat|read|print)(?: me| the| file)* {_FILE}[\"'`]*"
-        r"(?:(?::| lines? )(?P<start>\d+)(?: ?(?:-|to) ?(?P<end>\d+))?)?[.?]?$",
+        r"(?:(?::| lines? )(?P<start>\d{1,9})(?: ?(?:-|to) ?(?P<end>\d{1,9}))?)?[.?]?$",
         "read_file",
     ),
 )
 _POLITE = r"(?i)^(?:(?:hey|hi|please|coworker|(?:can|could|would) you|<?@\w+>?)[,:!]?\s+)+"
 _CHECKS = "if grep -qs '^test:' Makefile; then make test; else python3 -m pytest -q; fi"
 _MARK = "offline_"
-_LONGEST = 4_000  # characters of a message that can be meant for us; keeps the patterns quick
-_LIMIT = 6_000  # characters of a tool result that are repeated
+_LIMIT = 6_000  # characters of a message that are understood, and of a result that are repeated
+Made = tuple[Json, Json]  # a call and its result
 
 
 class Offline:
@@ -61,13 +61,13 @@ class Offline:
         """Ask for a tool, or repeat what it returned. Never fails."""
         words, calls = _since_words(request.messages)
         step = self._next(words, calls, {tool["name"] for tool in request.tools})
-        if isinstance(step, str):
-            emit(Progress("text", step))
-            return Answer([{"type": "text", "text": step}], "end_turn", "offline")
-        call = {"type": "tool_use", "id": f"{_MARK}{len(request.messages)}", **step}
-        return Answer([call], "tool_use", "offline")
+        if not isinstance(step, str):
+            call = {"type": "tool_use", "id": f"{_MARK}{len(request.messages)}"}
+            return Answer([call | step], "tool_use", "offline")
+        emit(Progress("text", step))
+        return Answer([{"type": "text", "text": step}], "end_turn", "offline")
 
-    def _next(self, words: str, calls: list[tuple[Json, Json]], offered: set[str]) -> Json | str:
+    def _next(self, words: str, calls: list[Made], offered: set[str]) -> Json | str:
         """The next tool call, or the reply."""
         if any(not call["id"].startswith(_MARK) for call, _ in calls):
             return f"I am offline: {self._reason}. The work above is not finished. {self._mend}"
@@ -76,26 +76,26 @@ class Offline:
             return f"I am offline: {self._reason}. I can only do this:\n{_CAN}\n\n{self._mend}"
         if step["name"] not in offered:
             return f"{step['name']} is not available here yet. (I am offline: {self._reason}.)"
-        return (_elsewhere(step, calls, offered) or self._report(*calls[-1])) if calls else step
+        onward = _onward(step, calls, offered) if calls else step
+        return self._report(*onward) if isinstance(onward, tuple) else onward
 
     def _report(self, call: Json, result: Json) -> str:
         """A tool result as it is, fenced, and where it comes from."""
         name, text = call["name"], _text_of(result)
         if result.get("is_error"):
             return f"{name} failed: {text}\n\n(I am offline: {self._reason}.)"
-        shown = text[:_LIMIT]
-        cut = f"\n… {len(text) - _LIMIT} more characters" if len(text) > _LIMIT else ""
-        fence = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`+", shown))])
-        given = " ".join(f"{key}={value}" for key, value in call["input"].items())
+        more = f"\n… {len(text) - _LIMIT} more characters" if len(text) > _LIMIT else ""
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`+", text))])
+        head = " ".join([name, *(f"{key}={value}" for key, value in call["input"].items())])
         return (
-            f"{name} {given}\n{fence}\n{shown}{cut}\n{fence}\n\n"
+            f"{head}\n{fence}\n{text[:_LIMIT]}{more}\n{fence}\n\n"
             f"(I am offline: {self._reason}. This is what {name} returned, nothing more.)"
         )
 
 
-def _since_words(messages: list[Json]) -> tuple[str, list[tuple[Json, Json]]]:
+def _since_words(messages: list[Json]) -> tuple[str, list[Made]]:
     """What a person said last, and the calls made since then with their results."""
-    calls: list[tuple[Json, Json]] = []
+    calls: list[Made] = []
     results: dict[str, Json] = {}
     for message in reversed(messages):
         content = message["content"]
@@ -116,34 +116,35 @@ def _text_of(result: Json) -> str:
 def _meant(words: str) -> Json | None:
     """The tool call that these words ask for, if any."""
     plain = " ".join(re.sub(_POLITE, "", words.strip()).split())
-    for pattern, tool in _INTENTS if len(plain) < _LONGEST else ():
+    for pattern, tool in _INTENTS if len(plain) < _LIMIT else ():
         if match := re.search(pattern, plain, re.IGNORECASE):
-            given = {key: value for key, value in match.groupdict().items() if value}
-            return {"name": tool, "input": _arguments(tool, given)}
+            return {"name": tool, "input": _arguments(tool, match.groupdict())}
     return None
 
 
-def _arguments(tool: str, given: dict[str, str]) -> Json:
+def _arguments(tool: str, given: dict[str, str | None]) -> Json:
     """The groups of a match as the tool wants them."""
     if tool == "shell":
         return {"command": _CHECKS}
-    clean: Json = {key: value.strip("\"'`“” ") for key, value in given.items()}
+    clean: Json = {key: value.strip("\"'`“” ") for key, value in given.items() if value}
     clean |= {key: int(clean[key]) for key in ("start", "end") if key in clean}
-    if since := clean.pop("since", "").removeprefix("since "):
-        lately = re.sub(r"^(?:this|last|past) (?=[a-z])", "1 ", since.replace("today", "midnight"))
-        ago = re.sub(r"^(?:last |past )?(\d+ \w+)$", r"\1 ago", lately)
-        named = re.fullmatch(r"v\d[\w.]*|[0-9a-f]{7,40}", since)
-        clean |= {"range": f"{since}..HEAD"} if named else {"since": ago}
+    if since := clean.pop("since", ""):
+        lately = re.fullmatch(r"(?:last|past) (\d+ |)(\w+)", since)
+        begin = f"{lately[1] or '1 '}{lately[2]} ago" if lately else since.removeprefix("since ")
+        named = re.fullmatch(r"v\d[\w.]*|[0-9a-f]{7,40}", begin)
+        clean |= {"range": f"{begin}..HEAD"} if named else {"since": begin}
     return clean | ({"queries": [clean["queries"]]} if "queries" in clean else {})
 
 
-def _elsewhere(step: Json, calls: list[tuple[Json, Json]], offered: set[str]) -> Json | None:
-    """When a bare file name is not at the root: look for it, and ask again if there is just one."""
-    name, (last, result) = step["input"].get("path", ""), calls[-1]
+def _onward(step: Json, calls: list[Made], offered: set[str]) -> Json | Made:
+    """The next call, or the one to report. A bare name not at the root is looked for elsewhere."""
+    name, (last, result), lists = step["input"].get("path", ""), calls[-1], {"list_files"}
     if len(calls) == 1 and result.get("is_error") and name and "/" not in name:
-        known = "list_files" in offered and step["name"] != "list_files"
-        return {"name": "list_files", "input": {"glob": f"**/{name}"}} if known else None
+        look = {"name": "list_files", "input": {"glob": f"**/{name}"}}
+        return look if lists <= offered - {step["name"]} else calls[0]
+    if last["name"] not in lists - {step["name"]}:
+        return calls[-1]
     found = [line for line in _text_of(result).split() if line.endswith(f"/{name}")]
-    if last["name"] == "list_files" != step["name"] and len(found) == 1:
+    if len(found) == 1:
         return {**step, "input": {**step["input"], "path": found[0]}}
-    return None
+    return calls[-1] if found else calls[0]

@@ -69,7 +69,7 @@ class Registry:
                 return known
             if known:
                 raise UsageError(f"{_shown(root)} is known as {known.name} already.")
-            chosen = self._usable(name) if name else self._free_name(root.name)
+            chosen = self._free_name(root.name) if name is None else self._usable(name)
             await self._remember(chosen, _text(root))
             return Repo(chosen, root)
 

@@ -65,9 +65,9 @@ class Log:
         """
         await self._writer.write(lambda db: tx.append(db, conversation, batch))
 
-    async def queue(self, outbound: Outbound, at: int) -> bool:
-        """Put an outbound that belongs to no run into the outbox; False when its key is known."""
-        return await self._writer.write(lambda db: tx.queue(db, outbound, at))
+    async def park(self, outbound: Outbound, at: int) -> None:
+        """Leave a conversation alone until somebody writes again, with a last word."""
+        await self._writer.write(lambda db: tx.park(db, outbound, at))
 
     async def settle(self, conversation: ConversationId, state: ConversationState) -> None:
         """Set the state unless something waits in the inbox."""

@@ -64,6 +64,7 @@ class Batch:
 
 
 def ingest(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
+    """Accept an inbound and make its conversation, if both are new."""
     if not _accept(db, inbound, at, outcome):
         return False
     place = inbound.place
@@ -110,6 +111,7 @@ def _set_state(db: sqlite3.Connection, conversation: str, state: str, at: int) -
 
 
 def append(db: sqlite3.Connection, conversation: ConversationId, batch: Batch) -> None:
+    """Append what a batch holds, behind the fence: its first seq must be the next one."""
     first = batch.entries[0].seq
     row = db.execute("SELECT next_seq FROM conversation WHERE id = ?", (conversation,)).fetchone()
     if row is None or row[0] != first:
@@ -205,6 +207,7 @@ def _advance(
 
 
 def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> None:
+    """Set the state unless something waits in the inbox."""
     db.execute(
         "UPDATE conversation SET state = ? WHERE id = ? AND NOT EXISTS"
         " (SELECT 1 FROM inbox i WHERE i.conversation = conversation.id AND i.taken_seq IS NULL)",
@@ -212,7 +215,19 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
     )
 
 
+def park(db: sqlite3.Connection, outbound: Outbound, at: int) -> None:
+    """Close what waits and put the conversation away."""
+    db.execute(
+        "UPDATE inbox SET outcome = 'failed', taken_seq = coalesce(taken_seq, 0)"
+        " WHERE conversation = ? AND outcome IS NULL",
+        (outbound.conversation,),
+    )
+    queue(db, outbound, at)
+    _set_state(db, outbound.conversation, "parked", at)
+
+
 def queue(db: sqlite3.Connection, outbound: Outbound, at: int) -> bool:
+    """Put an outbound into the outbox; False when its key is known."""
     sql = (
         "INSERT INTO outbox (key, conversation, op, body, state, created_at)"
         " VALUES (?, ?, ?, ?, 'pending', ?) ON CONFLICT DO NOTHING"
@@ -222,8 +237,11 @@ def queue(db: sqlite3.Connection, outbound: Outbound, at: int) -> bool:
 
 
 def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) -> None:
+    """Record where an outbound arrived, and put word of it into the inbox."""
     sql = "UPDATE outbox SET state = 'sent', remote_id = ? WHERE key = ? AND state <> 'sent'"
     if not db.execute(sql, (remote_id, outbound.key)).rowcount:
+        return
+    if not outbound.body["run"]:  # said outside of any run: there is nobody to tell
         return
     receipt = Inbound(
         source="outbox",
@@ -237,16 +255,20 @@ def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) ->
 
 
 def link(before: bytes, conversation: str, head: tuple[object, ...], body_hash: bytes) -> bytes:
+    """The hash of an entry: over the one before, its own head and its body's hash."""
     return sha(before + encode([conversation, *head]).encode() + body_hash)
 
 
 def sha(data: bytes) -> bytes:
+    """SHA-256."""
     return hashlib.sha256(data).digest()
 
 
 def encode(body: Any) -> str:
+    """JSON text; equal values give equal bytes."""
     return msgspec.json.encode(body).decode()
 
 
 def decode(text: str) -> Json:
+    """A JSON object from its text."""
     return msgspec.json.decode(text)  # type: ignore[no-any-return]

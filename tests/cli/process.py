@@ -67,7 +67,7 @@ class Shell:
         return Ended(process.returncode, out.decode(), err.decode())
 
     async def start(self, *arguments: str | bytes, **streams: int) -> asyncio.subprocess.Process:
-        pipes = {name: asyncio.subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "coworker", "--state-dir", str(self.state)),
@@ -89,11 +89,15 @@ class Shell:
 
 
 class Terminal:
-    """What a person sees and types. `seen` is all that was ever written, raw."""
+    """What a person sees and types.
+
+    `seen` is all that was ever written, raw; `echoes` whether it was left as a shell expects it.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, descriptor: int) -> None:
         self.process = process
         self.seen = b""
+        self.echoes = False
         self._descriptor = descriptor
         self._changed = asyncio.Event()
         self._open = True
@@ -128,6 +132,7 @@ class Terminal:
     def close(self) -> None:
         if self._open:
             self._open = False
+            self.echoes = bool(termios.tcgetattr(self._descriptor)[3] & termios.ECHO)
             asyncio.get_running_loop().remove_reader(self._descriptor)
             os.close(self._descriptor)
 

@@ -1,6 +1,7 @@
 """`coworker chat` at a terminal: what a person types and sees."""
 
 import asyncio
+import signal
 import stat
 
 import pytest
@@ -235,8 +236,18 @@ async def test_a_daemon_that_vanishes_leaves_the_terminal_as_it_was(shell, chat)
         terminal = await chat()
         owner.hang_up()
         assert await terminal.ends() == 69
-        await terminal.sees("went away")
+        assert "went away" in terminal.text
         assert "Traceback" not in terminal.text
+        assert terminal.echoes
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+async def test_a_polite_end_leaves_the_terminal_as_it_was(shell, chat, number, status):
+    async with FakeOwner(shell.state, echo):
+        terminal = await chat()
+        terminal.process.send_signal(number)
+        assert await terminal.ends() == status
+        assert terminal.echoes
 
 
 async def test_terminal_sequences_are_not_obeyed(shell, chat):

@@ -19,7 +19,7 @@ from coworker.cli import words
         ("\x1b]8;;http://evil\x1b\\click\x1b]8;;\x1b\\", "click"),
         ("\x1bP+q544e\x1b\\x", "x"),
         ("\x1bcreset", "reset"),
-        ("cut \x1b[", "cut ["),
+        ("cut \x1b[", "cut "),
         ("a\rb\r\nc", "a\nb\nc"),
         ("bell\x07 back\x08 del\x7f", "bell back del"),
         ("\u202egnp.exe\u2066", "gnp.exe"),

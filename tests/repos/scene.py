@@ -19,7 +19,10 @@ def git(folder: Path, *args: str, who: str = "ann", when: str = DAY, stdin: str 
         **{f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in person.items()},
     }
     done = subprocess.run(
-        ["git", "-C", str(folder), *args], env=environment, input=stdin.encode(), capture_output=True
+        ["git", "-C", str(folder), *args],
+        env=environment,
+        input=stdin.encode(),
+        capture_output=True,
     )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout.decode(errors="surrogateescape").strip()
@@ -51,8 +54,15 @@ def commit(folder: Path, message: str, files: dict[str, str | bytes], **person: 
 def shop(folder: Path) -> Path:
     """A repository with two people's history and one change that is not committed."""
     empty(folder)
-    commit(folder, "Add the cart", {"src/cart.py": "def total():\n    return 0\n", ".gitignore": "*.log\n"})
+    commit(
+        folder,
+        "Add the cart",
+        {"src/cart.py": "def total():\n    return 0\n", ".gitignore": "*.log\n"},
+    )
     commit(folder, "Count lines", {"src/cart.py": "def total():\n    return 1\n"}, who="bob")
     commit(folder, "Say hello", {"README.md": "# Shop\n\nSells things.\n"})
-    write(folder, {"src/cart.py": "def total():\n    return 2\n", "src/new.py": "x = 1\n", "a.log": "x\n"})
+    write(
+        folder,
+        {"src/cart.py": "def total():\n    return 2\n", "src/new.py": "x = 1\n", "a.log": "x\n"},
+    )
     return folder

@@ -188,7 +188,11 @@ async def test_no_value_is_taken_for_an_option(shop, folder, tmp_path, name, arg
 
 async def test_search_takes_no_value_for_an_option(shop, tmp_path, searcher):
     canary = tmp_path / "canary"
-    for value in (f"--pre=touch {canary}", f"--open-files-in-pager=touch {canary}", "-f/etc/passwd"):
+    for value in (
+        f"--pre=touch {canary}",
+        f"--open-files-in-pager=touch {canary}",
+        "-f/etc/passwd",
+    ):
         assert (await shop.call("search", pattern=value)).startswith("No matches")
         for more in ({"glob": value}, {"path": value}):
             try:

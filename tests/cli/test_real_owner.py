@@ -1,0 +1,81 @@
+"""The command line with the real owner behind it: every command is a process of its own."""
+
+import json
+import re
+
+import pytest
+
+from tests.fakes.anthropic import FakeAnthropic, call, say
+
+
+@pytest.fixture
+def connected(shell, tmp_path):
+    """Configure a scripted model, with a rule by which looking at the status needs a yes."""
+
+    def connected(model):
+        (tmp_path / "config.toml").write_text(
+            f'[models.large]\nmodel = "claude-opus-5-5"\nbase_url = "{model.url}"\n'
+            '[[rules]]\ntool = "git_status"\nthen = "ask"\n'
+        )
+
+    return connected
+
+
+def conversation_in(hint):
+    return re.search(r"--conversation (\S+)", hint)[1]
+
+
+async def test_without_any_account_each_line_is_answered(shell):
+    ended = await shell.run("chat", stdin=b"hello\nhelp\n")
+    assert ended.status == 0
+    assert ended.out.count("I am offline") == 2
+
+
+async def test_a_question_outlives_the_process_that_asked_it(shell, connected):
+    script = [call("ask", question="Which branch?", options=["main", "dev"]), say("Took dev.")]
+    async with FakeAnthropic(script, strict=True) as model:
+        connected(model)
+        first = await shell.run("ask", "merge it")
+        assert (first.status, first.out) == (77, "")
+        ended = await shell.run("ask", "--conversation", conversation_in(first.err), "2")
+        assert (ended.status, ended.out) == (0, "Took dev.\n")
+        assert "dev" in json.dumps(model.requests[-1]["messages"][-1])
+
+
+async def test_a_permission_is_decided_from_another_process(shell, connected):
+    async with FakeAnthropic([call("git_status"), say("As you wish.")], strict=True) as model:
+        connected(model)
+        first = await shell.run("ask", "how is the tree?")
+        assert first.status == 77
+        name = conversation_in(first.err)
+        again = await shell.run("ask", "--conversation", name, "why do you ask?")
+        assert again.status == 77
+        ended = await shell.run("ask", "--conversation", name, "deny")
+        assert ended.status == 0
+        assert "As you wish." in ended.out
+
+
+async def test_the_terminal_shows_a_streamed_reply_once(shell, connected):
+    async with FakeAnthropic([say("First.\n\nSecond."), say("Third.")], strict=True) as model:
+        connected(model)
+        terminal = await shell.at_terminal("chat")
+        await terminal.sees("›")
+        terminal.type("go\r")
+        await terminal.sees("First.", "Second.", "claude-opus-5-5")
+        assert terminal.text.count("Second.") == 1
+        terminal.type("on\r")
+        await terminal.sees("Third.")
+        terminal.type("\x04")
+        assert await terminal.ends() == 0
+    ended = await shell.run("inbox", "--json")
+    rows = [json.loads(line) for line in ended.out.splitlines()]
+    assert [row["outcome"] for row in rows] == ["answered", "answered"]
+
+
+async def test_the_same_id_costs_nothing_the_second_time(shell, connected):
+    async with FakeAnthropic([say("Paid.")], strict=True) as model:
+        connected(model)
+        for _ in range(2):
+            ended = await shell.run("ask", "pay", "--id", "bill-7")
+            assert (ended.status, ended.out) == (0, "Paid.\n")
+        assert len(model.requests) == 1
