@@ -42,6 +42,7 @@ async def _ask(
             output.say(words.as_json(_document(word, name)))
         elif isinstance(word, Reply):
             output.say(words.clean(word.text))
+            _warn_of_repetition(word)
         if isinstance(word, Ask):
             output.note(_how_to_answer(word, name))
         await exchange.conversation.shown(word)
@@ -108,6 +109,11 @@ class _Exchange:
 
     def _is_new(self, ask: Ask) -> bool:
         return all(ask.ask != known.ask for known in self._open)
+
+
+def _warn_of_repetition(reply: Reply) -> None:
+    if reply.maybe_duplicate:
+        output.note("coworker: this reply was perhaps shown before")
 
 
 def _document(word: Reply | Ask, conversation: str) -> Json:

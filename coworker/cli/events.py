@@ -5,10 +5,29 @@ It knows the shapes, not how they arrive or how they are shown.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import msgspec
 
 from coworker.errors import Unavailable
 from coworker.types import Json
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a verb failed, in words for a person."""
+
+    message: str = "It failed."
+    exit_status: int = 1
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line from the owner: an event, or the outcome of the call with that id."""
+
+    id: int | None = None
+    result: Any = None
+    error: Failure | None = None
+    event: Json | None = None
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -51,6 +70,14 @@ class Ask(msgspec.Struct, frozen=True, tag_field="kind", tag="ask"):
 
 Event = Progress | Reply | Ask
 _KINDS = frozenset({"progress", "reply", "ask"})
+
+
+def read_line(line: bytes) -> Line:
+    """Raises ValueError for what is no JSON, Unavailable for a shape we do not know."""
+    try:
+        return msgspec.convert(json.loads(line), Line)
+    except msgspec.ValidationError as error:
+        raise _foreign(error) from None
 
 
 def read_said(raw: object) -> Said:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coworker import errors
-from coworker.cli.events import Event, read_event
+from coworker.cli.events import Event, Failure, Line, read_event, read_line
 from coworker.config import Config
 from coworker.types import Json
 
@@ -117,8 +117,8 @@ class Link:
     async def _receive(self) -> None:
         lost = errors.Unavailable(_GONE)
         try:
-            while line := await self._reader.readline():
-                self._take(json.loads(line))
+            while (line := await self._reader.readline()).endswith(b"\n"):
+                self._take(read_line(line))
         except errors.Unavailable as error:
             lost = error
         except ValueError:
@@ -131,18 +131,18 @@ class Link:
         finally:
             self._lose(lost)
 
-    def _take(self, message: Json) -> None:
-        if "event" in message:
-            if event := read_event(message["event"]):
+    def _take(self, line: Line) -> None:
+        if line.event is not None:
+            if event := read_event(line.event):
                 self._events.put_nowait(event)
             return
-        answer = self._answers.get(message.get("id", 0))
+        answer = self._answers.get(line.id or 0)
         if answer is None or answer.done():
             return
-        if "error" in message:
-            answer.set_exception(_as_error(message["error"]))
+        if line.error:
+            answer.set_exception(_as_error(line.error))
         else:
-            answer.set_result(message.get("result"))
+            answer.set_result(line.result)
 
     def _lose(self, lost: errors.Unavailable) -> None:
         self.lost = lost
@@ -152,8 +152,7 @@ class Link:
                 answer.set_exception(lost)
 
 
-def _as_error(raw: Json) -> errors.CoworkerError:
-    status = raw.get("exit_status", 1)
-    error = _BY_STATUS.get(status, errors.CoworkerError)(raw.get("message", "It failed."))
-    error.exit_status = status
+def _as_error(failure: Failure) -> errors.CoworkerError:
+    error = _BY_STATUS.get(failure.exit_status, errors.CoworkerError)(failure.message)
+    error.exit_status = failure.exit_status
     return error

@@ -89,14 +89,25 @@ class Talk:
 
     async def _say(self, text: str) -> None:
         text = message.checked(text, "the message")
+        was_busy = self._doing.busy
+        self._doing.begin()  # before it is sent, for the reply may be faster than our return
+        try:
+            await self._hand_over(text)
+        except CoworkerError:
+            if not was_busy:
+                self._doing.end()
+            raise
+
+    async def _hand_over(self, text: str) -> None:
         ask = self._asks[0] if self._asks else None
         answer = question.answer(ask, text) if ask else None
         if ask is not None and answer is not None:
             self._asks.popleft()
             await self._conversation.answer(ask, answer)
-        else:
-            await self._conversation.say(Message.of(text))
-        self._doing.begin()
+            return
+        await self._conversation.say(Message.of(text))
+        if ask is not None:
+            self._show(self._screen.aside("Kept; the question above is still open."))
 
     async def _stop(self) -> None:
         await self._conversation.stop()

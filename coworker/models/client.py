@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
-_AWAY_MS = 30_000
-"""After giving up, one attempt a request is enough for this long."""
+_AWAY_MS = 30_000  # for this long after giving up, one attempt a request is enough
 _LONGEST_WAIT_S = 30.0
 _UNKNOWN_WAIT_S = 15.0
 _CUT_OFF = ("max_tokens", "model_context_window_exceeded")
@@ -55,7 +54,7 @@ class MessagesClient:
         self._price = prices.price_of(config)
         self._sdk: AsyncAnthropic | None = None
         self._loading = asyncio.Lock()
-        self._gave_up_at = -_AWAY_MS
+        self._away_until_ms = 0
 
     @property
     def host(self) -> str:
@@ -74,16 +73,19 @@ class MessagesClient:
         if self.obstacle:
             raise ModelRefused(self.obstacle)
         body = _body(request, compatible=self._config.compatible) | {"model": self._config.model}
-        pauses_s, lost_usd = iter(self._patience()), 0.0
+        away = self._clock.now_ms() < self._away_until_ms
+        pauses_s, lost_usd = iter(() if away else _PAUSES_S), 0.0
         while True:
             reply = _Reply(emit)
             fault = await self._attempt(body, reply)
             if fault is None:
+                self._away_until_ms = 0
                 return reply.answer(self._config.model, self._cost(reply) + lost_usd)
             lost_usd += self._cost(reply)
             wait_s = _wait(fault, next(pauses_s, None))
             if wait_s is None:
-                self._gave_up_at = self._clock.now_ms()
+                if isinstance(fault, Overloaded):
+                    self._away_until_ms = self._clock.now_ms() + _AWAY_MS
                 raise fault
             emit(Progress("note", f"{what_happened(fault)}; trying again."))
             await self._clock.sleep(wait_s)
@@ -93,11 +95,6 @@ class MessagesClient:
         sdk, self._sdk = self._sdk, None
         if sdk:
             await sdk.close()
-
-    def _patience(self) -> tuple[float, ...]:
-        """The pauses between attempts; none while a model is known to be away."""
-        away = self._clock.now_ms() - self._gave_up_at < _AWAY_MS
-        return () if away else _PAUSES_S
 
     async def _attempt(self, body: Json, reply: _Reply) -> ModelError | None:
         """One request; what went wrong, if anything."""
@@ -183,8 +180,7 @@ def what_happened(fault: ModelError) -> str:
     return str(fault).split(". ", 1)[0].rstrip(".")
 
 
-_CUT, _LATE, _UNREACHABLE = 1, 408, 2
-"""Faults that have no status of their own share the table of those that have one."""
+_CUT, _LATE, _UNREACHABLE = 1, 408, 2  # faults without a status share the table of the others
 _AGAIN = "Say it again in a few minutes."
 _CHECK = "Check model and base_url (without /v1) in [models.{tier}]."
 _CHECK_KEY = "Check {it.api_key_env} and the account it belongs to."
@@ -319,7 +315,6 @@ class _Reply:
     """One answer, put together from its events without changing what was sent."""
 
     def __init__(self, emit: Emit) -> None:
-        self.shown = False
         self._emit = emit
         self._blocks: dict[int, Json] = {}
         self._parts: dict[int, list[str]] = {}
@@ -387,7 +382,6 @@ class _Reply:
         if delta.signature:
             self._blocks[index]["signature"] = delta.signature
         if shown := delta.text or delta.thinking:
-            self.shown = True
             self._emit(Progress("text" if delta.text else "thinking", shown))
 
     def _count(self, tokens: Json | None) -> None:

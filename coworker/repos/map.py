@@ -20,7 +20,7 @@ from coworker.repos.git import ENVIRONMENT
 from coworker.repos.manifests import FILES, entry_points, test_commands
 from coworker.repos.program import Limits
 from coworker.repos.root import Root
-from coworker.repos.text import is_binary, one_line, visible
+from coworker.repos.text import is_binary, one_line, path_name, visible
 from coworker.types import Repo
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _languages(names: Sequence[str]) -> list[str]:
 
 def _folders(names: Sequence[str]) -> list[str]:
     counts = Counter(name.partition("/")[0] for name in names if "/" in name)
-    return [f"{name}/ {count:,}" for name, count in _ranked(counts, 12)]
+    return [f"{path_name(name)}/ {count:,}" for name, count in _ranked(counts, 12)]
 
 
 def _tests(repo: Repo, seen: _Seen) -> list[str]:
@@ -230,7 +230,7 @@ def _who(owners: Mapping[str, Counter[str]]) -> list[str]:
     told = []
     for name, total in _ranked(commits, 6):
         shares = (f"{who} {n * 100 // total} %" for who, n in _ranked(owners[name], 2))
-        told.append(f"{name}/ {', '.join(shares)}")
+        told.append(f"{path_name(name)}/ {', '.join(shares)}")
     return [*told, f"by commits among the last {_COMMITS}"] if told else []
 
 

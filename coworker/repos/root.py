@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from coworker.errors import ToolError
-from coworker.repos.text import one_line
+from coworker.repos.text import path_name
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -65,7 +65,7 @@ class Root:
         with self._opened(relative, _READ) as fd:
             kind = os.fstat(fd).st_mode
             if stat.S_ISDIR(kind):
-                raise ToolError(f"{one_line(relative)} is a folder. list_files shows its files.")
+                raise ToolError(f"{path_name(relative)} is a folder. list_files shows its files.")
             if not stat.S_ISREG(kind):
                 raise _special(relative)
             yield fd
@@ -166,7 +166,7 @@ class Root:
         todo.extendleft(reversed(parts))
 
     def _in_words(self, error: OSError, relative: str) -> ToolError:
-        shown = one_line(relative)
+        shown = path_name(relative)
         match error.errno:
             case errno.ENOENT:
                 return ToolError(f"There is no {shown} here.{self._near(relative)}")
@@ -186,14 +186,14 @@ class Root:
         try:
             fd = self._open(parent, _READ | os.O_DIRECTORY)
         except (OSError, ToolError):
-            return f" There is no folder {one_line(parent)} either."
+            return f" There is no folder {path_name(parent)} either."
         try:
             with os.scandir(fd) as entries:
                 names = [entry.name for entry in entries if not _is_git(entry.name)]
         finally:
             os.close(fd)
         near = difflib.get_close_matches(name, names[:5_000], n=3, cutoff=0.5)
-        return f" Near it: {', '.join(one_line(found) for found in near)}." if near else ""
+        return f" Near it: {', '.join(path_name(found) for found in near)}." if near else ""
 
 
 def _refuse_impossible(text: str) -> None:
@@ -218,13 +218,13 @@ def _is_git(part: str) -> bool:
 
 def _outside(text: str) -> ToolError:
     return ToolError(
-        f"{one_line(text)} lies outside the repository, and only the repository can be read. "
+        f"{path_name(text)} lies outside the repository, and only the repository can be read. "
         "Use a path relative to it."
     )
 
 
 def _special(relative: str) -> ToolError:
-    return ToolError(f"{one_line(relative)} is a pipe, socket or device, so it is not read.")
+    return ToolError(f"{path_name(relative)} is a pipe, socket or device, so it is not read.")
 
 
 def _step_out(held: list[int], parts: list[str]) -> None:

@@ -18,6 +18,7 @@ _HIDDEN = re.compile(
     r"|(?<![\u0600-\u06ff])\u200c"  # joiners stay where script and emoji need them
     r"|(?<![\u2190-\u2bff\ufe0f\u0900-\u0dff\U0001f000-\U0001faff])\u200d"
 )
+_BREAKS = re.compile(r"[\t\n\r]")
 _SNIFFED = 8_192
 
 
@@ -33,6 +34,12 @@ def one_line(text: str, limit: int = 200) -> str:
     """Visible, in one line and at most `limit` characters: for names, subjects, messages."""
     line = " ".join(visible(text[: 4 * limit]).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def path_name(path: str, limit: int = 1_000) -> str:
+    """A path as one line in which every odd character, also a line break, is an escape."""
+    text = _BREAKS.sub(_escape, _HIDDEN.sub(_escape, path[:limit]))
+    return text if len(path) <= limit else f"{text}…"
 
 
 def decoded(data: bytes, what: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated
@@ -18,7 +19,7 @@ from coworker.protocols import Tool, ToolContext
 from coworker.repos.checkout import Checkout, Checkouts
 from coworker.repos.program import Limits
 from coworker.repos.root import Root
-from coworker.repos.text import is_binary, one_line
+from coworker.repos.text import is_binary, one_line, path_name
 from coworker.tools import lines
 from coworker.tools.base import LIMIT, Args, bound_repo, bounded, tool
 from coworker.tools.globs import Glob
@@ -116,11 +117,11 @@ def _read(root: Root, args: ReadFile) -> str:
     with root.file(relative) as fd, open(fd, "rb", closefd=False) as file:
         size = os.fstat(fd).st_size
         if is_binary(file.peek(8_192)):
-            name = one_line(relative)
+            name = path_name(relative)
             raise ToolError(f"{name} is binary ({size:,} bytes), so there is no text to show.")
         found = lines.read(file, start, args.end, _ENOUGH)
     if not found.texts and start > 1:
-        raise ToolError(f"{one_line(relative)} has {found.total} lines; there is no line {start}.")
+        raise ToolError(f"{path_name(relative)} has {found.total} lines; there is no line {start}.")
     body = (f"{number}\t{text}" for number, text in enumerate(found.texts, start))
     return bounded("\n".join([_title(relative, start, found), *body]), more="Read fewer lines.")
 
@@ -128,7 +129,7 @@ def _read(root: Root, args: ReadFile) -> str:
 def _title(relative: str, start: int, found: lines.Lines) -> str:
     """What is shown of how much, and how to see the rest."""
     if not found.texts:
-        return f"{one_line(relative)} is empty."
+        return f"{path_name(relative)} is empty."
     last = start + len(found.texts) - 1
     total = "many more" if found.total is None else f"{found.total:,}"
     notes = ["CRLF line ends"] if found.has_crlf else []
@@ -136,12 +137,12 @@ def _title(relative: str, start: int, found: lines.Lines) -> str:
         notes.append("no newline at the end")
     if last != found.total:
         notes.append(f"go on with start={last + 1}")
-    return "; ".join([f"{one_line(relative)}, lines {start}-{last} of {total}", *notes])
+    return "; ".join([f"{path_name(relative)}, lines {start}-{last} of {total}", *notes])
 
 
 async def _list(root: Root, checkout: Checkout | None, args: ListFiles) -> str:
     folder = await asyncio.to_thread(_folder, root, root.inside(args.path or "."))
-    glob = Glob(args.glob) if args.glob else None
+    glob = None if args.glob is None else Glob(args.glob)
     if checkout is None:
         names = await asyncio.to_thread(_walk, root, folder)
     else:
@@ -169,17 +170,25 @@ def _walk(root: Root, folder: str) -> list[str]:
     """The same without git: every file, through folder handles."""
     names: list[str] = []
     with root.folder(folder) as fd:
-        for place, folders, files, _ in os.fwalk(".", dir_fd=fd):
+        for place, folders, files, here in os.fwalk(".", dir_fd=fd):
+            links = [name for name in folders if _is_link(name, here)]
             folders[:] = sorted(name for name in folders if name != ".git")
             below = place.removeprefix(".").lstrip("/")
-            names += [f"{below}/{name}".lstrip("/") for name in files if name != ".git"]
+            names += [f"{below}/{name}".lstrip("/") for name in files + links if name != ".git"]
             if len(names) >= _MAX_WALKED:
                 break
     return names
 
 
+def _is_link(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:  # gone meanwhile
+        return False
+
+
 def _listing(root: Root, folder: str, names: list[str], glob: Glob | None) -> str:
-    where = "the repository" if folder == "." else one_line(folder)
+    where = "the repository" if folder == "." else path_name(folder)
     found = sorted(name for name in names if glob is None or glob.matches(name))
     if not found:
         return f"No files{' of that pattern' if glob else ''} in {where}."
@@ -192,7 +201,7 @@ def _listing(root: Root, folder: str, names: list[str], glob: Glob | None) -> st
         shown = [name for name in found[:_MAX_LISTED] if root.has(f"{start}{name}")]
         if len(found) > _MAX_LISTED:
             title += f", the first {_MAX_LISTED} (name a path or a narrower glob)"
-    rows = [one_line(f"{start}{name}", 1_000) for name in shown[:_MAX_LISTED]]
+    rows = [path_name(f"{start}{name}") for name in shown[:_MAX_LISTED]]
     more = "Name a path or a narrower glob."
     return bounded("\n".join([f"{title}:", *rows]), more=more)
 

@@ -18,7 +18,7 @@ from coworker.protocols import Tool, ToolContext
 from coworker.repos.checkout import Checkout, Checkouts
 from coworker.repos.program import Limits
 from coworker.repos.root import Root
-from coworker.repos.text import decoded, one_line
+from coworker.repos.text import decoded, one_line, path_name
 from coworker.tools.base import Args, bound_repo, bounded, tool
 from coworker.tools.blame import Stretch, annotated
 from coworker.tools.since import begin_of
@@ -147,8 +147,8 @@ async def _diff(checkout: Checkout, args: GitDiff) -> str:
     if checkout.is_bare and ".." not in revision:
         raise ToolError("A bare repository has no files to compare. Name a range such as A..B.")
     submodules = [] if ".." in revision else ["--ignore-submodules=all"]
-    arguments = ["diff", *_PATCH, *submodules, "--end-of-options", revision, "--", *where]
-    text = await _git(checkout, *arguments)
+    arguments = ["diff", *_patch(checkout), *submodules, "--end-of-options", revision]
+    text = await _git(checkout, *arguments, "--", *where)
     what = f"in {args.range}" if args.range else "that are not committed"
     return bounded(text, more="Name a path.") if text else f"No changes {what}{_of(args.path)}."
 
@@ -159,14 +159,27 @@ async def _show(checkout: Checkout, args: GitShow) -> str:
         revision, _, path = revision.partition(":")
     revision = _revision("rev", revision)
     if path is None:
-        arguments = [*_PATCH, "--diff-merges=first-parent", f"--format={_COMMIT}%n%n%b"]
+        arguments = [*_patch(checkout), "--diff-merges=first-parent", f"--format={_COMMIT}%n%n%b"]
         where = _where(checkout, None)
         text = await _git(checkout, "show", *arguments, "--end-of-options", revision, "--", *where)
         return bounded(text, more="git_diff with a range and a path shows less.")
-    place = _where(checkout, path or ".")[0]
+    return await _file_at(checkout, revision, _where(checkout, path or ".")[0])
+
+
+async def _file_at(checkout: Checkout, revision: str, place: str) -> str:
+    """A file, or the names in a folder, as a commit has it."""
     name = f"{revision}:{'' if place == '.' else place}"
-    text = await _git(checkout, "show", "--no-textconv", "--end-of-options", name, "--")
-    return bounded(f"{one_line(place)} at {one_line(revision)}:\n{text}")
+    shown = f"{path_name(place)} at {one_line(revision)}"
+    try:
+        text = await _git(checkout, "show", "--no-textconv", "--end-of-options", name, "--")
+    except ToolError:
+        known = await checkout.git.run("rev-parse", "--quiet", "--verify", revision)
+        found = await checkout.git.run("cat-file", "-e", name)
+        if known.status or not found.status:
+            raise
+        mend = "git_log with the path says when it changed."
+        raise ToolError(f"There is no {shown}. {mend}") from None
+    return bounded(f"{shown}:\n{text}")
 
 
 async def _blame(checkout: Checkout, args: GitBlame) -> str:
@@ -208,7 +221,7 @@ async def _status(checkout: Checkout) -> str:
         checkout.git.run("log", "--max-count=1", f"--format={_COMMIT}", limits=_LIMITS),
     )
     branch, *rest = text.split("\0")
-    rows = _changes(rest)
+    rows = _changes(rest, checkout.prefix)
     new = sum(row.startswith("??") for row in rows)
     state = f"{len(rows) - new} changed, {new} new" if rows else "Nothing is changed"
     commit = decoded(last.out, "the last commit").strip() if last.status == 0 else "no commits yet"
@@ -221,12 +234,12 @@ def _branch(row: str) -> str:
     return "No branch (detached HEAD)" if name == "HEAD (no branch)" else f"On {one_line(name)}"
 
 
-def _changes(fields: list[str]) -> list[str]:
+def _changes(fields: list[str], prefix: str) -> list[str]:
     """`XY path` per change; a rename brings its old path as the field after it."""
-    rows, todo = [], iter(field for field in fields if field)
+    rows, todo, start = [], iter(field for field in fields if field), f"{prefix}/" if prefix else ""
     for entry in todo:
         old = f" (was {next(todo, '')})" if "R" in entry[:2] or "C" in entry[:2] else ""
-        rows.append(entry[:3] + one_line(entry[3:] + old, 1_000))
+        rows.append(entry[:3] + path_name(entry[3:].removeprefix(start) + old))
     return rows
 
 
@@ -295,6 +308,11 @@ def _refuse_odd(name: str, text: str) -> None:
         raise ToolError(f'{name} may not begin with "-": options are not taken.{mend}')
     if _CONTROL.search(text):
         raise ToolError(f"{name} has control characters in it. Write it plainly.")
+
+
+def _patch(checkout: Checkout) -> list[str]:
+    """How changes are shown: with a summary, by git itself, and only those beneath the folder."""
+    return [*_PATCH, f"--relative={checkout.prefix}/"] if checkout.prefix else list(_PATCH)
 
 
 def _of(what: str | None) -> str:

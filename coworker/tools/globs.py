@@ -67,7 +67,7 @@ def _rooted(pattern: str) -> str:
     """The same pattern as one about whole paths."""
     if "/" not in pattern.rstrip("/"):
         pattern = f"**/{pattern}"
-    return f"{pattern}**" if pattern.endswith("/") else pattern.lstrip("/")
+    return f"{pattern}**/*" if pattern.endswith("/") else pattern.lstrip("/")
 
 
 def _compile(pattern: str) -> list[Step]:

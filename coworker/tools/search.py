@@ -20,7 +20,7 @@ from coworker.repos.checkout import Checkout
 from coworker.repos.git import Git
 from coworker.repos.program import Limits, Output
 from coworker.repos.root import Root
-from coworker.repos.text import one_line
+from coworker.repos.text import one_line, path_name
 from coworker.tools import lines
 from coworker.tools.base import bounded
 from coworker.tools.globs import Glob
@@ -74,14 +74,15 @@ class Hits:
     is_cut: bool = False
 
     def add(self, path: str, line: int, column: int) -> None:
-        """Note one place; of a file's share one more than is shown, of all not more."""
-        if self.count >= _MAX_HITS:
+        """Note one place; one more than a file's share tells that the file has more."""
+        places = self.places.get(path, {})
+        if line in places or len(places) > _PER_FILE:
+            return
+        if self.count >= _MAX_HITS and len(places) < _PER_FILE:
             self.is_cut = True
             return
-        places = self.places.setdefault(path, {})
-        if line not in places and len(places) <= _PER_FILE:
-            places[line] = column
-            self.count += 1
+        self.count += len(places) < _PER_FILE
+        self.places.setdefault(path, places)[line] = column
 
 
 async def find(
@@ -89,7 +90,7 @@ async def find(
 ) -> str:
     """What a search found, as text for the model. Raises ToolError in words."""
     _refuse_impossible(pattern)
-    chosen = Glob(glob) if glob else None
+    chosen = None if glob is None else Glob(glob)
     place = await asyncio.to_thread(root.resolved, where)
     with root.folder() as fd:
         cwd = f"/proc/self/fd/{fd}"
@@ -174,7 +175,7 @@ def _shown(root: Root, hits: Hits) -> str:
 def _in_file(root: Root, path: str, places: dict[int, int]) -> Iterator[str]:
     shown = sorted(places)[:_PER_FILE]
     with root.file(path) as fd, open(fd, "rb", closefd=False) as file:
-        yield one_line(path, 1_000)
+        yield path_name(path)
         at = 1
         for line in shown:
             at += lines.skip(file, line - at)

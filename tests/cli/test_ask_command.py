@@ -179,6 +179,17 @@ async def test_the_same_id_gives_a_reply_that_nobody_has_seen_yet(shell):
         assert len(owner.shown) == 1
 
 
+async def test_a_reply_whose_showing_was_cut_short_is_marked(shell):
+    async with FakeOwner(shell.state, echo) as owner:
+        with open("/dev/full", "wb") as full:
+            process = await shell.start("ask", "hi", "--id", "once", stdout=full.fileno())
+        await process.communicate()
+        await owner.until(lambda: not owner.talks["t-1"].screens)
+        ended = await shell.run("ask", "hi", "--id", "once")
+        assert ended.out == "You said: hi\n"
+        assert "perhaps shown before" in ended.err
+
+
 async def stoppable(run):
     run.progress("tool", "runs the tests")
     await run.stopped.wait()

@@ -1,8 +1,7 @@
 """A scripted model behind the Messages API: the adversary that tests and benchmarks talk to.
 
-It says what its script says and keeps what it was asked. It knows nothing of coworker. A script
-is a list of steps, used up in order, or a function from the request to a step, so that runs may
-interleave. Steps add up to one answer:
+It keeps what it was asked, and knows nothing of coworker. A script is a list of steps, used up in
+order, or a function from the request to a step, so that runs may interleave. Steps add up:
 
     think("hm", signature="s1") + say("I look.") + call("read_file", path="a") + usage(output=9)
     [overloaded(2), say("Now it works."), say("half of") + cut_stream(after=3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -56,6 +57,14 @@ async def ask(*steps: Step, seen: Seen | None = None, patience_s: float = 10.0) 
 
 def hello() -> Request:
     return Request("Be brief.", [], [{"role": "user", "content": "hello"}])
+
+
+async def requests_of(client: MessagesClient, fake: FakeAnthropic) -> int:
+    """How often the server is asked for one answer, whether it comes or not."""
+    before = len(fake.requests)
+    with suppress(ModelError):
+        await client.respond(hello(), lambda _: None)
+    return len(fake.requests) - before
 
 
 def error(message: str, kind: str = "invalid_request_error") -> Json:
@@ -118,10 +127,32 @@ async def test_a_person_who_saw_half_an_answer_is_told_that_it_starts_again() ->
     ]
 
 
-async def test_a_person_who_saw_nothing_yet_is_not_bothered() -> None:
+async def test_a_person_who_saw_nothing_yet_is_told_why_it_takes_long() -> None:
     seen = Seen()
-    await ask(overloaded(2), say("whole"), seen=seen)
-    assert seen.shown == [Progress("text", "whole")]
+    await ask(overloaded(), say("whole"), seen=seen)
+    note = Progress("note", "claude-opus-5-5 is overloaded; trying again.")
+    assert seen.shown == [note, Progress("text", "whole")]
+
+
+async def test_a_model_known_to_be_away_is_tried_once_until_it_answers_or_time_passes() -> None:
+    clock = QuickClock()
+    script = [overloaded(6), say("back"), overloaded(), say("again"), overloaded(6), say("late")]
+    async with FakeAnthropic(script) as fake:
+        client = MessagesClient(
+            ModelConfig(model="claude-opus-5-5", base_url=fake.url), "large", clock
+        )
+        tries = [await requests_of(client, fake) for _ in range(5)]
+        await clock.sleep(31)
+        assert [*tries, await requests_of(client, fake)] == [5, 1, 1, 2, 5, 2]
+        await client.aclose()
+
+
+async def test_a_request_that_is_refused_does_not_make_a_model_seem_away() -> None:
+    async with FakeAnthropic([status(413), overloaded(), say("whole")]) as fake:
+        config = ModelConfig(model="claude-opus-5-5", base_url=fake.url)
+        client = MessagesClient(config, "large", QuickClock())
+        assert [await requests_of(client, fake) for _ in range(2)] == [1, 2]
+        await client.aclose()
 
 
 async def test_what_a_broken_answer_cost_is_not_forgotten() -> None:

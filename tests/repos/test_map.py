@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -157,11 +158,11 @@ async def test_making_it_does_not_hold_up_others_and_leaves_no_process(tmp_path,
 
 def _children() -> list[str]:
     """The names of the processes that this one has started and that still run."""
-    rows = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
-    fields = [row.rpartition(")")[2].split() for row in rows]
-    mine = [
-        row
-        for row, (state, parent, *_) in zip(rows, fields, strict=True)
-        if state != "Z" and int(parent) == os.getpid()
-    ]
-    return [row.partition("(")[2].rpartition(")")[0] for row in mine]
+    names = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # ended meanwhile
+            start, _, fields = path.read_text().rpartition(")")
+            state, parent = fields.split()[:2]
+            if state != "Z" and int(parent) == os.getpid():
+                names.append(start.partition("(")[2])
+    return names

@@ -40,7 +40,7 @@ def sleeper(pid_file: Path) -> list[str]:
 
 
 async def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path):
-    with pytest.raises(TryLater, match="took longer than 0.5 s"):
+    with pytest.raises(TryLater, match="took longer than"):
         await program.run(sleeper(tmp_path / "pid"), limits=Limits(seconds=0.5))
     assert await gone(tmp_path / "pid")
 

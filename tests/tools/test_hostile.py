@@ -1,7 +1,9 @@
 """A repository that plants a program in every place git knows: nothing of it may run."""
 
+import os
 import stat
 import subprocess
+from contextlib import suppress
 
 import pytest
 
@@ -83,7 +85,7 @@ def hostile(tmp_path):
     evil.chmod(evil.stat().st_mode | stat.S_IXUSR)
     inner = scene.empty(folder / "inner")
     scene.commit(inner, "inner", {"inner.txt": "a\n", ".gitattributes": "* filter=x diff=x\n"})
-    modules = '[submodule "inner"]\n\tpath = inner\n\turl = ./inner\n\tupdate = !touch x\n\tignore = none\n'
+    modules = '[submodule "inner"]\npath = inner\nurl = ./inner\nupdate = !touch x\nignore = none\n'
     scene.commit(folder, "first", {"a.txt": "a\n", "a.x": "a\n", ".gitmodules": modules})
     _sign(folder)
     scene.write(folder, {".gitattributes": "* filter=x diff=x\n", "a.txt": "a changed\n"})
@@ -156,8 +158,6 @@ async def test_the_tools_see_a_hostile_repository_as_it_is(hostile, toolbox):
 
 
 async def test_a_pipe_for_an_include_or_an_exclude_file_stops_nothing(hostile, toolbox):
-    import os
-
     folder, _ = hostile
     (folder / ".git/info/exclude").unlink(missing_ok=True)
     os.mkfifo(folder / ".git/info/exclude")
@@ -195,8 +195,6 @@ async def test_search_takes_no_value_for_an_option(shop, tmp_path, searcher):
     ):
         assert (await shop.call("search", pattern=value)).startswith("No matches")
         for more in ({"glob": value}, {"path": value}):
-            try:
-                await shop.call("search", pattern="total", **more)
-            except ToolError as error:
-                assert "root:" not in str(error)
+            with suppress(ToolError):
+                assert "root:" not in await shop.call("search", pattern="total", **more)
     assert not canary.exists()

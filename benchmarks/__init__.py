@@ -1,0 +1,1 @@
+"""Benchmarks: figures as distributions, and as ratios to a bare bot in the same run."""

@@ -1,0 +1,78 @@
+"""Long conversations: the next message after megabytes, and the 2,000th of one conversation."""
+
+from __future__ import annotations
+
+from benchmarks.floor import FILLER_CHARS
+from benchmarks.past import Past, Recorded, record, repeated
+from benchmarks.rig import Bot, Rig
+from benchmarks.table import Figure
+from benchmarks.talk import Coworker, Floor, Heard, task
+
+_QUESTION, _REPLY = 200, 400
+_DEFAULT_CONTEXT = 150_000
+_WINDOW = 20
+
+
+async def long(rig: Rig) -> list[Figure]:
+    """The next message of 2 and 20 MB; then one conversation from its first message on."""
+    async with rig.daemon() as daemon:
+        entries = await record(daemon, calls=1)
+    figures = []
+    for megabytes in (2, 20):
+        figures += await _next(rig, entries, megabytes)
+    return figures + await _growing(rig)
+
+
+async def _next(rig: Rig, entries: Recorded, megabytes: int) -> list[Figure]:
+    number, results = rig.n(10, 3), megabytes * 1_000_000 // FILLER_CHARS
+    state = rig.state()
+    past = Past(state)
+    conversation = await past.write(repeated(entries, results, FILLER_CHARS), "idle")
+    await past.close()
+    async with rig.floor() as floor, floor.talker() as bare_talker:
+        assert isinstance(bare_talker, Floor)
+        bare_talker.filler = results
+        bare = [await bare_talker.ask(task()) for _ in range(number + 1)][1:]
+    async with rig.daemon(state) as daemon, rig.probed(daemon) as waits:
+        heard = await _said(daemon, conversation, number + 1)
+        rss = daemon.program.memory_mb("Rss")
+    return [
+        _owns(f"{megabytes} MB: floor, own time", bare, []),
+        Figure(f"{megabytes} MB: first message, own time", "ms", [heard[0].own_ms]),
+        _owns(f"{megabytes} MB: next messages, own time", heard[1:], bare),
+        Figure(f"{megabytes} MB: hello answered after", "ms", waits),
+        Figure(f"{megabytes} MB: resident", "MB", [rss]),
+    ]
+
+
+async def _said(bot: Bot, conversation: str, number: int) -> list[Heard]:
+    async with bot.talker(conversation) as talker:
+        return [await talker.ask(task()) for _ in range(number)]
+
+
+async def _growing(rig: Rig) -> list[Figure]:
+    """One conversation, with the default limit of its context."""
+    number = rig.n(2_000, 200)
+    async with rig.floor() as floor, floor.talker() as bare_talker:
+        bare = [await _exchange(bare_talker) for _ in range(_WINDOW)]
+    async with rig.daemon(context_tokens=_DEFAULT_CONTEXT) as daemon, daemon.talker() as talker:
+        assert isinstance(talker, Coworker)
+        heard = [await _exchange(talker) for _ in range(number)]
+    figures = [_owns("floor, own time", bare, [])]
+    for place in (_WINDOW // 2, number // 4, number):
+        last = place + _WINDOW // 2 if place < number else number
+        some = heard[last - _WINDOW : last]
+        figures += [
+            _owns(f"message {place:,}, own time", some, bare, "flat"),
+            Figure(f"message {place:,}, request", "KB", [h.size / 1000 for h in some]),
+        ]
+    return [*figures, _owns(f"all {number:,}, own time", heard, bare)]
+
+
+async def _exchange(talker: Coworker | Floor) -> Heard:
+    return await talker.ask(task(chars=_REPLY), padding=_QUESTION)
+
+
+def _owns(what: str, heard: list[Heard], floor: list[Heard], aim: str = "") -> Figure:
+    below = [each.own_ms for each in floor]
+    return Figure(what, "ms", [each.own_ms for each in heard], below, aim)
