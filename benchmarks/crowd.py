@@ -56,19 +56,17 @@ async def _rush(rig: Rig, bot: Bot, number: int, *, opened: bool = False) -> Rus
         told = (talker.ask(task(calls=_STEPS - 1, delay_s=delay_s)) for talker in talkers)
         heard = await asyncio.gather(*told)
         spent = bot.program.cpu_s - cpu, rig.model.cpu_s - model_cpu
-        rush = Rush(
+        return Rush(
             [(h.heard - began) / 1e9 for h in heard], *spent, bot.program.memory_mb("Rss"), waits
         )
-    return rush
 
 
 def _shown(name: str, rush: Rush, floor: Rush, aimed: bool) -> list[Figure]:
     aim = "max <= 1.1 x ideal" if aimed else ""
-    figures = [
+    return [
         Figure(f"{name}: answered after", "s", rush.seconds, floor.seconds, aim),
         Figure(f"{name}: processor", "s", [rush.cpu_s], [floor.cpu_s]),
         Figure(f"{name}: the model's processor", "s", [rush.model_cpu_s], [floor.model_cpu_s]),
         Figure(f"{name}: resident", "MB", [rush.rss_mb], [floor.rss_mb]),
         Figure(f"{name}: hello answered after", "ms", rush.waits),
     ]
-    return figures

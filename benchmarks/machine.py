@@ -15,6 +15,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coworker.config import program_environment
+
 _TMPFS = Path("/dev/shm")
 _SHIM = r"""
 #define _GNU_SOURCE
@@ -56,7 +58,7 @@ class Disk:
     def fsync_ms(self) -> list[float]:
         """What one fsync costs there, many times."""
         argv = [sys.executable, "-c", _TIME_FSYNC, str(self.folder / "fsync")]
-        environment = {**os.environ, **self.environment}
+        environment = {**program_environment(), **self.environment}
         done = subprocess.run(argv, env=environment, check=True, capture_output=True, text=True)
         return [float(line) for line in done.stdout.split()]
 

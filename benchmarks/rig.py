@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.machine import Disk
 from benchmarks.talk import Coworker, Floor, connected
+from coworker.config import program_environment
 
 ROOT = Path(__file__).parent.parent
 COWORKER = Path(sys.executable).with_name("coworker")
@@ -194,7 +195,7 @@ async def _program(
     process = await asyncio.create_subprocess_exec(
         *called,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(environment or {})},
+        env={**program_environment(), "HOME": "/nonexistent", **(environment or {})},
         stderr=log.open("ab") if log else None,
         limit=2**26,
         **streams,

@@ -68,6 +68,7 @@ class Coworker:
         self.conversation = conversation
         self._repo = repo
         self._attached = False
+        self._numbers = itertools.count(1)
         self._reader = reader
         self._writer = writer
 
@@ -77,8 +78,7 @@ class Coworker:
 
     async def call(self, verb: str, **params: object) -> Any:
         """The result of a verb; events that come meanwhile are passed over."""
-        self._send(verb, params)
-        return await self._result()
+        return await self._result(self._send(verb, params))
 
     async def ask(self, task: Task, padding: int = 0) -> Heard:
         """Say it and wait for the reply or the question, which is then shown."""
@@ -86,9 +86,9 @@ class Coworker:
             await self._attach()
         where = {"conversation": self.conversation} if self._attached else {"repo": self._repo}
         said = time.monotonic_ns()
-        self._send("say", {"text": task.words(padding), **where})
+        number = self._send("say", {"text": task.words(padding), **where})
         if not self._attached:
-            self.conversation = (await self._result())["conversation"]
+            self.conversation = (await self._result(number))["conversation"]
             await self._attach()
         event = await self._event()
         heard = time.monotonic_ns()
@@ -98,15 +98,17 @@ class Coworker:
         return Heard(said, heard, _stamps(event["text"]))
 
     async def _attach(self) -> None:
-        self._send("attach", {"conversation": self.conversation})
-        await self._result()
+        await self.call("attach", conversation=self.conversation)
         self._attached = True
 
-    def _send(self, verb: str, params: dict[str, Any]) -> None:
-        self._writer.write(msgspec.json.encode({"id": 1, "verb": verb, "params": params}) + b"\n")
+    def _send(self, verb: str, params: dict[str, Any]) -> int:
+        number = next(self._numbers)
+        request = {"id": number, "verb": verb, "params": params}
+        self._writer.write(msgspec.json.encode(request) + b"\n")
+        return number
 
-    async def _result(self) -> Any:
-        while "id" not in (message := await self._line()):
+    async def _result(self, number: int) -> Any:
+        while (message := await self._line()).get("id") != number:
             pass
         return message["result"]
 
@@ -123,7 +125,7 @@ class Coworker:
 
 
 class Floor:
-    """The same at the bare bot, which has no conversations and no tools: a call is one more turn."""
+    """The same at the bare bot, which has no tools: a call is one more message to it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.filler = 0

@@ -33,6 +33,7 @@ MAX_MESSAGE_BYTES = 262_144
 _LINE_BYTES = 16 * 1024 * 1024
 _MAX_UNSENT_BYTES = 1_000_000
 """Progress to a screen that does not read is dropped beyond this; replies never are."""
+_STOP_WORDS = ("stop", "!stop", "/stop")
 _STRANGER = (
     "I do not know {sender}, so I did not read that. "
     "An owner can add it to a person's ids in the configuration: "
@@ -136,11 +137,12 @@ class Control:
         """Accept a message; the conversation it went to, and the reply if it is an old one."""
         _check_text(text)
         target, repo_name = await self._target(conversation, repo, cwd)
+        is_stop = conversation is not None and text.strip().lower() in _STOP_WORDS
         inbound = Inbound(
             source="terminal",
             event_id=event_id or uuid.uuid4().hex,
             conversation=target,
-            kind="message",
+            kind="stop" if is_stop else "message",
             body={"text": text, "sender": client.sender},
             place=Place("terminal", target),
             repo=repo_name,

@@ -105,6 +105,9 @@ class Drive:
 
     async def _receive(self, rows: Sequence[InboxRow]) -> None:
         drafts = receive(self._state, rows, self._ports.people)
+        for kind, body in drafts:
+            if kind == "error":
+                self._emit(Progress("note", f"That answer does not count: {body['text']}."))
         if self._state.run:
             await self._append(*drafts, take=rows)
         else:

@@ -30,7 +30,7 @@ from coworker.cli.screen import Screen
 from coworker.cli.talk import Talk
 from coworker.config import Config, color_allowed
 
-_KEYS = "Ctrl-C stops, twice leaves · Alt-Enter begins a new line · !help"
+_KEYS = "Ctrl-C stops, twice leaves · Alt-Enter begins a new line · Ctrl-D leaves"
 
 
 def chat(config: Config, start: Start) -> int:

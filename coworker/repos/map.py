@@ -79,7 +79,7 @@ async def describe(repo: Repo, checkout: Checkout, tokens: int = 900) -> str:
     names, recent, owners = await asyncio.gather(
         _names(checkout, head),
         _recent(checkout, head),
-        asyncio.to_thread(_owners, checkout.git.git_dir, head),
+        asyncio.to_thread(_owners, checkout.git.git_dir, "" if checkout.prefix else head),
     )
     texts = await _texts(checkout, head, names)
     seen = _Seen(names, texts, recent, owners)
@@ -124,12 +124,18 @@ def _owners(git_dir: Path, head: str) -> dict[str, Counter[str]]:
 
     repo = git.Repo(git_dir)
     try:
-        repo.git.update_environment(**ENVIRONMENT)
+        repo.git.update_environment(**_alone(git_dir))
         return _touched(list(repo.iter_commits(head, max_count=_COMMITS)))
     except (git.exc.GitError, git.exc.ODBError, ValueError, OSError):
         return {}  # a damaged or partial history: the map does without
     finally:
         repo.close()
+
+
+def _alone(git_dir: Path) -> dict[str, str]:
+    """The library hands our whole environment on to git; nothing in it may lead elsewhere."""
+    here = {"GIT_DIR": str(git_dir), "GIT_OBJECT_DIRECTORY": str(git_dir / "objects")}
+    return {**ENVIRONMENT, **here, "GIT_CONFIG_PARAMETERS": ""}
 
 
 def _touched(commits: Sequence[git.Commit]) -> dict[str, Counter[str]]:
@@ -220,7 +226,7 @@ def _tests(repo: Repo, seen: _Seen) -> list[str]:
     found = [name for name in seen.names if _TEST.search(name)]
     where = Counter(name.rpartition("/")[0].partition("/")[0] or "." for name in found)
     places = ", ".join(f"{place}/" for place, _ in _ranked(where, 3))
-    told = [f"{len(found):,} files, mostly in {places}"] if found else []
+    told = [f"test files: {len(found):,}, mostly in {places}"] if found else []
     checks = [f"what done must pass: {', '.join(repo.checks)}"] if repo.checks else []
     return [*told, *checks, *test_commands(seen.names, seen.texts)]
 

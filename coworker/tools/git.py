@@ -30,6 +30,7 @@ _COMMIT = "%h %cs %an: %s"
 _NO_REVISION = re.compile(
     r"bad revision|unknown revision|bad object|[Nn]ot a valid object|no such ref"
 )
+_UNBORN = re.compile(r"any commits yet|\bHEAD\b")
 _NO_PATH = re.compile(r"does not exist in|exists on disk, but not in|no such path")
 _DEFAULT_COMMITS = 20
 _MAX_BLAMED = 5_000_000
@@ -255,7 +256,7 @@ async def _git(checkout: Checkout, *arguments: str, stdin: bytes = b"", names: b
 
 async def _fail(checkout: Checkout, arguments: tuple[str, ...], err: str) -> NoReturn:
     """Say what git's complaint means and what would work."""
-    if not await checkout.head():
+    if _UNBORN.search(err) and not await checkout.head():
         raise ToolError("The repository has no commits yet, so there is no history to look at.")
     reason = one_line(err.split("\n")[0].removeprefix("fatal: "))
     if _NO_REVISION.search(err):

@@ -17,7 +17,7 @@ async def echo(run):
 def chat(shell):
     async def chat(*arguments, **more):
         terminal = await shell.at_terminal("chat", *arguments, **more)
-        await terminal.sees("coworker 0.", "!help", "›")
+        await terminal.sees("coworker 0.", "Ctrl-D leaves", "›")
         return terminal
 
     return chat

@@ -325,13 +325,24 @@ async def test_stopping_closes_the_stream_at_once() -> None:
         await until(lambda: talk.fake.dropped == 1, seconds=1.0)
 
 
-async def test_many_conversations_share_one_client() -> None:
-    async with (
-        FakeAnthropic(lambda request: say(request["messages"][0]["content"][0]["text"])) as fake,
-        talking_to(fake) as talk,
-    ):
-        answers = await asyncio.gather(*(talk.ask(user(str(n))) for n in range(200)))
-    assert [answer.content[0]["text"] for answer in answers] == [str(n) for n in range(200)]
+async def test_hundreds_of_answers_are_under_way_at_once() -> None:
+    async with FakeAnthropic(lambda _: hang()) as fake, talking_to(fake) as talk:
+        asking = [asyncio.create_task(talk.ask()) for _ in range(300)]
+        await until(lambda: len(fake.requests) == 300)
+        for task in asking:
+            task.cancel()
+        ended = await asyncio.gather(*asking, return_exceptions=True)
+        assert all(isinstance(error, asyncio.CancelledError) for error in ended)
+        await until(lambda: fake.dropped == 300)
+
+
+async def test_answers_under_way_at_once_do_not_mix() -> None:
+    def echo(request: Json) -> Step:
+        return say(request["messages"][0]["content"][0]["text"])
+
+    async with FakeAnthropic(echo) as fake, talking_to(fake) as talk:
+        answers = await asyncio.gather(*(talk.ask(user(str(n))) for n in range(100)))
+    assert [answer.content[0]["text"] for answer in answers] == [str(n) for n in range(100)]
 
 
 async def test_a_closed_client_opens_again_when_it_is_needed() -> None:

@@ -29,7 +29,7 @@ from tests.fakes.anthropic import (
     usage,
 )
 
-KEY = "sk-ant-test-0123456789"
+KEY = "a-key-of-no-known-form"
 HALF = say("half of an answer")
 
 
@@ -92,6 +92,8 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
         HALF + reset(after=4),
         HALF + cut_stream(),
         HALF + no_stop_reason(),
+        HALF + no_stop_reason(after=-1),
+        events('data: {"type": "message_stop"}\n\n'),
         HALF + overload_midstream(),
         block(type="tool_use", name="", input={}),
         events("event: x\ndata: {oops\n\n"),

@@ -46,7 +46,7 @@ async def test_the_map_says_what_it_is_how_it_runs_and_who_works_on_it(tmp_path,
         "src/ 2; tests/ 1; web/ 1",
         "shop = shop.cli:main; shop = cli.js; npm run build, test; go module example.com/shop",
         "cargo run till; make test, lint",
-        "1 files, mostly in tests/; what done must pass: pytest -q; run: make test, npm test",
+        "test files: 1, mostly in tests/; what done must pass: pytest -q; run: make test, npm test",
         "src/ ann 33 %, bob 33 %",
         "2026-11-20 cem: Everything",
         "| # Shop",
@@ -57,6 +57,19 @@ async def test_the_map_says_what_it_is_how_it_runs_and_who_works_on_it(tmp_path,
 async def test_it_is_the_same_for_the_same_state(tmp_path, described):
     folder = scene.shop(tmp_path / "shop")
     assert await described(folder) == await described(folder)
+
+
+async def test_variables_that_git_left_in_our_environment_lead_nowhere(
+    tmp_path, described, monkeypatch
+):
+    folder, other = scene.shop(tmp_path / "shop"), scene.empty(tmp_path / "other")
+    scene.commit(other, "Elsewhere", {"other/x.py": ""}, who="eve")
+    expected = await described(folder)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git" / "objects"))
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'log.showSignature=true'")
+    assert await described(folder) == expected
+    assert "src/ ann 50 %, bob 50 %" in expected
 
 
 async def test_text_from_the_repository_is_marked_line_by_line_and_shows_what_hides(

@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from coworker.config import PersonConfig
+from coworker.config import PersonConfig, Rule
 from coworker.errors import Denied
 from tests.conftest import living
 from tests.fakes.anthropic import (
     FakeAnthropic,
     call,
     half_json,
+    hang,
     looper,
     max_tokens,
     overloaded,
@@ -259,3 +260,38 @@ async def test_a_long_history_is_replaced_by_a_summary_that_keeps_the_question(w
         assert "Summary: we looked" in last
         assert "what happened?" in last
         assert "tool_result" not in last
+
+
+async def test_the_plain_word_stop_stops(world):
+    async with world([hang()]) as w:
+        conversation = await w.says("work for long")
+        await w.until(lambda: w.model.requests)
+        assert await w.ask("stop", conversation) == "Stopped. Nothing had been done before that."
+
+
+async def test_an_answer_that_does_not_count_is_said_and_the_question_stays(world):
+    rules = [Rule(then="ask", tool="git_log")]
+    async with world([call("git_log"), say("Looked.")], rules=rules) as w:
+        conversation = await w.says("look")
+        asked = await w.hears()
+        assert (asked.approval, asked.options) == (True, ["Allow once", "Deny"])
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="maybe")
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
+        assert (await w.hears()).text == "Looked."
+        assert any("does not count" in progress.text for progress in w.progress)
+        kinds = await w.kinds(conversation)
+        assert (kinds.count("answer"), kinds.count("tool_start")) == (1, 1)
+
+
+async def test_a_denied_call_is_not_made_and_the_model_is_told(world):
+    rules = [Rule(then="ask", tool="git_log"), Rule(then="deny", tool="git_status")]
+    script = [call("git_log") + call("git_status"), say("Then not.")]
+    async with world(script, rules=rules) as w:
+        conversation = await w.says("look")
+        asked = await w.hears()
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="deny")
+        assert (await w.hears()).text == "Then not."
+        log, status = w.model.requests[1]["messages"][-1]["content"]
+        assert "Denied by a person" in log["content"]
+        assert "a rule of the configuration says deny" in status["content"]
+        assert "tool_start" not in await w.kinds(conversation)
