@@ -249,7 +249,7 @@ def _quoted(path: Path) -> bytes:
 
 
 def _copy_shared_indexes(git_dir: Path, view: Path) -> None:
-    """The base of a split index is looked for beside HEAD."""
+    """The base of a split index is looked for beside HEAD first, and touched when it is read."""
     theirs = {path.name: path for path in git_dir.glob("sharedindex.*")}
     for old in view.glob("sharedindex.*"):
         if old.name not in theirs:

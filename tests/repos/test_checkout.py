@@ -144,7 +144,10 @@ async def test_a_clone_that_borrows_objects(tmp_path, opened):
 async def test_a_split_index(tmp_path, opened):
     folder = scene.shop(tmp_path / "shop")
     scene.git(folder, "update-index", "--split-index")
+    [base] = (folder / ".git").glob("sharedindex.*")
+    os.utime(base, (1, 1))
     assert await status(await opened(folder)) == [" M src/cart.py", "?? src/new.py"]
+    assert base.stat().st_mtime == 1
 
 
 async def test_line_ends_are_judged_by_their_settings(tmp_path, opened):
