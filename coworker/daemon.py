@@ -26,8 +26,8 @@ from coworker.errors import ConfigError, CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.policy.people import People
 from coworker.protocols import Tool
-from coworker.repos import map as repo_map
 from coworker.repos.checkout import Checkouts
+from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.store.log import Log
 from coworker.tools import ask, files, git
@@ -126,13 +126,14 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack) -> Path:
 
 def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Ports:
     checkouts = Checkouts(config.state)
+    maps = Maps(checkouts)
     tools: list[Tool] = [*files.tools(checkouts), *git.tools(checkouts), *ask.TOOLS]
 
     async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
         if repo is None:
             return [("coworker", "This conversation is not bound to a repository.")]
         try:
-            return [("repository", await repo_map.describe(repo, await checkouts.open(repo)))]
+            return [("repository", await maps.of(repo))]
         except CoworkerError as error:
             return [("coworker", f"The repository {repo.name} cannot be read now: {error}")]
 

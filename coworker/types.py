@@ -111,7 +111,7 @@ class Request:
 class Answer:
     """What a model said, as received.
 
-    `malformed` maps a tool call's id to the text that should have been its JSON arguments.
+    `malformed` maps a tool call's id to what is wrong with its arguments, for the model to read.
     `notice` is a sentence for the person when another model than the wanted one answered.
     """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coworker.errors import ToolError
-from coworker.repos.checkout import Checkout
+from coworker.repos.checkout import Checkout, Checkouts
 from coworker.repos.git import ENVIRONMENT
 from coworker.repos.manifests import FILES, entry_points, test_commands
 from coworker.repos.program import Limits
@@ -30,6 +31,7 @@ _BYTES_PER_TOKEN = 4
 _READ = 65_536
 _LISTING = Limits(seconds=20, keep=64_000_000)
 _COMMITS = 200
+_FRESH_S = 60.0
 _RECENT = 8
 _NOTES = ("agents.md", "claude.md")
 _TEST = re.compile(r"(^|/)(tests?|specs?|__tests__)/|(^|/)test_[^/]*$|[._](test|spec)s?\.\w+$")
@@ -84,6 +86,32 @@ async def describe(repo: Repo, checkout: Checkout, tokens: int = 900) -> str:
     texts = await _texts(checkout, head, names)
     seen = _Seen(names, texts, recent, owners)
     return await asyncio.to_thread(_written, repo, checkout, seen, tokens * _BYTES_PER_TOKEN)
+
+
+class Maps:
+    """Maps as every conversation of a repository sees them; drawn anew after a minute.
+
+    That keeps a burst of new conversations quick, and their first requests equal for the cache.
+    """
+
+    def __init__(self, checkouts: Checkouts) -> None:
+        self._checkouts = checkouts
+        self._drawn: dict[Path, tuple[float, asyncio.Task[str]]] = {}
+
+    async def of(self, repo: Repo) -> str:
+        """The map of a repository. Raises NotFound when it is gone."""
+        at, drawing = self._drawn.get(repo.path, (-_FRESH_S, None))
+        if drawing is None or time.monotonic() - at > _FRESH_S or _failed(drawing):
+            drawing = asyncio.create_task(self._draw(repo))
+            self._drawn[repo.path] = (time.monotonic(), drawing)
+        return await asyncio.shield(drawing)
+
+    async def _draw(self, repo: Repo) -> str:
+        return await describe(repo, await self._checkouts.open(repo))
+
+
+def _failed(drawing: asyncio.Task[str]) -> bool:
+    return drawing.done() and (drawing.cancelled() or drawing.exception() is not None)
 
 
 async def _names(checkout: Checkout, head: str) -> list[str]:
