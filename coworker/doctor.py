@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import stat
 import sys
@@ -11,7 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coworker.config import Config, program_environment
+from coworker.errors import NotFound
 from coworker.models.router import Router
+from coworker.repos.checkout import locate
 from coworker.types import Json, Repo
 
 
@@ -85,6 +86,8 @@ def _models(router: Router) -> list[Json]:
 
 
 def _repo(repo: Repo) -> Json:
-    ok = (repo.path / ".git").exists() and os.access(repo.path, os.R_OK)
-    fix = f"Check out the repository there, or `coworker repo remove {repo.name}`."
-    return finding(f"repository {repo.name}", ok, str(repo.path), fix)
+    fix = f"Check it out there, or `coworker repo remove {repo.name}`."
+    try:
+        return finding(f"repository {repo.name}", True, str(locate(repo.path).root))
+    except NotFound as error:
+        return finding(f"repository {repo.name}", False, str(error), fix)

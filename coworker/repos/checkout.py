@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import os
 import re
-import shutil
 import stat
 import time
 from dataclasses import dataclass
@@ -145,7 +144,6 @@ class Checkout:
         _put(view / "shallow", _commits(_small_file(common / "shallow")))
         for name in ("refs", "packed-refs", "reftable"):
             _point(view / name, common / name)
-        _copy_shared_indexes(git_dir, view)
         _put(view / "HEAD", head)
 
 
@@ -246,17 +244,6 @@ def _quoted(path: Path) -> bytes:
     """A path as a line of the alternates file, whatever characters it has."""
     escaped = os.fsencode(path).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     return b'"%s"\n' % escaped
-
-
-def _copy_shared_indexes(git_dir: Path, view: Path) -> None:
-    """The base of a split index is looked for beside HEAD first, and touched when it is read."""
-    theirs = {path.name: path for path in git_dir.glob("sharedindex.*")}
-    for old in view.glob("sharedindex.*"):
-        if old.name not in theirs:
-            old.unlink()
-    for name, path in theirs.items():
-        if not (view / name).exists() and path.is_file():
-            shutil.copyfile(path, view / name)
 
 
 def _small_file(path: Path) -> bytes | None:

@@ -38,6 +38,7 @@ _SETTINGS = (
     "core.attributesFile=/dev/null",
     "core.excludesFile=/dev/null",
     "core.quotePath=false",
+    "core.bigFileThreshold=32m",
     "log.showSignature=false",
     "gpg.program=false",
     "credential.helper=",

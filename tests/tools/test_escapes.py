@@ -159,6 +159,19 @@ async def test_search_does_not_follow_links_out(trap, toolbox, searcher):
     assert CANARY not in text
 
 
+async def test_git_does_not_look_through_a_folder_that_became_a_link(trap, toolbox, tmp_path):
+    scene.commit(trap, "all", {"src/secret": "tracked\n"})
+    (trap / "src" / "secret").unlink()
+    (trap / "src" / "a.txt").unlink()
+    (trap / "src" / "deep").unlink()
+    (trap / "src").rmdir()
+    (trap / "src").symlink_to("..")
+    box = toolbox(trap)
+    for name, extra in (("git_diff", {}), ("git_status", {}), ("search", {"pattern": "canary"})):
+        assert CANARY not in await box.call(name, **extra)
+    assert "outside" in await box.fails("git_blame", path="src/secret")
+
+
 def _swap_until(stop, place, real, fake):
     """Let a path be the real folder and a link to the fake one, in turns."""
     while not stop.is_set():
