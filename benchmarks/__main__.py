@@ -17,6 +17,7 @@ from benchmarks.rig import Rig
 
 Section = Callable[[Rig], Awaitable[list[table.Figure]]]
 SECTIONS: dict[str, tuple[str, Section]] = {
+    "ground": ("0  What everything stands on", arrival.ground),
     "arrival": ("1  A message arrives: until the model is asked", arrival.arrival),
     "reply": ("2  A reply: the bot's own time, without the model's", arrival.reply),
     "crowd": ("3  Many at once: 5 steps, a model that takes 1 s, ideal 5 s", crowd.crowd),
@@ -59,14 +60,11 @@ def _options() -> argparse.Namespace:
 
 async def _run(options: argparse.Namespace, disk: Disk) -> dict[str, Any]:
     began = time.monotonic()
-    fsync = table.Figure("fsync on the state directory", "ms", disk.fsync_ms())
     report: dict[str, Any] = {"machine": machine.describe(), "disk": disk.words}
     print(f"{report['machine']}\nState on {disk.words}")
-    table.show("0  The machine", [fsync])
-    report["fsync"] = fsync.as_json()
     rig = Rig(disk, options.quick)
     async with rig.opened():
-        for name in options.sections or SECTIONS:
+        for name in ["ground", *options.sections] if options.sections else SECTIONS:
             title, section = SECTIONS[name]
             figures = await section(rig)
             table.show(title, figures)

@@ -16,6 +16,23 @@ _PAUSE_S = 0.03
 _BUSY = {"calls": 4, "delay_s": 1.0}
 
 
+async def ground(rig: Rig) -> list[Figure]:
+    """What an fsync, the scripted model and the floor take: nothing measured here can be less."""
+    number = rig.n(200, 50)
+    async with rig.floor() as floor:
+        await one_by_one(floor, 1)
+        model, bot = rig.model.running_s, floor.program.running_s
+        bare = await one_by_one(floor, number)
+        each = (1e3 * (rig.model.running_s - model), 1e3 * (floor.program.running_s - bot))
+    requests = number + _WARM_UP
+    return [
+        Figure("fsync on the state directory", "ms", rig.disk.fsync_ms()),
+        Figure("scripted model: processor for a request", "ms", [each[0] / requests]),
+        Figure("floor: processor for a message", "ms", [each[1] / requests]),
+        _owns("floor: own time of a reply", bare, []),
+    ]
+
+
 async def arrival(rig: Rig) -> list[Figure]:
     """From a message to the model's request, idle and beside busy conversations."""
     number, busy = rig.n(200, 30), rig.n(200, 20)

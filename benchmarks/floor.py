@@ -16,11 +16,12 @@ from typing import Any
 import anthropic
 import httpx2
 
-FILLER_CHARS = 20_000
+FILLER = '        if name == "part":  # \u00fc\n            return None\n' * 360
+"""Text as files have it: 20 KB with line ends, quotes and a letter beyond ASCII."""
 _LINE_BYTES = 64 * 2**20
 _HOUR = {"type": "ephemeral", "ttl": "1h"}
 _SYSTEM = [{"type": "text", "text": "You are a bot.", "cache_control": _HOUR}]
-_FILLER = {"role": "user", "content": [{"type": "text", "text": "x" * FILLER_CHARS}]}
+_FILLER = {"role": "user", "content": [{"type": "text", "text": FILLER}]}
 
 
 async def serve(path: str, url: str) -> None:
@@ -40,7 +41,7 @@ async def serve(path: str, url: str) -> None:
             writer.write(json.dumps({"text": text}).encode() + b"\n")
         writer.close()
 
-    server = await asyncio.start_unix_server(connected, path, limit=_LINE_BYTES)
+    server = await asyncio.start_unix_server(connected, path, limit=_LINE_BYTES, backlog=4_096)
     await server.serve_forever()
 
 

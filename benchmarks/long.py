@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.floor import FILLER_CHARS
+from benchmarks.floor import FILLER
 from benchmarks.past import Past, Recorded, record, repeated
 from benchmarks.rig import Bot, Rig
 from benchmarks.table import Figure
@@ -24,10 +24,10 @@ async def long(rig: Rig) -> list[Figure]:
 
 
 async def _next(rig: Rig, entries: Recorded, megabytes: int) -> list[Figure]:
-    number, results = rig.n(10, 3), megabytes * 1_000_000 // FILLER_CHARS
+    number, results = rig.n(10, 3), megabytes * 1_000_000 // len(FILLER)
     state = rig.state()
     past = Past(state)
-    conversation = await past.write(repeated(entries, results, FILLER_CHARS), "idle")
+    conversation = await past.write(repeated(entries, results, FILLER), "idle")
     await past.close()
     async with rig.floor() as floor, floor.talker() as bare_talker:
         assert isinstance(bare_talker, Floor)
@@ -38,8 +38,8 @@ async def _next(rig: Rig, entries: Recorded, megabytes: int) -> list[Figure]:
         rss = daemon.program.memory_mb("Rss")
     return [
         _owns(f"{megabytes} MB: floor, own time", bare, []),
-        Figure(f"{megabytes} MB: first message, own time", "ms", [heard[0].own_ms]),
-        _owns(f"{megabytes} MB: next messages, own time", heard[1:], bare),
+        Figure(f"{megabytes} MB: first after the start, own time", "ms", [heard[0].own_ms]),
+        _owns(f"{megabytes} MB: the next ones, own time", heard[1:], bare),
         Figure(f"{megabytes} MB: hello answered after", "ms", waits),
         Figure(f"{megabytes} MB: resident", "MB", [rss]),
     ]
@@ -53,20 +53,26 @@ async def _said(bot: Bot, conversation: str, number: int) -> list[Heard]:
 async def _growing(rig: Rig) -> list[Figure]:
     """One conversation, with the default limit of its context."""
     number = rig.n(2_000, 200)
-    async with rig.floor() as floor, floor.talker() as bare_talker:
-        bare = [await _exchange(bare_talker) for _ in range(_WINDOW)]
     async with rig.daemon(context_tokens=_DEFAULT_CONTEXT) as daemon, daemon.talker() as talker:
         assert isinstance(talker, Coworker)
         heard = [await _exchange(talker) for _ in range(number)]
-    figures = [_owns("floor, own time", bare, [])]
+    figures = []
     for place in (_WINDOW // 2, number // 4, number):
         last = place + _WINDOW // 2 if place < number else number
-        some = heard[last - _WINDOW : last]
-        figures += [
-            _owns(f"message {place:,}, own time", some, bare, "flat"),
-            Figure(f"message {place:,}, request", "KB", [h.size / 1000 for h in some]),
-        ]
-    return [*figures, _owns(f"all {number:,}, own time", heard, bare)]
+        figures += await _window(rig, f"message {place:,}", heard[last - _WINDOW : last])
+    return [*figures, _owns(f"all {number:,}, own time", heard, [])]
+
+
+async def _window(rig: Rig, name: str, heard: list[Heard]) -> list[Figure]:
+    """Some messages in a row, beside the floor with requests of the same size."""
+    async with rig.floor() as floor, floor.talker() as talker:
+        assert isinstance(talker, Floor)
+        talker.filler = heard[-1].size // len(FILLER)
+        bare = [await _exchange(talker) for _ in range(_WINDOW + 1)][1:]
+    return [
+        _owns(f"{name}, own time", heard, bare, "flat"),
+        Figure(f"{name}, request", "KB", [each.size / 1000 for each in heard]),
+    ]
 
 
 async def _exchange(talker: Coworker | Floor) -> Heard:

@@ -31,13 +31,13 @@ async def record(bot: Bot, **what: Any) -> Recorded:
     return entries
 
 
-def repeated(entries: Recorded, times: int, result_chars: int) -> Recorded:
-    """A conversation that had this run so often, with results of tools of that length."""
+def repeated(entries: Recorded, times: int, result: str) -> Recorded:
+    """A conversation that had this run so often, its tools with this result."""
     opening = [entry for entry in entries if entry["kind"] in ("base", "context")]
     run = [e for e in entries if e["kind"] not in ("base", "context", "reply_sent")]
     for entry in run:
         if entry["kind"] == "tool_done":
-            entry["body"]["text"] = "z" * result_chars
+            entry["body"]["text"] = result
     return opening + run * times
 
 

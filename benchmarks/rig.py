@@ -104,11 +104,12 @@ class Bot:
     ) -> AsyncIterator[Coworker | Floor]:
         """A person with a connection to it."""
         async with connected(self.socket) as (reader, writer):
-            yield (
-                Floor(reader, writer)
-                if self.is_floor
-                else Coworker(reader, writer, conversation, repo)
-            )
+            if self.is_floor:
+                yield Floor(reader, writer)
+                return
+            talker = Coworker(reader, writer, conversation, repo)
+            await talker.call("hello")  # a burst of connections would not fit its backlog
+            yield talker
 
 
 class Rig:
@@ -178,7 +179,7 @@ class Rig:
         pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
         async with _program("-m", "benchmarks.probe", str(bot.socket), **pipes) as probe:
             yield waits
-            out, _ = await probe.process.communicate()
+            out, _ = await probe.process.communicate(b"")
             waits += json.loads(out)
 
 

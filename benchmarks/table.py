@@ -53,7 +53,7 @@ def _line(figure: Figure) -> str:
     single = len(figure.values) == 1
     numbers += [f"{'' if single and name != 'p50' else _short(shown[name]):>10}" for name in shown]
     ratio = "" if figure.ratio is None else f"{figure.ratio:.1f}"
-    name = f"  {figure.what}, {figure.unit}"
+    name = f"  {figure.what}, {figure.unit}".rstrip(", ")
     return f"{name:46}{''.join(numbers)}{ratio:>9}  {figure.aim}".rstrip()
 
 

@@ -11,6 +11,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,6 +87,10 @@ class Writer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        with closing(self._db):
+            self._serve()
+
+    def _serve(self) -> None:
         stopping = False
         while not stopping:
             batch, stopping = self._collect()
@@ -97,7 +102,6 @@ class Writer:
                 self._break(batch, error)
                 return
             _tell(outcomes)
-        self._db.close()
 
     def _collect(self) -> tuple[list[_Waiter], bool]:
         first = self._queue.get()

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -26,10 +27,13 @@ def insert(key, value=b""):
     return lambda db: db.execute("INSERT INTO t VALUES (?, ?)", (key, value)).rowcount
 
 
+def seen(writer, sql):
+    with closing(connect(writer.file, read_only=True)) as reader:
+        return [row[0] for row in reader.execute(sql)]
+
+
 def keys(writer):
-    return [
-        row[0] for row in connect(writer.file, read_only=True).execute("SELECT k FROM t ORDER BY k")
-    ]
+    return seen(writer, "SELECT k FROM t ORDER BY k")
 
 
 def blocked(gate):
@@ -64,9 +68,7 @@ async def test_a_full_disk_is_told_and_writing_goes_on_when_there_is_room(writer
             await writer.write(insert(f"{n:03}", b"x" * 4000))
     await writer.write(lambda db: db.execute("PRAGMA max_page_count=100000").fetchall())
     assert await writer.write(insert("after")) == 1
-    assert connect(writer.file, read_only=True).execute("PRAGMA integrity_check").fetchone() == (
-        "ok",
-    )
+    assert seen(writer, "PRAGMA integrity_check") == ["ok"]
 
 
 def test_a_closed_loop_neither_kills_the_thread_nor_takes_the_commit_back(writer):
