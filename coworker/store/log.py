@@ -23,6 +23,12 @@ __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
 _FEW_ENTRIES = 64
 """Reading these takes less than handing them to another thread and back."""
+_UNDELIVERED = (
+    "SELECT o.key, o.conversation, o.op, o.body, o.state, c.adapter, c.room, c.thread"
+    " FROM outbox o JOIN conversation c ON c.id = o.conversation"
+    " WHERE o.state IN ('pending', 'sending')"
+)
+_OLDEST_FIRST = "ORDER BY o.rowid"
 _CONVERSATION = (
     "SELECT id, adapter, room, thread, repo, state, next_seq, base_seq, updated_at"
     " FROM conversation "
@@ -152,13 +158,10 @@ class Log:
 
     def undelivered(self, conversation: ConversationId | None = None) -> list[tuple[Outbound, str]]:
         """Outbounds not known to have arrived, with their state, oldest first."""
-        rows = self._all(
-            "SELECT o.key, o.conversation, o.op, o.body, o.state, c.adapter, c.room, c.thread"
-            " FROM outbox o JOIN conversation c ON c.id = o.conversation"
-            " WHERE o.state IN ('pending', 'sending') AND (?1 IS NULL OR o.conversation = ?1)"
-            " ORDER BY o.rowid",
-            conversation,
-        )
+        if conversation:
+            rows = self._all(f"{_UNDELIVERED} AND o.conversation = ? {_OLDEST_FIRST}", conversation)
+        else:
+            rows = self._all(f"{_UNDELIVERED} {_OLDEST_FIRST}")
         return [
             (Outbound(key, ConversationId(c), op, tx.decode(body), Place(*place)), state)
             for key, c, op, body, state, *place in rows
