@@ -5,6 +5,7 @@ It knows nothing of what the tables mean.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -17,6 +18,8 @@ from coworker.store.writer import connect
 
 FILE = "coworker.db"
 _LOCK = "coworker.lock"
+_ROOM_BYTES = 1_000_000
+"""With less, SQLite cannot even make its own files and calls that an I/O error."""
 
 
 def prepare(state_dir: Path) -> Path:
@@ -29,7 +32,7 @@ def prepare(state_dir: Path) -> Path:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         _migrate(file)
     except OSError as error:
-        raise _unusable(state_dir, error.strerror or str(error)) from None
+        raise _refused(state_dir, error) from None
     except sqlite3.Error as error:
         raise _explain(file, error) from None
     return file
@@ -44,25 +47,32 @@ def lock(state_dir: Path) -> int:
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _take(descriptor, state_dir)
+        except BaseException:
+            os.close(descriptor)
+            raise
     except OSError as error:
-        raise _unusable(state_dir, error.strerror or str(error)) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(descriptor, 100).decode(errors="replace").strip() or "another process"
-        os.close(descriptor)
-        raise TryLater(
-            f"{state_dir} is in use by {owner}: one process owns it at a time. "
-            "Stop that one, or use another directory with --state-dir."
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()}".encode())
+        raise _refused(state_dir, error) from None
     return descriptor
 
 
 def unlock(descriptor: int) -> None:
     """Give the state directory up."""
     os.close(descriptor)
+
+
+def _take(descriptor: int, state_dir: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 100).decode(errors="replace").strip() or "another process"
+        raise TryLater(
+            f"{state_dir} is in use by {owner}: one process owns it at a time. "
+            "Stop that one, or use another directory with --state-dir."
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()}".encode())
 
 
 def _migrate(file: Path) -> None:
@@ -107,6 +117,19 @@ def _apply(db: sqlite3.Connection, version: int) -> None:
         db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
 
 
+def _refused(state_dir: Path, error: OSError) -> CoworkerError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _full(state_dir)
+    return _unusable(state_dir, error.strerror or str(error))
+
+
+def _full(state_dir: Path) -> DiskFull:
+    return DiskFull(
+        f"The disk that holds {state_dir} is full, so nothing was taken. "
+        "Free some space and try again."
+    )
+
+
 def _unusable(state_dir: Path, reason: str) -> ConfigError:
     return ConfigError(
         f"The state directory {state_dir} cannot be used: {reason}. "
@@ -116,10 +139,9 @@ def _unusable(state_dir: Path, reason: str) -> ConfigError:
 
 def _explain(file: Path, error: sqlite3.Error) -> CoworkerError:
     name = getattr(error, "sqlite_errorname", "") or ""
-    if name == "SQLITE_FULL":
-        return DiskFull(
-            f"The disk that holds {file.parent} is full. Free some space and try again."
-        )
+    is_full = shutil.disk_usage(file.parent).free < _ROOM_BYTES
+    if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and is_full):
+        return _full(file.parent)
     if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
         return ConfigError(
             f"{file} is damaged or not a coworker database ({error}). "
