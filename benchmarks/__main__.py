@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
 async def _run(options: argparse.Namespace, disk: Disk) -> dict[str, Any]:
     began = time.monotonic()
     report: dict[str, Any] = {"machine": machine.describe(), "disk": disk.words}
-    print(f"{report['machine']}\nState on {disk.words}")
+    print(f"{report['machine']}\nState on {disk.words}. {machine.company()}".rstrip())
     rig = Rig(disk, options.quick)
     async with rig.opened():
         for name in ["ground", *options.sections] if options.sections else SECTIONS:

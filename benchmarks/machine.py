@@ -18,6 +18,7 @@ from pathlib import Path
 from coworker.config import program_environment
 
 _TMPFS = Path("/dev/shm")
+_QUIET = 0.7
 _SHIM = r"""
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -85,6 +86,12 @@ def describe() -> str:
     return (
         f"{cores} cores ({_processor()}), Python {python}, {platform.system()} {os.uname().release}"
     )
+
+
+def company() -> str:
+    """A warning when others use the machine: then only ratios mean anything, and they little."""
+    load = os.getloadavg()[0]
+    return f"Others use this machine as well: load {load:.1f}." if load > _QUIET else ""
 
 
 def _real(why: str) -> Disk:

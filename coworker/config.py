@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import math
 import os
 import re
 import tomllib
@@ -25,6 +26,7 @@ ANTHROPIC_URL = "https://api.anthropic.com"
 SECRET_NAMES = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "TELEGRAM_BOT_TOKEN", "ANTHROPIC_API_KEY")
 _SECRET_SHAPE = re.compile(
     r"sk-ant-[\w-]{8,}|xox[abepr]-[\w-]{8,}|xapp-[\w-]{8,}|^\d{6,}:[\w-]{30,}$"
+    r"|gh[opsu]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|://[^/@\s:]+:[^/@\s]+@"
 )
 _SECRET_KEY = re.compile(r"(?i)(^|_)(token|secret|password|api_key|apikey)$")
 
@@ -54,12 +56,12 @@ class ModelConfig(Section, frozen=True):
 
     @property
     def is_local(self) -> bool:
-        """Whether requests stay on this machine or its private network."""
+        """Whether requests stay on this machine."""
         host = urlsplit(self.base_url).hostname or ""
         if host == "localhost" or host.endswith(".localhost"):
             return True
         try:
-            return ipaddress.ip_address(host).is_private
+            return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
 
@@ -240,12 +242,17 @@ def _refuse_secrets(table: Mapping[str, Any], where: str, prefix: str = "") -> N
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             _refuse_secrets(value, where, f"{name}.")
-        elif _SECRET_KEY.search(key) or (isinstance(value, str) and _SECRET_SHAPE.search(value)):
+        elif _SECRET_KEY.search(key) or _looks_secret(value):
             raise ConfigError(
                 f"{where}: {name} looks like a secret, and secrets do not belong in this file. "
                 f"Remove it (and consider it leaked), and put the new one in the environment or in "
                 f"$CREDENTIALS_DIRECTORY as one of {', '.join(SECRET_NAMES)}."
             )
+
+
+def _looks_secret(value: object) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and _SECRET_SHAPE.search(text) for text in texts)
 
 
 def _merge_environment(raw: Json, environment: Mapping[str, str]) -> None:
@@ -313,8 +320,8 @@ def _with_defaults(config: Config, where: str) -> Config:
             "Use a name such as Europe/Berlin."
         ) from None
     changes: dict[str, Any] = {"state_dir": config.state_dir or _default_state_dir()}
-    if config.models == Models():
-        changes["models"] = _models_from_environment()
+    changes["models"] = _models(config.models)
+    _refuse_nonsense(config, where)
     return msgspec.structs.replace(config, **changes)
 
 
@@ -322,6 +329,27 @@ def _default_state_dir() -> str:
     under_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     return under_systemd or f"{base}/coworker"
+
+
+def _models(models: Models) -> Models:
+    """The configured models with the addresses they go to, else what the environment offers."""
+    if models == Models():
+        return _models_from_environment()
+    url = os.environ.get("ANTHROPIC_BASE_URL", "")
+    placed = {
+        tier: msgspec.structs.replace(model, base_url=model.base_url or url)
+        for tier, model in (("large", models.large), ("small", models.small))
+        if model
+    }
+    return Models(**placed)
+
+
+def _refuse_nonsense(config: Config, where: str) -> None:
+    """Limits that no sum can pass, or that every sum passes, would protect nothing."""
+    for name in Budget.__struct_fields__:
+        value = getattr(config.budget, name)
+        if not 0 <= value < math.inf:
+            raise ConfigError(f"{where}: budget.{name}: {value} is no limit. Use 0 for none.")
 
 
 def _models_from_environment() -> Models:

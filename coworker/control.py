@@ -11,6 +11,7 @@ import json
 import os
 import pwd
 import socket
+import sqlite3
 import struct
 import uuid
 from collections.abc import Awaitable, Callable
@@ -18,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from coworker import __version__
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
-from coworker.agent.words import midnight
+from coworker.agent.words import broke, midnight
 from coworker.dispatch import Dispatch
 from coworker.doctor import examine
 from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
@@ -33,6 +36,10 @@ MAX_MESSAGE_BYTES = 262_144
 _LINE_BYTES = 16 * 1024 * 1024
 _MAX_UNSENT_BYTES = 1_000_000
 """Progress to a screen that does not read is dropped beyond this; replies never are."""
+_DAMAGED = (
+    "The database in the state directory is damaged ({error}). Put a backup in its place, "
+    "or name another directory with --state-dir."
+)
 _STOP_WORDS = ("stop", "!stop", "/stop")
 _STRANGER = (
     "I do not know {sender}, so I did not read that. "
@@ -115,6 +122,8 @@ class Control:
             return {"id": number, "result": await verb(self, client, **request.get("params", {}))}
         except CoworkerError as error:
             failure = {"message": str(error), "exit_status": error.exit_status}
+        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+            failure = {"message": _DAMAGED.format(error=error), "exit_status": 78}
         except (ValueError, KeyError, TypeError) as error:
             failure = {"message": f"Not a request: {error}", "exit_status": 2}
         return {"id": number, "error": failure}
@@ -273,6 +282,9 @@ class Control:
         for entry in log.entries(conversation, row["taken_seq"] or 1):
             if entry.kind == "reply" and row["outcome"]:
                 return {**result, "reply": entry.body}
+        if row["outcome"] == "failed":  # parked: there is no log to take the reply from
+            lost = {"text": broke("see the log"), "outcome": "failed", "exit_status": 1, "run": 0}
+            return {**result, "reply": lost}
         return result
 
     async def _tell(self, client: Client, target: ConversationId, kind: Any, body: Json) -> bool:

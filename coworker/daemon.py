@@ -51,13 +51,15 @@ class SystemClock:
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[Path]:
+async def opened(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
     """The socket of whoever owns the state directory; if nobody does, we are the owner meanwhile.
+
+    Somebody who only looks is not `working`: what was under way is left for those who do.
 
     Raises ConfigError, TryLater or DiskFull when it can neither be reached nor opened.
     """
     async with AsyncExitStack() as stack:
-        yield await _reach_or_own(config, stack)
+        yield await _reach_or_own(config, stack, working=working)
 
 
 async def run(config: Config) -> int:
@@ -67,7 +69,8 @@ async def run(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     logs.to_stderr()
-    async with owned(config) as path:
+    async with AsyncExitStack() as stack:
+        path = await _own(config, stack)
         _log.info("ready, listening on %s", path)
         await stopping.wait()
         _log.info("stopping")
@@ -75,12 +78,13 @@ async def run(config: Config) -> int:
 
 
 @asynccontextmanager
-async def owned(config: Config) -> AsyncIterator[Path]:
+async def owned(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
     """Own the state directory: recover first, then listen. Yields the control socket's path.
 
     On exit nothing is waited for: what was under way is rows, and clients find the next owner.
     """
     _allow_many_files()
+    os.umask(0o077)
     router = Router(config.models, SystemClock())
     _refuse_unpriced(config, router)
     log = Log(config.state, _fatal)
@@ -90,7 +94,8 @@ async def owned(config: Config) -> AsyncIterator[Path]:
         ports = _ports(config, log, router, registry)
         dispatch = Dispatch(ports, {terminal.name: terminal})
         front = Control(ports, dispatch, terminal, registry)
-        await dispatch.recover()
+        if working:
+            await dispatch.recover()
         path = runtime_dir(config) / control.SOCKET
         await front.listen(path)
         try:
@@ -103,7 +108,19 @@ async def owned(config: Config) -> AsyncIterator[Path]:
         await log.close()
 
 
-async def _reach_or_own(config: Config, stack: AsyncExitStack) -> Path:
+async def _own(config: Config, stack: AsyncExitStack) -> Path:
+    """Own the directory, waiting for somebody who was only passing. Raises TryLater."""
+    for _ in range(_CONNECT_TRIES):
+        try:
+            return await stack.enter_async_context(owned(config))
+        except TryLater as error:
+            if isinstance(error, DiskFull):
+                raise
+            await asyncio.sleep(_CONNECT_WAIT_S)
+    return await stack.enter_async_context(owned(config))
+
+
+async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool) -> Path:
     path = runtime_dir(config) / control.SOCKET
     for _ in range(_CONNECT_TRIES):
         if await _answers(path):
@@ -111,7 +128,7 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack) -> Path:
         logs.to_file(config.state)
         stack.callback(logs.stop)
         try:
-            served = await stack.enter_async_context(owned(config))
+            served = await stack.enter_async_context(owned(config, working=working))
         except TryLater as error:
             if isinstance(error, DiskFull):
                 raise

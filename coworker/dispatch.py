@@ -34,17 +34,18 @@ class _Tasks:
         self._name = name
         self._again: set[ConversationId] = set()
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._stopped = False
         self.running: dict[ConversationId, asyncio.Task[None]] = {}
 
-    def request(self, conversation: ConversationId) -> asyncio.Task[None]:
+    def request(self, conversation: ConversationId) -> asyncio.Task[None] | None:
         """Make sure the work is done after now."""
         if conversation in self.running:
             self._again.add(conversation)
-        else:
+        elif not self._stopped:
             loop = self._loop(conversation)
             task = asyncio.create_task(loop, name=f"{self._name} {conversation}")
             self.running[conversation] = task
-        return self.running[conversation]
+        return self.running.get(conversation)
 
     async def _loop(self, conversation: ConversationId) -> None:
         try:
@@ -52,13 +53,14 @@ class _Tasks:
                 self._again.discard(conversation)
                 async with self._turns:
                     await self._work(conversation)
-                if conversation not in self._again:
+                if conversation not in self._again or self._stopped:
                     return
         finally:
             del self.running[conversation]
 
     async def stop(self) -> None:
         """Let what is nearly done finish; cancel the rest: it is rows and goes on next time."""
+        self._stopped = True
         tasks = list(self.running.values())
         if not tasks:
             return
@@ -108,7 +110,8 @@ class Dispatch:
         """Wake whatever was open when we stopped. Those that may have ended us go first, alone."""
         for conversation in self._ports.log.suspects():
             _log.warning("running alone after two deaths", extra={"conversation": conversation})
-            await self._driving.request(conversation)
+            if driving := self._driving.request(conversation):
+                await driving
         for conversation in self._ports.log.ready_conversations():
             self.wake(conversation)
         for conversation in {o.conversation for o, _ in self._ports.log.undelivered()}:

@@ -112,7 +112,8 @@ class Answer:
     """What a model said, as received.
 
     `malformed` maps a tool call's id to what is wrong with its arguments, for the model to read.
-    `notice` is a sentence for the person when another model than the wanted one answered.
+    `notice` is a sentence for the person when another model than the wanted one answered;
+    `is_stopgap` when none of the configured ones could.
     """
 
     content: list[Json]
@@ -122,6 +123,7 @@ class Answer:
     cost_usd: float = 0.0
     malformed: dict[str, str] = field(default_factory=dict)
     notice: str = ""
+    is_stopgap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

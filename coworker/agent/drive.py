@@ -90,7 +90,8 @@ class Drive:
         broken: list[Draft] = [("error", {"what": "internal", "text": reference})]
         if results:
             broken.append(("cancelled", {"by": "coworker", "results": results}))
-        await self._conclude(words.broke(reference), "failed", *broken)
+        waiting = self._ports.log.open_inbox(self.conversation.id)
+        await self._conclude(words.broke(reference), "failed", *broken, take=waiting)
 
     async def _settle(self, state: ConversationState) -> None:
         if self._ports.log.state(self.conversation.id) != state:
@@ -174,6 +175,9 @@ class Drive:
         if final is None:
             return await self._append(("assistant", body))
         text, outcome, by = final
+        if answer.is_stopgap:
+            body_entry: Draft = ("assistant", body)
+            return await self._conclude(text, "failed", body_entry, by=by, exit_status=69)
         return await self._conclude(text, outcome, ("assistant", body), by=by)
 
     async def _too_long(self, error: ContextTooLong) -> None:

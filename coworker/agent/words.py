@@ -67,7 +67,8 @@ def stopped(state: State) -> str:
 
 def limited(sentence: str, state: State) -> str:
     """The report after a limit."""
-    return f"{sentence} {_so_far(state)} Say “continue” to go on."
+    go_on = "" if sentence == OUTGROWN else " Say “continue” to go on."
+    return f"{sentence} {_so_far(state)}{go_on}"
 
 
 def repeated(state: State) -> str:
@@ -104,10 +105,11 @@ def midnight(now_ms: int, zone: ZoneInfo) -> int:
 
 
 def _so_far(state: State) -> str:
-    if not state.done:
+    happened = [body for body in state.done if not body["is_error"]]
+    if not happened:
         return "Nothing had been done before that."
     counts: dict[str, int] = {}
-    for body in state.done:
+    for body in happened:
         counts[body["tool"]] = counts.get(body["tool"], 0) + 1
     calls = ", ".join(f"{tool} ×{n}" if n > 1 else tool for tool, n in counts.items())
     return f"Done before that: {calls}."

@@ -5,6 +5,8 @@ It knows what goes to which stream, not how a run is done.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shlex
 from collections.abc import Awaitable, Callable
 
@@ -12,12 +14,14 @@ from coworker.cli import interrupt, message, output, question, words
 from coworker.cli.conversation import Conversation, Message, Start
 from coworker.cli.events import Ask, Reply, read_reply
 from coworker.cli.interrupt import Interrupts
-from coworker.cli.link import linked
+from coworker.cli.link import Lost, linked
 from coworker.cli.progress import Doing, LiveLine
 from coworker.config import Config
 from coworker.errors import Denied
 from coworker.types import Json
 
+_OWNERS = 5
+_OWNERS_APART_S = 0.1
 WAITS_FOR_A_PERSON = Denied.exit_status
 
 
@@ -34,6 +38,18 @@ def ask(
 async def _ask(
     config: Config, given: Message, start: Start, interrupts: Interrupts, as_json: bool
 ) -> int:
+    """Whoever owned the directory may have left with its own work done: the next owner goes on."""
+    for _ in range(_OWNERS):
+        try:
+            return await _ask_owner(config, given, start, interrupts, as_json)
+        except Lost:
+            await asyncio.sleep(_OWNERS_APART_S)
+    return await _ask_owner(config, given, start, interrupts, as_json)
+
+
+async def _ask_owner(
+    config: Config, given: Message, start: Start, interrupts: Interrupts, as_json: bool
+) -> int:
     async with linked(config) as link:
         exchange = _Exchange(Conversation(link, start), interrupts)
         word = await exchange.put(given)
@@ -45,7 +61,8 @@ async def _ask(
             _warn_of_repetition(word)
         if isinstance(word, Ask):
             output.note(_how_to_answer(word, name))
-        await exchange.conversation.shown(word)
+        with contextlib.suppress(Lost):  # it is on the screen: that is what counts
+            await exchange.conversation.shown(word)
         return word.exit_status if isinstance(word, Reply) else WAITS_FOR_A_PERSON
 
 

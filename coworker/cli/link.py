@@ -36,12 +36,19 @@ _BY_STATUS = {
 }
 
 
+class Lost(errors.Unavailable):
+    """The owner went away; what it had accepted is kept, and the next owner goes on with it."""
+
+
 @asynccontextmanager
-async def linked(config: Config) -> AsyncIterator[Link]:
+async def linked(config: Config, *, working: bool = True) -> AsyncIterator[Link]:
     """A link to the owner of the state directory, which this process becomes when nobody is."""
     from coworker import daemon
 
-    async with daemon.opened(config) as socket_path, Link.connect(socket_path) as link:
+    async with (
+        daemon.opened(config, working=working) as socket_path,
+        Link.connect(socket_path) as link,
+    ):
         yield link
 
 
@@ -115,7 +122,7 @@ class Link:
             await self._writer.drain()
 
     async def _receive(self) -> None:
-        lost = errors.Unavailable(_GONE)
+        lost: errors.Unavailable = Lost(_GONE)
         try:
             while (line := await self._reader.readline()).endswith(b"\n"):
                 self._take(read_line(line))

@@ -85,7 +85,7 @@ def doctor(config: Config, *, as_json: bool) -> int:
 
 
 async def _doctor(config: Config, as_json: bool) -> int:
-    async with linked(config) as link:
+    async with linked(config, working=False) as link:
         checks: list[Json] = await link.call("doctor")
     output.say(_many(_diagnosis, "Nothing to check.", as_json)(checks))
     return int(any(check.get("ok") is False for check in checks))
@@ -96,7 +96,7 @@ def _shown(config: Config, verb: str, params: Json, printed: Print) -> int:
 
 
 async def _ask_and_print(config: Config, verb: str, params: Json, printed: Print) -> int:
-    async with linked(config) as link:
+    async with linked(config, working=False) as link:
         answer = await link.call(verb, **params)
     if text := printed(answer):
         output.say(text)

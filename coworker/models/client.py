@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 _AWAY_MS = 30_000  # for this long after giving up, one attempt a request is enough
 _LONGEST_WAIT_S = 30.0
+_PATIENT_MS = 60_000
+"""An attempt that failed after this long is not made again."""
 _UNKNOWN_WAIT_S = 15.0
 _CUT_OFF = ("max_tokens", "model_context_window_exceeded")
 _importing = threading.Lock()
@@ -48,7 +50,7 @@ class MessagesClient:
         self._config = config
         self._tier = tier
         self._clock = clock
-        self._patience_s = patience_s or (600.0 if config.compatible else 180.0)
+        self._patience_s = patience_s or (600.0 if config.compatible else 120.0)
         self._url = model_url(config)
         self._key = secret(config.api_key_env)
         self._price = prices.price_of(config)
@@ -76,13 +78,15 @@ class MessagesClient:
         away = self._clock.now_ms() < self._away_until_ms
         pauses_s, lost_usd = iter(() if away else _PAUSES_S), 0.0
         while True:
-            reply = _Reply(emit)
+            reply, began = _Reply(emit), self._clock.now_ms()
             fault = await self._attempt(body, reply)
             if fault is None:
                 self._away_until_ms = 0
                 return reply.answer(self._config.model, self._cost(reply) + lost_usd)
             lost_usd += self._cost(reply)
             wait_s = _wait(fault, next(pauses_s, None))
+            if self._clock.now_ms() - began > _PATIENT_MS:
+                wait_s = None  # it hangs: asking again would only double the silence
             if wait_s is None:
                 if isinstance(fault, Overloaded):
                     self._away_until_ms = self._clock.now_ms() + _AWAY_MS

@@ -120,7 +120,8 @@ class Router:
             raise RateLimited(f"{_reasons(failures)}. Say it again then.", shortest)
         if failures:
             mends = dict.fromkeys(str(fault).partition(". ")[2] for fault in failures)
-            return await Offline(_reasons(failures), " ".join(mends)).respond(request, emit)
+            answer = await Offline(_reasons(failures), " ".join(mends)).respond(request, emit)
+            return dataclasses.replace(answer, is_stopgap=True)
         if self._configs:
             return await Offline(_LOCAL_ONLY, _GO_LOCAL).respond(request, emit)
         return await Offline().respond(request, emit)

@@ -73,19 +73,6 @@ async def test_an_error_of_the_owner_is_one_line_with_its_exit_status(shell):
         assert ended.err == "coworker: There is no repository nope. Say `coworker repo list`.\n"
 
 
-async def test_a_daemon_that_vanishes_is_said_in_words(shell):
-    owner = FakeOwner(shell.state, lambda run: hang_up())
-
-    async def hang_up():
-        owner.hang_up()
-
-    async with owner:
-        ended = await shell.run("ask", "hi")
-        assert (ended.status, ended.out) == (69, "")
-        assert "went away" in ended.err
-        assert ended.err.count("\n") == 1
-
-
 async def test_a_question_is_shown_with_how_to_answer_and_waits(shell):
     async def asks(run):
         await run.ask("Which branch?", ["main", "dev"])

@@ -78,7 +78,7 @@ class Case:
             log.close()
 
     async def converse(self, moment: str, number: int, kill_after_s: float = 0) -> bool:
-        """Deliver the message twice and wait for its reply; False when the daemon died meanwhile."""
+        """Deliver the message twice, wait for its reply; False when the daemon died meanwhile."""
         async with self.life(moment, number) as (process, link):
             if kill_after_s:
                 asyncio.get_running_loop().call_later(kill_after_s, kill, process)

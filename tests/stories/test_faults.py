@@ -104,6 +104,8 @@ async def test_when_every_model_is_away_the_offline_model_says_so_and_why(config
         assert "cannot be reached" in text
         assert "offline" in text.lower()
         assert "Add the cart" in text
+        (row,) = await w.link.call("inbox")
+        assert row["outcome"] == "failed"
 
 
 async def test_the_owner_dies_and_the_next_one_goes_on_with_the_same_prefix(configured, shop):
