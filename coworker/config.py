@@ -159,6 +159,7 @@ class Config(Section, frozen=True):
             Repo(
                 name=name,
                 path=Path(repo.path).expanduser().absolute(),
+                url=repo.url,
                 local_only=repo.local_only,
                 rooms=tuple(repo.rooms),
                 setup=tuple(repo.setup),
@@ -215,6 +216,12 @@ def color_allowed() -> bool:
 def program_environment() -> dict[str, str]:
     """The little that a helper program such as git or ripgrep may see of our environment."""
     return {"PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
+
+
+def person_environment() -> dict[str, str]:
+    """What git, gh and glab need to log in as the person we run as; never for the sandbox."""
+    names = ("HOME", "USER", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "GH_TOKEN", "GITLAB_TOKEN")
+    return {name: value for name in names if (value := os.environ.get(name))}
 
 
 def _find_file() -> Path | None:

@@ -18,7 +18,7 @@ Rerun = Literal["safe", "probe", "never"]
 Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
 Tier = Literal["large", "small"]
-InboundKind = Literal["message", "stop", "answer", "sent"]
+InboundKind = Literal["message", "stop", "answer", "undo", "sent"]
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
     "answer", "plan", "reply", "reply_sent", "steer", "cancelled", "summary", "forgotten", "error",
@@ -181,6 +181,7 @@ class Repo:
 
     name: str
     path: Path
+    url: str = ""
     local_only: bool = False
     rooms: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()

@@ -10,18 +10,17 @@ import asyncio
 import hashlib
 import os
 import re
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from coworker.errors import NotFound
+from coworker.repos import gitdir
 from coworker.repos.git import Git
 from coworker.repos.text import one_line
 from coworker.types import Repo
 
 _HEAD = re.compile(rb"(ref: refs/[^\x00-\x20\x7f~^:?*\[\\]+|[0-9a-f]{40,64})\n*")
-_ID = re.compile(rb"[0-9a-f]{40,64}")
 _SECTION = re.compile(r"\s*\[\s*([\w.-]+)\s*\]")
 _ANY_SECTION = re.compile(r"\s*\[")
 _SETTING = re.compile(r"\s*([A-Za-z]\w*)\s*=\s*\"?(\w+)\"?\s*(?:[#;].*)?$")
@@ -37,7 +36,6 @@ _OBEYED = frozenset(
     }
 )
 """Their settings that say how to read their files; their values are single words."""
-_SMALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +105,30 @@ class Checkout:
         return os.path.normpath(f"{self.prefix}/{relative}").lstrip("/") or "."
 
     @property
+    def view(self) -> Path:
+        """Our git directory: as good as theirs to read from, and trusted."""
+        return self._view
+
+    @property
+    def objects(self) -> Path:
+        """Where their objects lie."""
+        return self._layout.common / "objects"
+
+    @property
+    def settings(self) -> bytes:
+        """Their configuration file as it is. Nobody but a parser may read it."""
+        return gitdir.small_file(self._layout.common / "config") or b""
+
+    @property
+    def object_format(self) -> str:
+        """How their objects are named: sha1 or sha256."""
+        text = (gitdir.small_file(self._view / "config") or b"").decode()
+        return _obeyed(text).get("extensions.objectformat", "sha1")
+
+    @property
     def branch(self) -> str:
         """The branch that is checked out, "" for a detached HEAD."""
-        head = os.fsdecode(_small_file(self._view / "HEAD") or b"").strip()
+        head = os.fsdecode(gitdir.small_file(self._view / "HEAD") or b"").strip()
         return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else ""
 
     async def head(self) -> str:
@@ -131,20 +150,21 @@ class Checkout:
             raise NotFound(f"{_shown(self.path)} is another checkout than before. Ask again.")
         self._write_view()
 
+    @gitdir.in_words()
     def _write_view(self) -> None:
         view, git_dir, common = self._view, self._layout.git_dir, self._layout.common
-        head = _small_file(git_dir / "HEAD") or b""
+        head = gitdir.small_file(git_dir / "HEAD") or b""
         if not _HEAD.fullmatch(head):
             raise NotFound(f"{_shown(self.root)}: its git directory is damaged (HEAD).")
         (view / "objects" / "info").mkdir(mode=0o700, parents=True, exist_ok=True)
         (view / "info").mkdir(exist_ok=True)
-        _put(view / "config", _config(_small_file(common / "config") or b""))
-        _put(view / "objects/info/alternates", _quoted(common / "objects"))
-        _put(view / "info/exclude", _small_file(common / "info/exclude"))
-        _put(view / "shallow", _commits(_small_file(common / "shallow")))
+        gitdir.put(view / "config", _config(gitdir.small_file(common / "config") or b""))
+        gitdir.put(view / "objects/info/alternates", gitdir.alternates(common / "objects"))
+        gitdir.put(view / "info/exclude", gitdir.small_file(common / "info/exclude"))
+        gitdir.put(view / "shallow", gitdir.shallow(gitdir.small_file(common / "shallow")))
         for name in ("refs", "packed-refs", "reftable"):
-            _point(view / name, common / name)
-        _put(view / "HEAD", head)
+            gitdir.point(view / name, common / name)
+        gitdir.put(view / "HEAD", head)
 
 
 class Checkouts:
@@ -190,7 +210,7 @@ def _outside_git_dir(layout: Layout, start: Path) -> Layout:
 
 
 def _pointed_at(dot_git: Path) -> Path:
-    text = os.fsdecode(_small_file(dot_git) or b"")
+    text = os.fsdecode(gitdir.small_file(dot_git) or b"")
     target = text.removeprefix("gitdir:").strip()
     git_dir = Path(os.path.normpath(dot_git.parent / target))
     if not text.startswith("gitdir:") or not (git_dir / "HEAD").is_file():
@@ -203,7 +223,7 @@ def _pointed_at(dot_git: Path) -> Path:
 
 def _common(git_dir: Path) -> Path:
     """Where a linked worktree keeps what it shares with the others."""
-    text = os.fsdecode(_small_file(git_dir / "commondir") or b"").rstrip("\n")
+    text = os.fsdecode(gitdir.small_file(git_dir / "commondir") or b"").rstrip("\n")
     return Path(os.path.normpath(git_dir / text)) if text else git_dir
 
 
@@ -232,45 +252,6 @@ def _obeyed(text: str) -> dict[str, str]:
         if setting and f"{section}.{setting[1].lower()}" in _OBEYED:
             found[f"{section}.{setting[1].lower()}"] = setting[2].lower()
     return found
-
-
-def _commits(listed: bytes | None) -> bytes | None:
-    """Only the lines that name commits: git would quote any other in its errors."""
-    lines = [line + b"\n" for line in (listed or b"").split() if _ID.fullmatch(line)]
-    return b"".join(lines) or None
-
-
-def _quoted(path: Path) -> bytes:
-    """A path as a line of the alternates file, whatever characters it has."""
-    escaped = os.fsencode(path).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-    return b'"%s"\n' % escaped
-
-
-def _small_file(path: Path) -> bytes | None:
-    """A regular file's bytes, None for anything else; never waits for a pipe."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    try:
-        return os.read(fd, _SMALL) if stat.S_ISREG(os.fstat(fd).st_mode) else None
-    finally:
-        os.close(fd)
-
-
-def _put(path: Path, data: bytes | None) -> None:
-    """Make a file of ours hold these bytes, at once or not at all; None removes it."""
-    if data is None:
-        path.unlink(missing_ok=True)
-    elif _small_file(path) != data:
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.write_bytes(data)
-        fresh.replace(path)
-
-
-def _point(link: Path, target: Path) -> None:
-    if not link.is_symlink():
-        link.symlink_to(target)
 
 
 def _shown(path: Path) -> str:

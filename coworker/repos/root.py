@@ -31,7 +31,7 @@ _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
 
 
 class Root:
-    """Reads files beneath one folder; `.git` counts as outside, for it may hold credentials."""
+    """Files beneath one folder; `.git` counts as outside, for it may hold credentials."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,6 +89,29 @@ class Root:
         """The first `limit` bytes of a regular file. Raises ToolError."""
         with self.file(relative) as fd:
             return os.read(fd, limit)
+
+    def put(self, relative: str, data: bytes) -> None:
+        """Make a regular file hold these bytes, at once or not at all, with its folders.
+
+        An existing file keeps its mode; a link is followed if it stays inside. Raises ToolError.
+        """
+        if self.has(relative):
+            relative = self.resolved(relative)
+        parent, _, name = relative.rpartition("/")
+        _refuse_git([name])
+        with self._made(parent) as folder:
+            _replace(folder, name, data)
+
+    @contextmanager
+    def _made(self, relative: str) -> Iterator[int]:
+        """A descriptor of a folder that is made if need be, component by component."""
+        done = ""
+        for part in relative.split("/") if relative else ():
+            with self.folder(done or ".") as above, suppress(FileExistsError):
+                os.mkdir(part, dir_fd=above)
+            done = f"{done}/{part}" if done else part
+        with self.folder(done or ".") as fd:
+            yield fd
 
     def has(self, relative: str) -> bool:
         """Whether something lies there, be it a dangling link."""
@@ -194,6 +217,25 @@ class Root:
             os.close(fd)
         near = difflib.get_close_matches(name, names[:5_000], n=3, cutoff=0.5)
         return f" Near it: {', '.join(path_name(found) for found in near)}." if near else ""
+
+
+def _replace(folder: int, name: str, data: bytes) -> None:
+    """Write beside it, then rename over it; both within this folder, whatever is swapped."""
+    fresh = f".{name[:100]}.{os.urandom(4).hex()}"
+    try:
+        mode = stat.S_IMODE(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        mode = 0o644
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+        os.rename(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(fresh, dir_fd=folder)
+        raise
 
 
 def _refuse_impossible(text: str) -> None:

@@ -66,3 +66,21 @@ def shop(folder: Path) -> Path:
         {"src/cart.py": "def total():\n    return 2\n", "src/new.py": "x = 1\n", "a.log": "x\n"},
     )
     return folder
+
+
+def content(folder: Path) -> dict[str, bytes | str]:
+    """Every file's bytes and every link's target, but for git's own."""
+    paths = [path for path in folder.rglob("*") if ".git" not in path.relative_to(folder).parts]
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in paths
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def untouched(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Everything of a checkout, its git directory too, with its dates."""
+    return {
+        path: (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in folder.rglob("*")
+    }
