@@ -67,6 +67,7 @@ class ToolContext:
     """What a tool is given besides its arguments. It never sees the gate, the log or the model."""
 
     repo: Repo | None
+    conversation: ConversationId
     call_id: str
     emit: Emit
 
@@ -91,3 +92,9 @@ class Tool(Protocol):
 
         When cancelled it must leave no process behind.
         """
+
+    async def probe(self, args: Any, context: ToolContext) -> ToolResult | None:
+        """After a crash in a call with rerun `probe`: its result if it took effect, else None."""
+
+    async def preview(self, args: Any, context: ToolContext) -> str:
+        """What a person who decides should see before: a diff stat, a whole command. May be ""."""

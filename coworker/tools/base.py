@@ -51,12 +51,21 @@ class Args(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 A = TypeVar("A", bound=Args)
 Body = Callable[[A, ToolContext], Awaitable[ToolResult | Parked | str]]
+Probe = Callable[[A, ToolContext], Awaitable[ToolResult | None]]
+Preview = Callable[[A, ToolContext], Awaitable[str]]
 
 
-def tool(*, effect: Effect, rerun: Rerun) -> Callable[[Body[A]], Declared[A]]:
+def tool(
+    *,
+    effect: Effect,
+    rerun: Rerun,
+    probe: Probe[A] | None = None,
+    preview: Preview[A] | None = None,
+) -> Callable[[Body[A]], Declared[A]]:
     """Declare `async def name(args: SomeArgs, context: ToolContext)` as a tool.
 
     The name is the function's, the description its docstring, the schema that of its arguments.
+    `probe` and `preview` take the same arguments; see protocols.Tool.
     """
 
     def declare(body: Body[A]) -> Declared[A]:
@@ -69,6 +78,8 @@ def tool(*, effect: Effect, rerun: Rerun) -> Callable[[Body[A]], Declared[A]]:
             schema=_schema(kind),
             kind=kind,
             body=body,
+            probing=probe,
+            previewing=preview,
         )
 
     return declare
@@ -85,6 +96,8 @@ class Declared(Generic[A]):
     schema: Json
     kind: type[A]
     body: Body[A]
+    probing: Probe[A] | None = None
+    previewing: Preview[A] | None = None
 
     def parse(self, raw: object) -> A:
         """Arguments as this tool's own type. Raises ToolError that says what to mend."""
@@ -120,6 +133,14 @@ class Declared(Generic[A]):
             case ToolResult():
                 return dataclasses.replace(result, text=bounded(result.text))
         return ToolResult(bounded(result))
+
+    async def probe(self, args: A, context: ToolContext) -> ToolResult | None:
+        """Whether a call that was cut short took effect after all."""
+        return await self.probing(args, context) if self.probing else None
+
+    async def preview(self, args: A, context: ToolContext) -> str:
+        """What a person should see before deciding."""
+        return await self.previewing(args, context) if self.previewing else ""
 
     def _refuse_unknown(self, raw: object) -> None:
         known = self.kind.__struct_fields__

@@ -12,7 +12,7 @@ from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.checkout import Checkouts
 from coworker.tools import ask, files, git
-from coworker.types import Parked, Repo
+from coworker.types import ConversationId, Parked, Repo
 from tests.repos import scene
 
 
@@ -28,7 +28,9 @@ class Toolbox:
         tool = self.tools[name]
         args = tool.parse(arguments)
         assert tool.describe(args)
-        result = await tool.run(args, ToolContext(self.repo, "call-1", lambda _: None))
+        result = await tool.run(
+            args, ToolContext(self.repo, ConversationId("t-1"), "call-1", lambda _: None)
+        )
         assert not isinstance(result, Parked)
         return result.text
 

@@ -5,13 +5,15 @@ import pytest
 from coworker.errors import ToolError
 from coworker.protocols import ToolContext
 from coworker.tools.ask import TOOLS
-from coworker.types import Parked
+from coworker.types import ConversationId, Parked
 
 [ask] = TOOLS
 
 
 async def asked(**raw) -> Parked:
-    return await ask.run(ask.parse(raw), ToolContext(None, "call-1", lambda _: None))
+    return await ask.run(
+        ask.parse(raw), ToolContext(None, ConversationId("t-1"), "call-1", lambda _: None)
+    )
 
 
 async def test_a_question_parks_the_run_with_its_options():

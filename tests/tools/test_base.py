@@ -8,7 +8,7 @@ import pytest
 from coworker.errors import ToolError
 from coworker.protocols import ToolContext
 from coworker.tools.base import LIMIT, Args, bounded, tool
-from coworker.types import ToolResult
+from coworker.types import ConversationId, ToolResult
 
 
 class Step(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,7 +46,9 @@ async def burn(args: Bake, context: ToolContext) -> ToolResult:
 
 
 async def run(**raw) -> str:
-    result = await bake.run(bake.parse(raw), ToolContext(None, "call-1", lambda _: None))
+    result = await bake.run(
+        bake.parse(raw), ToolContext(None, ConversationId("t-1"), "call-1", lambda _: None)
+    )
     assert isinstance(result, ToolResult)
     return result.text
 
@@ -124,7 +126,9 @@ async def test_nothing_invisible_passes():
 
 async def test_a_fault_of_the_machine_is_words_for_the_model():
     with pytest.raises(ToolError, match="burn failed: No such file or directory"):
-        await burn.run(Bake(cake="x"), ToolContext(None, "call-1", lambda _: None))
+        await burn.run(
+            Bake(cake="x"), ToolContext(None, ConversationId("t-1"), "call-1", lambda _: None)
+        )
 
 
 @pytest.mark.parametrize("limit", [400, 1_000, 20_000])

@@ -1,0 +1,119 @@
+"""Keep and publish work: commit, push, open a pull request. Credentials stay with the host."""
+
+from __future__ import annotations
+
+from coworker.config import person_environment
+from coworker.errors import ToolError
+from coworker.protocols import Tool, ToolContext
+from coworker.repos import forge
+from coworker.repos.commits import Commit
+from coworker.repos.workspace import Workspace
+from coworker.tools.base import Args, tool
+from coworker.tools.workplace import Workplace
+from coworker.types import Json, ToolResult
+
+
+class GitCommit(Args):
+    """The message and, if not everything, the paths."""
+
+    message: str
+    paths: list[str] | None = None
+
+    def describe(self) -> str:
+        """The subject."""
+        return f"commits “{self.message.strip().splitlines()[0] if self.message.strip() else ''}”"
+
+
+class GitPush(Args):
+    """Nothing to choose: the branch and the remote are fixed."""
+
+    def describe(self) -> str:
+        """What leaves the machine."""
+        return "pushes this conversation's branch"
+
+
+class OpenPr(Args):
+    """Title and text."""
+
+    title: str
+    body: str
+
+    def describe(self) -> str:
+        """The title."""
+        return f"opens a pull request “{self.title}”"
+
+
+def tools(workplace: Workplace) -> tuple[Tool, ...]:
+    """The tools that keep and publish what was done in the workspaces of `workplace`."""
+    return (_commit(workplace), *_publish(workplace))
+
+
+def _commit(workplace: Workplace) -> Tool:
+    @tool(effect="write", rerun="safe")
+    async def git_commit(args: GitCommit, context: ToolContext) -> ToolResult:
+        """Commit the workspace's changes to this conversation's branch."""
+        if not args.message.strip():
+            raise ToolError("The message is empty. Say what the change does.")
+        workspace = await workplace.workspace(context)
+        commit = await workspace.commit(args.message, call_id=context.call_id, paths=args.paths)
+        if commit is None:
+            raise ToolError("Nothing has changed since the last commit, so none was made.")
+        return ToolResult(_told(workspace, commit), receipt=_receipt(workspace, commit))
+
+    return git_commit
+
+
+def _publish(workplace: Workplace) -> tuple[Tool, ...]:
+    async def leaving(context: ToolContext) -> str:
+        workspace = await workplace.workspace(context)
+        address = await workplace.push_address(context)
+        stat = await workspace.diff_stat(workspace.base())
+        return f"{workspace.branch} → {address.shown}\n{stat}"
+
+    async def would_push(_: GitPush, context: ToolContext) -> str:
+        return await leaving(context)
+
+    @tool(effect="world", rerun="safe", preview=would_push)
+    async def git_push(args: GitPush, context: ToolContext) -> ToolResult:
+        """Push this conversation's branch. A person is asked first."""
+        workspace = await workplace.workspace(context)
+        pushed = await workspace.push(await workplace.push_address(context), person_environment())
+        receipt = {"kind": "push", "ref": pushed.ref, "url": pushed.to, "sha": pushed.sha}
+        text = f"Pushed {pushed.sha[:10]} to {pushed.to} as {pushed.ref}."
+        return ToolResult(text, receipt=receipt)
+
+    async def would_open(args: OpenPr, context: ToolContext) -> str:
+        return f"{args.title}\n\n{args.body}\n\n{await leaving(context)}"
+
+    async def opened(_: OpenPr, context: ToolContext) -> ToolResult | None:
+        workspace = await workplace.workspace(context)
+        remote = (await workplace.push_address(context)).url
+        url = await forge.existing(remote, workspace.branch)
+        return _opened(url) if url else None
+
+    @tool(effect="world", rerun="probe", probe=opened, preview=would_open)
+    async def open_pr(args: OpenPr, context: ToolContext) -> ToolResult:
+        """Open a pull request for the pushed branch. A person is asked first."""
+        workspace = await workplace.workspace(context)
+        remote = (await workplace.push_address(context)).url
+        if await workspace.has_unpushed():
+            raise ToolError("The branch has commits that are not pushed. Use git_push first.")
+        link = await forge.open_request(remote, workspace.branch, args.title, args.body)
+        return _opened(link.url) if link.is_open else ToolResult(link.text)
+
+    return git_push, open_pr
+
+
+def _told(workspace: Workspace, commit: Commit) -> str:
+    left_out = [f"\nLeft out {entry.path}: {entry.why}" for entry in commit.left_out]
+    where = f"Committed {commit.sha[:10]} on {workspace.branch}."
+    return f"{where}\n{commit.stat}{''.join(left_out)}"
+
+
+def _receipt(workspace: Workspace, commit: Commit) -> Json:
+    branch, stat = workspace.branch, commit.stat
+    return {"kind": "commit", "sha": commit.sha, "branch": branch, "stat": stat}
+
+
+def _opened(url: str) -> ToolResult:
+    return ToolResult(f"Opened {url}", receipt={"kind": "pr", "url": url})
