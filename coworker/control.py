@@ -191,6 +191,17 @@ class Control:
         )
         return {"accepted": accepted}
 
+    async def undo(self, client: Client, run: str) -> Json:
+        """Take back what a run did; `run` is CONVERSATION/RUN, or a conversation for its last."""
+        name, _, number = run.rpartition("/") if "/" in run else (run, "", "")
+        target = self._existing(name)
+        runs = {entry.run for entry in self._ports.log.entries(target) if entry.kind == "user"}
+        if number and (not number.isdigit() or int(number) not in runs):
+            raise NotFound(f"{target} has no run {number}. `coworker log {target}` lists them.")
+        chosen = int(number) if number else max(runs, default=0)
+        await self._tell(client, target, "undo", {"run": chosen})
+        return {"conversation": target, "run": chosen}
+
     async def status(self, _: Client) -> Json:
         """What is going on."""
         log, ports = self._ports.log, self._ports
@@ -326,6 +337,7 @@ _VERBS: dict[str, _Verb] = {
     "shown": Control.shown,
     "stop": Control.stop,
     "answer": Control.answer,
+    "undo": Control.undo,
     "status": Control.status,
     "inbox": Control.inbox,
     "log": Control.log,

@@ -6,6 +6,7 @@ It decides nothing itself.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import resource
@@ -19,7 +20,8 @@ from pathlib import Path
 from coworker import control, logs
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
-from coworker.config import Config, runtime_dir
+from coworker.agent.evidence import Evidence
+from coworker.config import Config, person_environment, runtime_dir
 from coworker.control import Control
 from coworker.dispatch import Dispatch
 from coworker.errors import ConfigError, CoworkerError, DiskFull, TryLater
@@ -29,9 +31,11 @@ from coworker.protocols import Tool
 from coworker.repos.checkout import Checkouts
 from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
-from coworker.store.log import Log
-from coworker.tools import ask, files, git
-from coworker.types import Repo
+from coworker.repos.workspaces import Workspaces
+from coworker.store.log import Conversation, Log
+from coworker.tools import ask, commit, edit, files, git, shell
+from coworker.tools.workplace import Workplace
+from coworker.types import Json, Repo
 
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
@@ -84,7 +88,6 @@ async def owned(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
     On exit nothing is waited for: what was under way is rows, and clients find the next owner.
     """
     _allow_many_files()
-    os.umask(0o077)
     router = Router(config.models, SystemClock())
     _refuse_unpriced(config, router)
     log = Log(config.state, _fatal)
@@ -144,7 +147,16 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
 def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Ports:
     checkouts = Checkouts(config.state)
     maps = Maps(checkouts)
-    tools: list[Tool] = [*files.tools(checkouts), *git.tools(checkouts), *ask.TOOLS]
+    workspaces = Workspaces(config.state, person_environment())
+    workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
+    tools: list[Tool] = [
+        *files.tools(checkouts),
+        *git.tools(checkouts),
+        *edit.tools(workplace),
+        *shell.tools(workplace),
+        *commit.tools(workplace),
+        *ask.TOOLS,
+    ]
 
     async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
         if repo is None:
@@ -154,6 +166,27 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
         except CoworkerError as error:
             return [("coworker", f"The repository {repo.name} cannot be read now: {error}")]
 
+    def place_of(conversation: Conversation) -> Repo | None:
+        """The conversation's own workspace once it has one, else the checkout."""
+        repo = registry.get(conversation.repo) if conversation.repo else None
+        own = workplace.get(conversation.id) if repo else None
+        return dataclasses.replace(repo, path=own.tree) if repo and own else repo
+
+    async def check(conversation: Conversation) -> list[Json]:
+        repo = registry.get(conversation.repo) if conversation.repo else None
+        results = await workplace.check(conversation.id, repo) if repo else []
+        return [
+            {
+                "text": shell.told(finished),
+                "receipt": shell.receipt(command, finished) | {"check": True},
+            }
+            for command, finished in results
+        ]
+
+    async def undo(conversation: Conversation, evidence: Evidence) -> str:
+        commits = [each["sha"] for each in evidence.commits]
+        return await workplace.take_back(conversation.id, commits)
+
     return Ports(
         log=log,
         router=router,
@@ -161,7 +194,9 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
         people=People(config),
         config=config,
         clock=SystemClock(),
-        repo_of=lambda name: registry.get(name) if name else None,
+        place_of=place_of,
+        check=check,
+        undo=undo,
         introduce=introduce,
         emit=lambda _conversation, _progress: None,
         deliver=lambda _conversation: None,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from coworker import sandbox
 from coworker.config import Config, program_environment
 from coworker.errors import NotFound
 from coworker.models.router import Router
@@ -26,7 +27,7 @@ async def examine(config: Config, router: Router, repos: Sequence[Repo]) -> list
             _program(
                 "rg", False, "Install ripgrep for faster searches; git grep is used meanwhile."
             ),
-            _program("bwrap", False, "Install bubblewrap: commands are only run inside a sandbox."),
+            _sandbox(config.sandbox.kind),
         ),
         *_models(router),
         *[_repo(repo) for repo in repos],
@@ -72,6 +73,15 @@ async def _program(name: str, required: bool, fix: str) -> Json:
         return finding(name, False if required else None, "not installed", fix)
     output, _ = await process.communicate()
     return finding(name, process.returncode == 0, output.decode().partition("\n")[0], fix)
+
+
+async def _sandbox(kind: str) -> Json:
+    if kind == "none":
+        return finding("sandbox", None, "none, by your choice", 'Set sandbox.kind = "bubblewrap".')
+    fault = await sandbox.self_test()
+    if fault:
+        return finding("sandbox", False, "commands are off", fault)
+    return finding("sandbox", True, "; ".join(sandbox.layers()))
 
 
 def _models(router: Router) -> list[Json]:

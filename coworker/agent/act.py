@@ -5,16 +5,18 @@ It knows no model and appends nothing: it drafts entries and hands them to the l
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from coworker.agent.evidence import Evidence
 from coworker.agent.fold import OpenCall, State
 from coworker.config import Config
 from coworker.errors import ToolError
@@ -56,7 +58,9 @@ class Ports:
     people: People
     config: Config
     clock: Clock
-    repo_of: Callable[[str | None], Repo | None]
+    place_of: Callable[[Conversation], Repo | None]
+    check: Callable[[Conversation], Coroutine[Any, Any, list[Json]]]
+    undo: Callable[[Conversation, Evidence], Awaitable[str]]
     introduce: Callable[[Repo | None], Awaitable[list[tuple[str, str]]]]
     emit: Callable[[ConversationId, Progress], None]
     deliver: Callable[[ConversationId], None]
@@ -64,11 +68,15 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A call that may run now, with its arguments in the tool's own type."""
+    """A call that may run now, with its arguments in the tool's own type.
+
+    `is_again` when an earlier process died in it, so that its effect must be looked for first.
+    """
 
     call: Call
     tool: Tool
     args: Any
+    is_again: bool = False
 
 
 @dataclass(slots=True)
@@ -90,7 +98,7 @@ class Admitted:
         self.calls.append(admission)
 
 
-def admit(
+async def admit(
     state: State, calls: Sequence[OpenCall], conversation: Conversation, ports: Ports
 ) -> Admitted:
     """Take each call through recovery and the gate."""
@@ -99,22 +107,18 @@ def admit(
         if number >= MAX_CALLS:
             admitted.refuse(waiting.call, f"Not run: at most {MAX_CALLS} calls fit in one step.")
         elif admission := _resolve(waiting.call, ports.tools, admitted):
-            _admit_one(admitted, waiting, admission, state, conversation, ports)
+            await _admit_one(admitted, waiting, admission, state, conversation, ports)
     return admitted
 
 
 async def perform(admission: Admission, ports: Ports, conversation: Conversation) -> Json | Parked:
     """Run one admitted call; a `tool_done` body, or Parked when it waits for somebody."""
     call, tool = admission.call, admission.tool
-
-    def emit(progress: Progress) -> None:
-        ports.emit(conversation.id, progress)
-
-    context = ToolContext(ports.repo_of(conversation.repo), call.id, emit)
+    context = _context(call, ports, conversation)
     began = time.monotonic()
     try:
-        emit(Progress("tool", tool.describe(admission.args)))
-        result = await tool.run(admission.args, context)
+        context.emit(Progress("tool", tool.describe(admission.args)))
+        result = await _run(admission, context)
     except ToolError as error:
         result = ToolResult(str(error), is_error=True)
     except Exception:  # noqa: BLE001 - a bug in one tool must not end the run
@@ -141,6 +145,21 @@ def done(call: Call, result: ToolResult, ms: int) -> Json:
     }
 
 
+async def _run(admission: Admission, context: ToolContext) -> ToolResult | Parked:
+    if admission.is_again:
+        found = await admission.tool.probe(admission.args, context)
+        if found:
+            return found
+    return await admission.tool.run(admission.args, context)
+
+
+def _context(call: Call, ports: Ports, conversation: Conversation) -> ToolContext:
+    def emit(progress: Progress) -> None:
+        ports.emit(conversation.id, progress)
+
+    return ToolContext(ports.place_of(conversation), conversation.id, call.id, emit)
+
+
 def _resolve(call: Call, tools: Mapping[str, Tool], admitted: Admitted) -> Admission | None:
     """The tool and its parsed arguments, or an error the model can act on."""
     tool = tools.get(call.name)
@@ -157,7 +176,7 @@ def _resolve(call: Call, tools: Mapping[str, Tool], admitted: Admitted) -> Admis
         return None
 
 
-def _admit_one(
+async def _admit_one(
     admitted: Admitted,
     waiting: OpenCall,
     admission: Admission,
@@ -173,20 +192,20 @@ def _admit_one(
         return admitted.refuse(
             admission.call, "Denied by a person. Do not look for a way around it."
         )
-    return _gate(admitted, admission, state, conversation, ports)
+    return await _gate(admitted, admission, state, conversation, ports)
 
 
 def _recover(admitted: Admitted, waiting: OpenCall, admission: Admission) -> None:
     """The process died inside this call: what may be repeated depends on the tool."""
-    if admission.tool.rerun != "safe":
+    if admission.tool.rerun == "never":
         return admitted.refuse(admission.call, _UNKNOWN_EFFECT)
     if waiting.starts >= MAX_STARTS:
         text = f"Not run again: the process ended {waiting.starts} times during this call."
         return admitted.refuse(admission.call, text)
-    return admitted.start(admission)
+    return admitted.start(dataclasses.replace(admission, is_again=True))
 
 
-def _gate(
+async def _gate(
     admitted: Admitted, admission: Admission, state: State, conversation: Conversation, ports: Ports
 ) -> None:
     call, tool = admission.call, admission.tool
@@ -205,17 +224,32 @@ def _gate(
         case "deny":
             admitted.refuse(call, f"Denied: {verdict.reason}.")
         case "ask":
-            _ask(admitted, admission, state, conversation, verdict.reason)
+            preview = await _preview(admission, ports, conversation)
+            question = f"May I do this: {tool.describe(admission.args)}? ({verdict.reason})"
+            _ask(admitted, admission, state, conversation, f"{question}\n{preview}".strip())
+
+
+async def _preview(admission: Admission, ports: Ports, conversation: Conversation) -> str:
+    """The effect in words before anybody decides; a tool that cannot say so says why."""
+    context = _context(admission.call, ports, conversation)
+    try:
+        return await admission.tool.preview(admission.args, context)
+    except ToolError as error:
+        return f"(What it would do cannot be shown: {error})"
 
 
 def _ask(
-    admitted: Admitted, admission: Admission, state: State, conversation: Conversation, reason: str
+    admitted: Admitted,
+    admission: Admission,
+    state: State,
+    conversation: Conversation,
+    question: str,
 ) -> None:
     number = state.asks + len(admitted.outbox) + 1
     body: Json = {
         "ask": number,
         "call": admission.call.id,
-        "question": f"May I do this: {admission.tool.describe(admission.args)}? ({reason})",
+        "question": question,
         "options": ["Allow once", "Deny"],
         "approval": True,
         "run": state.run,

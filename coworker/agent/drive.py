@@ -14,15 +14,18 @@ from coworker.agent import words
 from coworker.agent.act import Admitted, Ports, admit, perform
 from coworker.agent.compact import summarise
 from coworker.agent.context import render
+from coworker.agent.evidence import gathered, marked
 from coworker.agent.fold import (
     Act,
     Action,
     Begin,
     Cancel,
+    Conclude,
     Idle,
     Receive,
     Steer,
     Think,
+    Undo,
     Wait,
     carried,
     fold,
@@ -30,13 +33,15 @@ from coworker.agent.fold import (
     outgrown,
 )
 from coworker.agent.receive import receive
-from coworker.agent.think import assistant, heard, limit, opening, receipt, requested
+from coworker.agent.think import assistant, heard, left_s, limit, opening, receipt, requested
 from coworker.errors import ContextTooLong, ModelError, RateLimited
 from coworker.store.log import Batch, Conversation, ConversationState, InboxRow
 from coworker.types import Answer, Entry, EntryKind, Json, Outbound, Parked, Progress, Request
 
 Result = TypeVar("Result")
 Draft = tuple[EntryKind, Json]
+_MAX_CHECKS = 3
+"""Rounds of checks in a run; after that the reply says how they ended."""
 
 
 class _Interrupted(Exception):
@@ -80,7 +85,11 @@ class Drive:
             case Steer(rows):
                 await self._append(*heard("steer", rows, self._ports), take=rows)
             case Act(calls):
-                await self._act(admit(self._state, calls, self.conversation, self._ports))
+                await self._act(await admit(self._state, calls, self.conversation, self._ports))
+            case Undo(row):
+                await self._undo(row)
+            case Conclude():
+                await self._check_or_conclude()
             case Think():
                 await self._think()
 
@@ -122,6 +131,14 @@ class Drive:
         cancelled: Draft = ("cancelled", {"by": rows[0].body["sender"], "results": results})
         return await self._conclude(words.stopped(self._state), "stopped", cancelled, take=rows)
 
+    async def _undo(self, row: InboxRow) -> None:
+        """Repeating it after a crash changes nothing more, so it needs no intent of its own."""
+        run = int(row.body["run"])
+        entries = self._ports.log.entries(self.conversation.id)
+        evidence = gathered([e.body for e in entries if e.run == run and e.kind == "tool_done"])
+        text = await self._ports.undo(self.conversation, evidence)
+        await self._conclude(words.undone(run, text, evidence), "answered", take=[row])
+
     async def _conclude(
         self,
         text: str,
@@ -133,6 +150,8 @@ class Drive:
     ) -> None:
         """Append the reply and put it into the outbox: the run is over."""
         state, conversation = self._state, self.conversation
+        if by == "model":
+            text = marked(text, state.done)
         run, seq = state.run or state.next_seq, state.next_seq + len(before)
         body: Json = {
             "text": words.with_notices(text, state.notices),
@@ -157,8 +176,14 @@ class Drive:
         if outgrown(self._state):
             return await self._compact(request)
         self._emit(Progress("step", "thinking"))
+        thinking = self._ports.router.respond(request, self._emit)
         try:
-            answer = await self._interruptible(self._ports.router.respond(request, self._emit))
+            answer = await self._interruptible(
+                asyncio.wait_for(thinking, left_s(self._state, self._ports))
+            )
+        except TimeoutError:
+            sentence = words.TOO_SLOW.format(minutes=self._ports.config.budget.run_minutes)
+            return await self._conclude(words.limited(sentence, self._state), "stopped")
         except ContextTooLong as error:
             return await self._too_long(error)
         except ModelError as error:
@@ -175,10 +200,23 @@ class Drive:
         if final is None:
             return await self._append(("assistant", body))
         text, outcome, by = final
+        said: Draft = ("assistant", body)
         if answer.is_stopgap:
-            body_entry: Draft = ("assistant", body)
-            return await self._conclude(text, "failed", body_entry, by=by, exit_status=69)
-        return await self._conclude(text, outcome, ("assistant", body), by=by)
+            return await self._conclude(text, "failed", said, by=by, exit_status=69)
+        if by == "model" and self._state.unchecked:
+            return await self._append(("assistant", {**body, "final": text}))
+        return await self._conclude(text, outcome, said, by=by)
+
+    async def _check_or_conclude(self) -> None:
+        """What was committed must pass the repository's checks before the last word counts."""
+        state = self._state
+        if state.unchecked and state.checks < _MAX_CHECKS:
+            self._emit(Progress("step", "running the checks"))
+            results = await self._interruptible(self._ports.check(self.conversation))
+            if results:
+                return await self._append(("context", words.checked(results)))
+        text = state.final["final"] if state.final else ""
+        return await self._conclude(text, "answered", by="model")
 
     async def _too_long(self, error: ContextTooLong) -> None:
         await self._append(("error", {"what": "context_too_long", "text": str(error)}))

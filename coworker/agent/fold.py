@@ -43,6 +43,11 @@ class State:
     seen: dict[str, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     too_long: bool = False
+    final: Json | None = None
+    """The model's last word, while something must still be done before it is the reply."""
+    unchecked: bool = False
+    """Whether something was committed since the repository's checks were last run."""
+    checks: int = 0
     compactions: int = 0
     asks: int = 0
     """How many questions this conversation has ever asked; they are numbered from 1."""
@@ -92,6 +97,13 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """Somebody wants what a run did to be taken back."""
+
+    row: InboxRow
+
+
+@dataclass(frozen=True, slots=True)
 class Steer:
     """These messages join the run that is under way."""
 
@@ -106,11 +118,16 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Conclude:
+    """The model has had its last word."""
+
+
+@dataclass(frozen=True, slots=True)
 class Think:
     """Ask the model."""
 
 
-Action = Idle | Wait | Cancel | Receive | Begin | Steer | Act | Think
+Action = Idle | Wait | Cancel | Receive | Begin | Undo | Steer | Act | Conclude | Think
 
 
 def fold(entries: Iterable[Entry]) -> State:
@@ -129,10 +146,18 @@ def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
         return Receive(news)
     messages = _of_kind(inbox, "message")
     if not state.run:
-        return Begin(messages) if messages else Idle()
+        return _between_runs(inbox, messages)
     if state.calls:
         return _with_open_calls(state, messages)
-    return Steer(messages) if messages else Think()
+    if messages:
+        return Steer(messages)
+    return Conclude() if state.final else Think()
+
+
+def _between_runs(inbox: Sequence[InboxRow], messages: Sequence[InboxRow]) -> Action:
+    if undos := _of_kind(inbox, "undo"):
+        return Undo(undos[0])
+    return Begin(messages) if messages else Idle()
 
 
 def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
@@ -159,7 +184,7 @@ def _base(state: State, entry: Entry) -> None:
 def _user(state: State, entry: Entry) -> None:
     if not state.run:
         state.run, state.started_at = entry.run, entry.at
-    state.heard_at = entry.at
+    state.heard_at, state.final = entry.at, None
     state.senders.append(entry.body["sender"])
     state.words.append(entry.body)
 
@@ -175,6 +200,7 @@ def _assistant(state: State, entry: Entry) -> None:
     if body.get("notice") and body["notice"] not in state.notices:
         state.notices.append(body["notice"])
     state.calls = {call.id: OpenCall(call) for call in calls_of(body)}
+    state.final = body if body.get("final") else None
 
 
 def calls_of(body: Json) -> list[Call]:
@@ -198,6 +224,8 @@ def _tool_start(state: State, entry: Entry) -> None:
 def _tool_done(state: State, entry: Entry) -> None:
     state.calls.pop(entry.body["call"], None)
     state.done.append(entry.body)
+    receipt = entry.body.get("receipt") or {}
+    state.unchecked = state.unchecked or receipt.get("kind") == "commit"
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
 
@@ -211,6 +239,17 @@ def _answer(state: State, entry: Entry) -> None:
     state.heard_at = entry.at
     waiting = state.calls[entry.body["call"]]
     waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+
+
+def _context(state: State, entry: Entry) -> None:
+    """Checks that fail give the model another chance to mend what it did."""
+    results: list[Json] = entry.body.get("checks", [])
+    if results:
+        state.done.extend(results)
+        state.checks += 1
+        state.unchecked = False
+        if any(result["receipt"]["exit_code"] for result in results):
+            state.final = None
 
 
 def _summary(state: State, entry: Entry) -> None:
@@ -240,6 +279,7 @@ def _reply(state: State, _: Entry) -> None:
 
 _STEPS = {
     "base": _base,
+    "context": _context,
     "user": _user,
     "steer": _user,
     "assistant": _assistant,
@@ -264,5 +304,5 @@ def outgrown(state: State) -> bool:
 def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
-    more = ("done", "seen", "notices", "compactions", "asks")
+    more = ("done", "seen", "notices", "compactions", "asks", "unchecked", "checks")
     return {name: getattr(state, name) for name in (*names, *more)}

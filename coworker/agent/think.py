@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from coworker.agent import words
 from coworker.agent.act import Ports
 from coworker.agent.context import Transcript, base, head
+from coworker.agent.evidence import gathered
 from coworker.agent.fold import State
 from coworker.policy import budget
 from coworker.store.log import Conversation, InboxRow
@@ -22,7 +23,7 @@ async def opening(
 ) -> list[Draft]:
     """The base of a conversation, the same for all, and what it should know of its own place."""
     start = base(list(ports.tools.values()), ports.router.compact_at())
-    contexts = await ports.introduce(ports.repo_of(conversation.repo))
+    contexts = await ports.introduce(ports.place_of(conversation))
     return [
         ("base", {**start, "carry": carry} if carry else start),
         *[("context", {"source": source, "text": text}) for source, text in contexts],
@@ -44,7 +45,7 @@ def requested(
     state: State, transcript: Transcript, conversation: Conversation, ports: Ports
 ) -> Request:
     """The next request: the base as it was laid down, and everything said since."""
-    repo = ports.repo_of(conversation.repo)
+    repo = ports.place_of(conversation)
     return Request(
         system=state.base["system"],
         tools=state.base["tools"],
@@ -72,6 +73,13 @@ def limit(state: State, request: Request, tokens: int, ports: Ports) -> str | No
     return budget.exceeded(spent, ports.config.budget)
 
 
+def left_s(state: State, ports: Ports) -> float | None:
+    """Seconds until the run has taken as long as it may; None without a limit."""
+    minutes = ports.config.budget.run_minutes
+    spent_s = (ports.clock.now_ms() - state.heard_at) / 1000
+    return max(0.0, minutes * 60 - spent_s) if minutes else None
+
+
 def assistant(answer: Answer) -> Json:
     """The body of an `assistant` entry: the answer as received, with usage and price."""
     return {
@@ -89,6 +97,7 @@ def receipt(state: State, before: Sequence[Draft], now: int) -> Json:
     """What the host itself saw of the run: time, steps, calls, money, model."""
     answers = [body for kind, body in before if kind == "assistant"]
     return {
+        **gathered(state.done).summary,
         "seconds": round((now - (state.started_at or now)) / 1000, 3),
         "steps": state.steps + len(answers),
         "calls": len(state.done),

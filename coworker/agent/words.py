@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from coworker.agent.evidence import Evidence
 from coworker.agent.fold import State
 from coworker.types import Answer, Json
 
@@ -17,6 +18,10 @@ _NUDGE_AT = 3
 NOTHING_RUNS = "Nothing is running here, so there was nothing to stop."
 STOPPED_CALL = "Stopped by a person before it finished; it may have happened in part."
 BROKEN_CALL = "Something broke inside coworker during this call; it may have happened in part."
+TOO_SLOW = (
+    "The model was still answering when the run had taken {minutes} minutes, the limit of one run "
+    "(budget.run_minutes), so I stopped."
+)
 OUTGROWN = (
     "This conversation no longer fits the model, even summarised, so I stopped. "
     "Start a new conversation with what matters."
@@ -85,6 +90,22 @@ def broke(reference: str) -> str:
         f"Something broke inside coworker while it worked on this (reference {reference}). "
         "Nothing more was done. Try again; if it happens again, report the reference with the log."
     )
+
+
+def checked(results: Sequence[Json]) -> Json:
+    """The body of the entry that tells the model how the repository's checks ended."""
+    told = [f"$ {each['receipt']['command']}\n{each['text']}" for each in results]
+    failed = any(each["receipt"]["exit_code"] for each in results)
+    verdict = "Mend it, commit, and say what you did." if failed else "All of them passed."
+    text = "\n\n".join(["Run on a clean checkout of your last commit:", *told, verdict])
+    return {"source": "checks of the repository", "text": text, "checks": list(results)}
+
+
+def undone(run: int, text: str, evidence: Evidence) -> str:
+    """The report after an undo, with what cannot be taken back."""
+    pushed = dict.fromkeys(each["url"] for each in evidence.pushes)
+    stays = f" What was pushed stays at {', '.join(pushed)}." if pushed else ""
+    return f"Undo of run {run}: {text}{stays}"
 
 
 def with_nudge(body: Json, state: State) -> Json:

@@ -47,6 +47,7 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"coworker {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_talking(commands, everywhere)
+    _add_undo(commands, everywhere)
     _add_looking(commands, everywhere)
     _add_repo(commands, everywhere)
     return parser
@@ -81,6 +82,11 @@ def _add_talking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     _add_json(ask)
     ask.add_argument("--id", metavar="KEY", help="names the message: sent twice, it is taken once")
     _command(commands, everywhere, "run", "the daemon: every configured adapter, schedules")
+
+
+def _add_undo(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    undo = _command(commands, everywhere, "undo", "take back what a run did")
+    undo.add_argument("run", metavar="RUN", help="CONVERSATION/RUN, or a conversation: its last")
 
 
 def _add_looking(commands: _Commands[_Parser], everywhere: _Parser) -> None:

@@ -6,6 +6,7 @@ It knows names and arguments; everything else is imported by the command that ne
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -39,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(options: Namespace) -> int:
     from coworker.cli import output
 
+    os.umask(0o077)  # what we write is for this person alone
     output.prepare(quiet=not options.debug and options.command != "run")
     try:
         return _COMMANDS[options.command](options)
@@ -105,6 +107,12 @@ def _ask(options: Namespace) -> int:
         raise UsageError("Say what you want: coworker ask TEXT (or pipe the text in)")
     config, start = _config(options), _start(options)
     return ask(config, options.text, start, as_json=options.json, event_id=options.id)
+
+
+def _undo(options: Namespace) -> int:
+    from coworker.cli.undo import undo
+
+    return undo(_config(options), options.run)
 
 
 def _daemon(options: Namespace) -> int:
@@ -178,6 +186,7 @@ def _start(options: Namespace) -> Start:
 _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "chat": _chat,
     "ask": _ask,
+    "undo": _undo,
     "run": _daemon,
     "status": _status,
     "inbox": _inbox,

@@ -92,11 +92,23 @@ def receipt_line(outcome: str, receipt: Json) -> str:
         parts.append(duration(seconds))
     if steps := receipt.get("steps"):
         parts.append("1 step" if steps == 1 else f"{steps} steps")
+    parts += _work(receipt)
     if model := receipt.get("model"):
         parts.append(one_line(str(model)))
     if cost := receipt.get("cost_usd"):
         parts.append(dollars(cost))
     return f"{_MARKS.get(outcome, '✗')} {' · '.join(parts)}".rstrip()
+
+
+def _work(receipt: Json) -> Iterator[str]:
+    """`pytest -q exit 0 @ 3f2a1c9`: the last command, and the last commit."""
+    commands, commit = receipt.get("commands"), receipt.get("commit")
+    at = f" @ {one_line(str(commit))[:7]}" if commit else ""
+    if commands:
+        last = commands[-1]
+        yield f"{one_line(str(last['command']))} exit {last['exit_code']}{at}"
+    elif commit:
+        yield at.strip()
 
 
 def _first_cells(text: str, cells: int) -> Iterator[str]:

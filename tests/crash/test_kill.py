@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,13 @@ STORY = stories(
             say("I look.") + call("search", pattern="total") + call("note", text="effect"),
             call("read_file", path="shop/cart.py"),
             say("It rounds each line."),
-        ]
+        ],
+        "mend it": [
+            call("edit_file", path="shop/cart.py", old="round(price * count)", new="price * count"),
+            call("git_commit", message="Keep the cents") + call("note", text="effect"),
+            call("read_file", path="shop/cart.py"),
+            say("It rounds no line any more."),
+        ],
     }
 )
 
@@ -41,6 +48,7 @@ class Case:
     folder: Path
     repo: Path
     model: FakeAnthropic
+    words: str = "fix it"
     shown: list[str] = field(default_factory=list)
     lives: int = 0
 
@@ -90,7 +98,7 @@ class Case:
 
     async def hear(self, link: Link) -> None:
         for _ in range(2):
-            said = await link.call("say", text="fix it", repo=str(self.repo), event_id="e1")
+            said = await link.call("say", text=self.words, repo=str(self.repo), event_id="e1")
         conversation = said["conversation"]
         await link.call("attach", conversation=conversation)
         watching = asyncio.create_task(self.watch(link))
@@ -121,14 +129,29 @@ class Case:
         checks = {
             "one reply": len(replies) == 1,
             "answered": bool(replies) and replies[0]["outcome"] == "answered",
-            "the model's own words": bool(replies) and "rounds each line" in replies[0]["text"],
+            "the model's own words": bool(replies) and replies[0]["text"].startswith("It rounds"),
             "one message": row["outcome"] == "answered",
             "no effect twice": len(effects) <= 1,
             "no effect lost without a word": bool(known),
-            "one result a call": len({result["call"] for result in results}) == len(results) == 3,
+            "one result a call": len({result["call"] for result in results}) == len(results) >= 3,
             "seen by the person": len(set(self.shown)) == 1,
         }
+        if self.words == "mend it":
+            checks |= self.mended()
         return [name for name, holds in checks.items() if not holds]
+
+    def mended(self) -> dict[str, bool]:
+        """The edit and the commit happened once each."""
+        (workspace,) = (self.folder / "workspaces").glob("t-*")
+        log = ["git", f"--git-dir={workspace}/git", "log", "--format=%s"]
+        subjects = subprocess.run(log, capture_output=True, text=True, check=True).stdout.split(
+            "\n"
+        )
+        text = (workspace / "tree" / "shop" / "cart.py").read_text()
+        return {
+            "one commit": subjects.count("Keep the cents") == 1,
+            "one edit": text.count("sum(price * count") == 1,
+        }
 
 
 def is_replied(entries):
@@ -165,9 +188,9 @@ class Gone:
         raise Unavailable("died at its start")
 
 
-async def run_case(folder, repo, model, moment, number, kills=()):
+async def run_case(folder, repo, model, moment, number, kills=(), words="fix it"):
     folder.mkdir()
-    case = Case(folder, repo, model)
+    case = Case(folder, repo, model, words)
     for kill_after_s in kills:
         await case.converse("never", NEVER, kill_after_s)
     died = not await case.converse(moment, number)
@@ -177,19 +200,27 @@ async def run_case(folder, repo, model, moment, number, kills=()):
 
 
 @pytest.mark.slow
-async def test_killed_around_every_commit_it_answers_once(tmp_path, shop):
+@pytest.mark.parametrize(
+    ("words", "moments", "numbers"),
+    [("fix it", ("before", "after"), range(1, 16)), ("mend it", ("after",), range(4, 14))],
+)
+async def test_killed_around_every_commit_it_answers_once(tmp_path, shop, words, moments, numbers):
     async with FakeAnthropic(STORY, strict=True) as model:
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(moment, number):
             async with gate:
                 folder = tmp_path / f"{moment}{number}"
-                return moment, number, *await run_case(folder, shop, model, moment, number)
+                return (
+                    moment,
+                    number,
+                    *await run_case(folder, shop, model, moment, number, words=words),
+                )
 
-        cases = [one(moment, number) for number in range(1, 16) for moment in ("before", "after")]
+        cases = [one(moment, number) for number in numbers for moment in moments]
         results = await asyncio.gather(*cases)
     died = sum(result[3] for result in results)
-    assert died >= 20, f"only {died} kills hit: the rig does not reach the commits"
+    assert died >= len(results) * 2 // 3, f"only {died} kills hit: the rig misses the commits"
     assert [result[:3] for result in results if result[2]] == []
 
 

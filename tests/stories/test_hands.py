@@ -1,0 +1,184 @@
+"""Real work in a repository: a branch with a tested commit, and a checkout that nobody touched."""
+
+import shutil
+import subprocess
+import zipfile
+
+import pytest
+
+from coworker.config import RepoConfig
+from tests.conftest import git
+from tests.fakes.anthropic import call, say
+
+pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+
+_TEST = """\
+import unittest
+from tinydep import cents
+from shop.cart import total
+
+
+class Total(unittest.TestCase):
+    def test_rounds_the_sum(self):
+        self.assertEqual(total([(0.4, 1), (0.4, 1), (0.4, 1)]), cents(1.2))
+
+
+if __name__ == "__main__":
+    unittest.main()
+"""
+BUG = "sum(round(price * count) for price, count in lines)"
+MENDED = "round(sum(price * count for price, count in lines))"
+CHECK = "PYTHONPATH=$HOME/deps:. python3 test_cart.py"
+FIX = call("edit_file", path="shop/cart.py", old=BUG, new=MENDED)
+KEEP = call("git_commit", message="Round the sum, not each line")
+
+
+@pytest.fixture
+def shop(shop):
+    """The shop with a test that needs an installed package and fails."""
+    (shop / "vendor").mkdir()
+    wheel = shop / "vendor" / "tinydep-1.0-py3-none-any.whl"
+    about = "tinydep-1.0.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tinydep.py", "def cents(amount):\n    return round(amount)\n")
+        archive.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: tinydep\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{about}/RECORD", "")
+    (shop / "test_cart.py").write_text(_TEST)
+    git(shop, "add", ".")
+    git(shop, "commit", "-qm", "Test the total")
+    return shop
+
+
+@pytest.fixture
+def working(world, shop):
+    """A world in which the shop is configured with set-up and checks."""
+
+    def working(script, **more):
+        install = (
+            "python3 -m pip install -q --no-index --find-links vendor --target $HOME/deps tinydep"
+        )
+        repo = RepoConfig(path=str(shop), setup=[install], checks=[CHECK], **more)
+        return world(script, repos={"shop": repo})
+
+    return working
+
+
+def touched(shop):
+    """Everything of the person's that must stay as it is."""
+    files = [path for path in sorted(shop.rglob("*")) if path.is_file()]
+    looks = [
+        git(shop, *words.split())
+        for words in ("--no-optional-locks status --porcelain", "branch -a", "stash list")
+    ]
+    return [(str(path), path.stat().st_mtime_ns, path.read_bytes()) for path in files], looks
+
+
+def branch_of(world, shop, reply):
+    """The files of the commit that a reply names, as its own git knows them."""
+    workspace = next((world.config.state / "workspaces").glob("t-*"))
+    return workspace / "git", reply.receipt["commit"]
+
+
+async def test_it_fixes_the_bug_on_a_branch_with_green_checks(working, shop):
+    before = touched(shop)
+    script = [call("shell", command=CHECK), FIX, call("shell", command=CHECK), KEEP]
+    async with working([*script, say("Fixed, all tests pass.")]) as w:
+        await w.says("fix the failing test", repo="shop")
+        reply = await w.hears()
+        assert reply.text == "Fixed, all tests pass."
+        receipt = reply.receipt
+        assert [each["exit_code"] for each in receipt["commands"]] == [1, 0, 0]
+        assert receipt["branch"].startswith("coworker/")
+        assert "shop/cart.py" in receipt["diff_stat"]
+        git_dir, sha = branch_of(w, shop, reply)
+        shown = subprocess.run(
+            ["git", f"--git-dir={git_dir}", "show", f"{sha}:shop/cart.py"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert MENDED in shown.stdout
+    assert touched(shop) == before
+
+
+async def test_a_liar_is_marked_with_the_real_exit_code(working, shop):
+    script = [call("shell", command=CHECK), say("All tests pass.")]
+    async with working(script) as w:
+        text = await w.ask("do the tests pass?")
+        assert "⚠ Unverified: “All tests pass.”" in text
+        assert "ended with exit 1" in text
+
+
+async def test_checks_that_fail_go_back_to_the_model_before_it_is_done(working, shop):
+    wrong = call("edit_file", path="shop/cart.py", old=BUG, new="0")
+    mend = call("edit_file", path="shop/cart.py", old="return 0", new=f"return {MENDED}")
+    script = [wrong, KEEP, say("Done."), mend, KEEP, say("Now it is done.")]
+    async with working(script) as w:
+        await w.says("fix it", repo="shop")
+        reply = await w.hears()
+        assert reply.text == "Now it is done."
+        assert [each["exit_code"] for each in reply.receipt["commands"]] == [1, 0]
+        told = w.model.requests[3]["messages"][-1]["content"][0]["text"]
+        assert "checks of the repository" in told
+        assert "AssertionError" in told
+
+
+async def test_undo_takes_the_commits_back_and_says_so(working, shop):
+    async with working([FIX, KEEP, say("Kept.")]) as w:
+        conversation = await w.says("fix it", repo="shop")
+        await w.hears()
+        await w.link.call("undo", run=conversation)
+        text = (await w.hears()).text
+        assert "1 commits taken back" in text
+        tree = next((w.config.state / "workspaces").glob("t-*")) / "tree"
+        assert BUG in (tree / "shop" / "cart.py").read_text()
+
+
+async def test_a_push_waits_for_a_person_who_sees_what_will_leave(working, shop, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(origin))
+    script = [FIX, KEEP, call("git_push"), say("I pushed it.")]
+    async with working(script, url=str(origin)) as w:
+        conversation = await w.says("fix and push", repo="shop")
+        asked = await w.hears()
+        assert "shop/cart.py" in asked.question
+        assert str(origin) in asked.question
+        assert git(origin, "branch") == ""
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
+        assert (await w.hears()).text == "I pushed it."
+        assert "coworker/" in git(origin, "branch")
+
+
+async def test_reading_after_writing_sees_the_workspace(working, shop):
+    script = [FIX, call("read_file", path="shop/cart.py") + call("git_diff"), say("Seen.")]
+    async with working(script) as w:
+        await w.says("fix it", repo="shop")
+        await w.hears()
+        read, diff = w.model.requests[2]["messages"][-1]["content"]
+        assert MENDED in read["content"]
+        assert f"+    return {MENDED}" in diff["content"]
+
+
+async def test_uncommitted_files_of_the_checkout_come_along(working, shop):
+    (shop / "notes.txt").write_text("half done")
+    async with working([call("shell", command="cat notes.txt"), say("Seen.")]) as w:
+        await w.says("look", repo="shop")
+        await w.hears()
+        (result,) = w.model.requests[1]["messages"][-1]["content"]
+        assert "half done" in result["content"]
+
+
+async def test_without_a_sandbox_commands_are_off_and_say_why(working, shop, monkeypatch, tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "git").symlink_to(shutil.which("git"))
+    monkeypatch.setenv("PATH", str(programs))
+    async with working([call("shell", command="true"), say("Off.")]) as w:
+        await w.says("run it", repo="shop")
+        await w.hears()
+        (result,) = w.model.requests[1]["messages"][-1]["content"]
+        assert result["is_error"]
+        assert "bubblewrap" in result["content"]
