@@ -28,7 +28,7 @@ bench: install
 	$(BIN)/python -m benchmarks
 
 soak: install
-	$(BIN)/pytest -m "slow or not slow" --soak
+	$(BIN)/pytest -m "soak or not soak" --soak
 
 # Pins every dependency with the hashes of all its wheels and no index address.
 lock:
