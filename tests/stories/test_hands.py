@@ -28,7 +28,7 @@ if __name__ == "__main__":
 """
 BUG = "sum(round(price * count) for price, count in lines)"
 MENDED = "round(sum(price * count for price, count in lines))"
-CHECK = "PYTHONPATH=$HOME/deps:. python3 test_cart.py"
+CHECK = "PYTHONPATH=$HOME/deps:. python3 -B test_cart.py"  # a .pyc could outlive a quick edit
 FIX = call("edit_file", path="shop/cart.py", old=BUG, new=MENDED)
 KEEP = call("git_commit", message="Round the sum, not each line")
 
