@@ -208,6 +208,7 @@ class Dispatch:
 
     def _emit(self, conversation: ConversationId, progress: Progress) -> None:
         drive = self._drives.get(conversation)
-        adapter = self._adapters.get(drive.conversation.place.adapter) if drive else None
-        if adapter:
-            adapter.progress(conversation, progress)
+        place = drive.conversation.place if drive else None
+        adapter = self._adapters.get(place.adapter) if place else None
+        if place and adapter:
+            adapter.progress(place, progress)
