@@ -232,14 +232,14 @@ class Verbs:
         person = self._ports.people.find(inbound.body["sender"])
         if person is None or person.role == "guest":
             return "Guests cannot choose the repository; a member can."
-        here = _become(inbound, "action", action="repo", repo=name, run=0)
+        moved = _become(inbound, "action", action="repo", repo=name, run=0)
         if not _speaks_to_room(inbound):
-            return here
+            return moved
         if person.role != "owner" and not inbound.body.get("private"):
             return "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
         await self._ports.log.keep("room", room_key(inbound.place), name)
         if self._ports.log.is_followed(inbound.conversation):
-            return here
+            return moved
         return f"This room is about {name} from now on."
 
     def _open(self, conversation: ConversationId) -> list[OpenCall]:
