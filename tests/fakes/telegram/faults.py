@@ -38,7 +38,7 @@ class Fault:
         if self.refused:
             return answer(self.refused.code, self.refused.answer())
         if self.reset:
-            cut_off(http)
+            return cut_off(http)
         if self.status:
             kind = "text/html" if self.body.startswith(b"<") else "application/json"
             return web.Response(status=self.status, body=self.body, content_type=kind)
@@ -143,10 +143,11 @@ def answer(status: int, body: Json) -> web.Response:
     return web.Response(status=status, body=sent, content_type="application/json", headers=headers)
 
 
-def cut_off(http: web.Request) -> None:
-    """Reset the connection of a request."""
+def cut_off(http: web.Request) -> web.Response:
+    """Reset the connection of a request; nobody gets to see the answer."""
     transport = http.transport
     assert transport
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+    return web.Response()

@@ -109,6 +109,7 @@ def _send(world: World, args: Json, **content: Any) -> Json:
         quote=quote,
         **{key: value for key, value in content.items() if value},
     )
+    chat.ours.add(sent["message_id"])
     show_buttons(sent, markup)
     chat.actions.pop(topic, None)
     for place in [place for place in chat.drafts if place[0] == topic]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from collections import deque
@@ -112,7 +113,7 @@ class FakeTelegram(Story):
     async def _perform(self, call: Call, token: str) -> web.Response:
         try:
             self._check_token(token)
-            call.result = await self._result(call.method.lower(), call.args)
+            call.result = copy.deepcopy(await self._result(call.method.lower(), call.args))
         except Refused as refused:
             call.refused = refused.description
             return answer(refused.code, refused.answer())
