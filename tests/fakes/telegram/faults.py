@@ -6,7 +6,6 @@ import asyncio
 import math
 import socket
 import struct
-import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -120,9 +119,8 @@ class Limits:
 
     _sent: dict[object, deque[float]] = field(default_factory=dict)
 
-    def check(self, chat_id: object) -> None:
-        """Count a message. Raises Refused (429) when it is one too many."""
-        now = time.monotonic()
+    def check(self, chat_id: object, now: float) -> None:
+        """Count a message, at unix seconds. Raises Refused (429) when it is one too many."""
         windows: list[tuple[object, int, float]] = [("all", 30, _ONE_S), (chat_id, 1, _ONE_S)]
         if str(chat_id).startswith("-"):
             windows.append((f"group {chat_id}", 20, _MINUTE_S))

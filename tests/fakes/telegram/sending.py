@@ -59,7 +59,7 @@ def editMessageText(world: World, args: Json) -> Json:
     wants_rich = bool(args.get("rich_message")) and world.rich  # older servers do not see it
     source = text.rich(args) if wants_rich else ""
     words, entities = ("", []) if wants_rich else text.required(args)
-    content = {"rich_message": {"blocks": _blocks(source)}} if source else {"text": words}
+    content: Json = {"rich_message": {"blocks": _blocks(source)}} if source else {"text": words}
     content |= {"entities": entities} if entities else {}
     chat, message = own_message(world, args)
     if not {"text", "rich_message"} & set(message):

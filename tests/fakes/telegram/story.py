@@ -117,11 +117,12 @@ class Story:
         mentions: Person | None = None,
         anonymous: bool = False,
         as_channel: Chat | None = None,
+        more: Json | None = None,
     ) -> Json:
         """Write; no chat is the private one. Returns the message, whether or not the bot hears it.
 
         `size` is the file's claimed size in bytes; `forward_from` as text is a hidden user;
-        `mentions` links somebody's name within the text.
+        `mentions` links somebody's name within the text; `more` are any other fields of a Message.
         """
         room = self._speaking(user, chat, topic)
         media = self._media(photo, document, voice, sticker, size)
@@ -139,6 +140,7 @@ class Story:
             quote=quoted(room.messages[answered], quote) if answered and quote else None,
             **{field: text, "entities" if field == "text" else "caption_entities": entities},
             **media,
+            **(more or {}),
         )
         self._deliver(room, "message", message)
         return message

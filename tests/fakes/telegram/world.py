@@ -148,9 +148,10 @@ class World:
 
     def reachable(self, chat_id: object, *, write: bool = True) -> Chat:
         """The chat a request names. Raises Refused when the bot cannot read or write there."""
-        if chat_id in (None, ""):
+        name = str(chat_id or "")
+        if not name:
             raise bad("chat_id is empty")
-        chat = self.chats.get(int(chat_id)) if str(chat_id).lstrip("-").isdigit() else None
+        chat = self.chats.get(int(name)) if name.lstrip("-").isdigit() else None
         if not chat:
             raise bad("chat not found")
         if chat.person:
