@@ -105,9 +105,7 @@ async def test_after_an_outage_nothing_that_was_said_is_lost(telegram, ann):
         await telegram.until(lambda: telegram.called("getUpdates"))
         telegram.down = True
         await telegram.says(ann, text="anybody there?")
-        await telegram.until(
-            lambda: telegram.called("getUpdates")[-1].refused == "connection reset"
-        )
+        await telegram.until(lambda: telegram.called("getUpdates")[0].refused == "connection reset")
         telegram.down = False
         assert (await heard()).message.text == "anybody there?"
 
