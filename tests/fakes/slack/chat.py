@@ -40,9 +40,9 @@ def update(world: World, args: Json) -> Json:
     message = message_of(world, args)
     if message.bot_id != BOT_ID:
         raise Refused("cant_update_message")
-    if message.streaming == "in_progress" and time.monotonic() < message.streaming_until:
+    if _streams(message):
         raise Refused("streaming_state_conflict")
-    content(args)
+    content(args, 4_000)
     # What is not named stays, except that Markdown takes the place of text and blocks.
     names = ("text", "blocks", "attachments", "metadata")
     changes = {name: args[name] for name in names if args.get(name) is not None}
@@ -56,7 +56,7 @@ def update(world: World, args: Json) -> Json:
 @method("chat.delete", _WRITE)
 def delete(world: World, args: Json) -> Json:
     message = message_of(world, args)
-    if message.bot_id != BOT_ID:
+    if message.bot_id != BOT_ID or _streams(message):
         raise Refused("cant_delete_message")
     world.delete(message)
     return {"channel": message.channel, "ts": message.ts}
@@ -163,13 +163,29 @@ def _streaming(world: World, args: Json) -> Message:
     message = message_of(world, args)
     if message.bot_id != BOT_ID:
         raise Refused("message_not_owned_by_app")
-    if message.streaming != "in_progress" or time.monotonic() > message.streaming_until:
+    if message.streaming == "stopped":
+        raise Refused("stopped_by_user")
+    if not _streams(message):
         raise Refused("message_not_in_streaming_state")
     return message
 
 
+def _streams(message: Message) -> bool:
+    return message.streaming == "in_progress" and time.monotonic() < message.streaming_until
+
+
 def _stream(message: Message, args: Json) -> None:
-    """Take in what is appended, all or nothing."""
+    """Take in what is appended, all or nothing, in the form in which the stream was opened."""
+    modes = [name for name in ("markdown_text", "chunks") if args.get(name)]
+    if len(modes) == 2:
+        raise Refused("cannot_provide_both_markdown_text_and_chunks")
+    if modes and message.streaming_mode not in ("", *modes):
+        raise Refused("streaming_mode_mismatch")
+    message.streaming_mode = message.streaming_mode or "".join(modes)
+    _take(message, args)
+
+
+def _take(message: Message, args: Json) -> None:
     chunks = args.get("chunks") or []
     texts = [args.get("markdown_text") or ""]
     texts += [

@@ -17,14 +17,14 @@ _MARKDOWN_TOGETHER = 12_000
 _ELEMENTS = {"actions": 25, "context": 10, "context_actions": 5}
 
 
-def content(args: Json) -> None:
-    """Text, blocks and metadata of a message. Raises Refused."""
+def content(args: Json, most: int = 40_000) -> None:
+    """Text of so many characters, blocks and metadata of a message. Raises Refused."""
     text, markdown, blocks = (args.get(key) for key in ("text", "markdown_text", "blocks"))
     if markdown and (text or blocks):
         raise Refused("markdown_text_conflict")
     if not (text or markdown or blocks or args.get("attachments")):
         raise Refused("no_text")
-    if len(text or "") > 40_000 or len(markdown or "") > 12_000:
+    if len(text or "") > most or len(markdown or "") > 12_000:
         raise Refused("msg_too_long")
     check_blocks(blocks or [])
     check_metadata(args.get("metadata") or {})

@@ -169,7 +169,7 @@ class FakeSlack(Server):
     async def opens_home(self, user: str, tab: str = "home") -> None:
         """Open the app's home, or its messages."""
         channel = self.dm(user)
-        event = {"type": "app_home_opened", "user": user, "channel": channel, "tab": tab}
+        event: Json = {"type": "app_home_opened", "user": user, "channel": channel, "tab": tab}
         event |= {"event_ts": self.world.tick()}
         if view := self.world.homes.get(user):
             event["view"] = view
@@ -178,10 +178,12 @@ class FakeSlack(Server):
     async def stops(self, user: str, message: Message) -> None:
         """Press the stop button of the session in the message's thread."""
         thread, channel = message.thread_ts or message.ts, message.channel
-        open_streams = [m.ts for m in self.thread(channel, thread) if m.streaming == "in_progress"]
+        streams = [m for m in self.thread(channel, thread) if m.streaming == "in_progress"]
+        for stream in streams:
+            stream.streaming = "stopped"
         event = {"type": "agent_session_stopped", "channel": channel, "thread_ts": thread}
-        more = {"user": user, "streaming_message_ts": open_streams, "event_ts": self.world.tick()}
-        self.world.emit("agent_session_stopped", channel, event | more)
+        more = {"user": user, "streaming_message_ts": [stream.ts for stream in streams]}
+        self.world.emit(event["type"], channel, event | more | {"event_ts": self.world.tick()})
 
     def event(self, event: Json) -> Delivery:
         """Deliver any event, whatever the app has subscribed to."""

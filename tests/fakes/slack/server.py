@@ -283,18 +283,13 @@ class Server:
 
     def show(self, reply: Reply, args: Json) -> None:
         """Put what the app answered where the person sees it."""
-        words, old = (
-            {"text": args.get("text") or "", "blocks": args.get("blocks") or []},
-            reply.message,
-        )
-        if args.get("replace_original") and old:
-            self.world.edit(old, BOT, **words)
+        text, blocks = args.get("text") or "", args.get("blocks") or []
+        if args.get("replace_original") and reply.message:
+            self.world.edit(reply.message, BOT, text=text, blocks=blocks)
             return
         thread = str(args.get("thread_ts") or "")
-        message = Message(
-            reply.channel, self.world.tick(), BOT, words["text"], thread, bot_id=BOT_ID
-        )
-        message.blocks = words["blocks"]
+        message = Message(reply.channel, self.world.tick(), BOT, text, thread, bot_id=BOT_ID)
+        message.blocks = blocks
         if args.get("response_type") == "in_channel":
             self.world.post(message)
         else:

@@ -53,7 +53,8 @@ class Delivery:
     @property
     def event(self) -> Json:
         """The inner event; empty for anything else."""
-        return self.payload.get("event", {})
+        event: Json = self.payload.get("event", {})
+        return event
 
 
 class Connection:

@@ -138,7 +138,8 @@ class Message:
     files: list[File] = field(default_factory=list)
     reactions: dict[str, list[str]] = field(default_factory=dict)
     edited: Json = field(default_factory=dict)
-    streaming: str = ""  # in_progress | completed
+    streaming: str = ""  # in_progress | completed | stopped, by a person
+    streaming_mode: str = ""  # markdown_text | chunks, as it was opened
     streaming_until: float = 0.0  # monotonic seconds
     plan: str = ""
     tasks: dict[str, Json] = field(default_factory=dict)
