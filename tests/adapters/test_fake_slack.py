@@ -316,3 +316,31 @@ async def test_it_runs_as_a_process_with_a_control_endpoint():
     finally:
         process.terminate()
         assert await process.wait() == 0
+
+
+async def test_an_answer_to_one_person_is_replaced_and_the_url_wears_out(slack, client):
+    blocks = [{"type": "actions", "elements": [BUTTON]}]
+    await client.chat_postEphemeral(channel=GENERAL, user=ALICE, text="Push?", blocks=blocks)
+    (asked,) = slack.ephemerals
+    click = await slack.clicks(ALICE, asked, "allow")
+    url = click.payload["response_url"]
+    async with aiohttp.ClientSession() as session:
+        for number in range(5):
+            words = {"text": f"Pushed {number}", "blocks": [], "replace_original": True}
+            async with session.post(url, json=words) as answer:
+                assert answer.status == 200
+        async with session.post(url, json={"text": "once more"}) as answer:
+            assert (await answer.json())["error"] == "used_url"
+    assert [message.shown for message in slack.ephemerals] == ["Pushed 4"]
+    assert not slack.messages(GENERAL)
+
+
+async def test_the_eleventh_connection_is_one_too_many(slack, client):
+    async with aiohttp.ClientSession() as session:
+        sockets = []
+        for _ in range(11):
+            opened = await client.apps_connections_open(app_token=slack.app_token)
+            sockets.append(await session.ws_connect(opened["url"]))
+        greetings = [await socket.receive_json() for socket in sockets]
+    assert {greeting["type"] for greeting in greetings[:10]} == {"hello"}
+    assert greetings[10]["reason"] == "too_many_websockets"

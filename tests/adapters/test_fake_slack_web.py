@@ -272,6 +272,7 @@ async def test_a_reset_comes_before_or_after_the_effect(slack, client, after_eff
     slack.fault("chat.postMessage", "reset", after_effect=after_effect)
     with pytest.raises(aiohttp.ClientError):
         await client.chat_postMessage(channel=GENERAL, text="x")
+    assert [call.error for call in slack.called("chat.postMessage")] == ["reset"]
     assert len(slack.messages(GENERAL)) == messages
 
 
@@ -283,3 +284,11 @@ async def test_a_hang_lasts_until_the_client_gives_up_and_a_delay_does_not(slack
         await client.chat_postMessage(channel=GENERAL, text="lost")
     await client.chat_postMessage(channel=GENERAL, text="slow")
     assert [m.text for m in slack.messages(GENERAL)] == ["slow"]
+
+
+async def test_a_manifest_needs_a_name(slack, client):
+    good = {"display_information": {"name": "Coworker"}}
+    await client.apps_manifest_validate(manifest=good)
+    with pytest.raises(SlackApiError) as caught:
+        await client.apps_manifest_validate(manifest={"features": {}})
+    assert caught.value.response["errors"][0]["pointer"] == "/display_information/name"

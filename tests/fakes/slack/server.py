@@ -48,7 +48,10 @@ Effect = Callable[[], web.Response]
 
 @dataclass
 class Call:
-    """A call of the Web API. `at` is monotonic seconds, `error` what was answered, "" if ok."""
+    """A call of the Web API, or of a URL for files or responses.
+
+    `at` is monotonic seconds, `error` is Slack's word or the kind of the fault, "" if ok.
+    """
 
     method: str
     arguments: Json
@@ -174,19 +177,23 @@ class Server:
         return self.sockets.deliver("events_api", payload)
 
     async def _api(self, http: web.Request) -> web.StreamResponse:
-        name, args = http.match_info["method"], await _arguments(http)
-        call = Call(name, args, time.monotonic())
-        self.calls.append(call)
-        return await self._faulty(http, name, lambda: self._answer(http, call))
+        call = self._called(http.match_info["method"], await _arguments(http))
+        return await self._faulty(http, call, lambda: self._answer(http, call))
 
-    async def _faulty(self, http: web.Request, name: str, effect: Effect) -> web.StreamResponse:
-        """The effect and its answer, unless a fault for this name is due."""
-        fault = next((fault for fault in self.faults if fault.take(name)), None)
+    def _called(self, method: str, arguments: Json) -> Call:
+        self.calls.append(Call(method, arguments, time.monotonic()))
+        return self.calls[-1]
+
+    async def _faulty(self, http: web.Request, call: Call, effect: Effect) -> web.StreamResponse:
+        """The effect and its answer, unless a fault for this method is due."""
+        fault = next((fault for fault in self.faults if fault.take(call.method)), None)
         if fault is None:
             return effect()
         answer = effect() if fault.after_effect else None
+        call.error = call.error or (fault.error if fault.kind == "error" else fault.kind)
         if (instead := await inflict(fault, http)) is not None:
             return instead
+        call.error = ""
         return effect() if answer is None else answer
 
     def _answer(self, http: web.Request, call: Call) -> web.Response:
@@ -233,7 +240,8 @@ class Server:
         return False
 
     async def _download(self, http: web.Request) -> web.StreamResponse:
-        return await self._faulty(http, "files.download", lambda: self._content(http))
+        call = self._called("files.download", dict(http.match_info))
+        return await self._faulty(http, call, lambda: self._content(http))
 
     def _content(self, http: web.Request) -> web.Response:
         file = self.world.files.get(http.match_info["file"])
@@ -250,14 +258,13 @@ class Server:
     async def _upload(self, http: web.Request) -> web.StreamResponse:
         content = await _uploaded(http)
         file = self.world.files.get(http.match_info["file"])
-        return await self._faulty(http, "files.upload", lambda: _keep(file, content))
+        call = self._called("files.upload", dict(http.match_info))
+        return await self._faulty(http, call, lambda: _keep(file, content))
 
     async def _respond(self, http: web.Request) -> web.StreamResponse:
-        args = await _arguments(http)
-        call = Call("respond", args, time.monotonic())
-        self.calls.append(call)
+        call = self._called("respond", await _arguments(http))
         reply = self._replies.get(http.match_info["reply"])
-        return await self._faulty(http, "respond", lambda: self._answer_reply(reply, call))
+        return await self._faulty(http, call, lambda: self._answer_reply(reply, call))
 
     def _answer_reply(self, reply: Reply | None, call: Call) -> web.Response:
         try:

@@ -290,10 +290,15 @@ class World:
             setattr(message, name, value)
         now = self.tick()
         message.edited = {"user": by, "ts": now}
+        if message.only_for:
+            return  # nobody is told of what one person sees
         self._changed(message, "message_changed", now, before, message=message.json())
 
     def delete(self, message: Message) -> None:
         """Remove it and tell the app; a thread keeps a tombstone as its root."""
+        if message.only_for:
+            self.ephemerals.remove(message)
+            return
         before, here = message.json(), self._messages[message.channel]
         if len(self.thread(message.channel, message.ts)) > 1:
             place = here.index(message)
