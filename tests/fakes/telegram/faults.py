@@ -6,7 +6,6 @@ import asyncio
 import math
 import socket
 import struct
-import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -38,7 +37,7 @@ class Fault:
         if self.refused:
             return answer(self.refused.code, self.refused.answer())
         if self.reset:
-            cut_off(http)
+            return cut_off(http)
         if self.status:
             kind = "text/html" if self.body.startswith(b"<") else "application/json"
             return web.Response(status=self.status, body=self.body, content_type=kind)
@@ -120,9 +119,8 @@ class Limits:
 
     _sent: dict[object, deque[float]] = field(default_factory=dict)
 
-    def check(self, chat_id: object) -> None:
-        """Count a message. Raises Refused (429) when it is one too many."""
-        now = time.monotonic()
+    def check(self, chat_id: object, now: float) -> None:
+        """Count a message, at unix seconds. Raises Refused (429) when it is one too many."""
         windows: list[tuple[object, int, float]] = [("all", 30, _ONE_S), (chat_id, 1, _ONE_S)]
         if str(chat_id).startswith("-"):
             windows.append((f"group {chat_id}", 20, _MINUTE_S))
@@ -143,10 +141,11 @@ def answer(status: int, body: Json) -> web.Response:
     return web.Response(status=status, body=sent, content_type="application/json", headers=headers)
 
 
-def cut_off(http: web.Request) -> None:
-    """Reset the connection of a request."""
+def cut_off(http: web.Request) -> web.Response:
+    """Reset the connection of a request; nobody gets to see the answer."""
     transport = http.transport
     assert transport
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+    return web.Response()

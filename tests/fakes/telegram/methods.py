@@ -10,7 +10,7 @@ from telegram.constants import ReactionEmoji
 
 from tests.fakes.telegram.text import keyboard
 from tests.fakes.telegram.wire import Json, bad
-from tests.fakes.telegram.world import PRESENT, Chat, World
+from tests.fakes.telegram.world import GENERAL, PRESENT, Chat, World
 
 Method = Callable[[World, Json], Any]
 METHODS: dict[str, Method] = {}
@@ -93,7 +93,7 @@ def deleteMessage(world: World, args: Json) -> bool:
     message = chat.messages.get(int(args.get("message_id") or 0))
     if not message:
         raise bad("message to delete not found")
-    mine = message.get("from", {}).get("id") == world.bot.id
+    mine = message["message_id"] in chat.ours
     admin = chat.person or chat.members.get(world.bot.id) == "administrator"
     if message["date"] < world.now() - _DELETABLE_S or not (mine or admin):
         raise bad("message can't be deleted")
@@ -134,7 +134,8 @@ def sendChatAction(world: World, args: Json) -> bool:
     if args.get("action") not in _ACTIONS.split():
         raise bad("wrong parameter action in request")
     chat = world.reachable(args.get("chat_id"))
-    topic = world.topic(chat, _number(args, "message_thread_id"))
+    thread = _number(args, "message_thread_id")
+    topic = None if thread == GENERAL else world.topic(chat, thread)  # here General has an id
     chat.actions[topic] = (world.now(), args["action"])
     return True
 
@@ -254,8 +255,7 @@ def own_message(world: World, args: Json) -> tuple[Chat, Json]:
     message = chat.messages.get(int(args.get("message_id") or 0))
     if not message:
         raise bad("message to edit not found")
-    mine = message.get("from", {}).get("id") == world.bot.id
-    if not mine and not (chat.kind == "channel" and "sender_chat" in message):
+    if message["message_id"] not in chat.ours:
         raise bad("message can't be edited")
     return chat, message
 

@@ -46,7 +46,7 @@ def seen(world: World, chat: Chat, message: Json) -> Seen:
         chat_id=chat.id,
         id=number,
         author=sender.get("first_name") or sender.get("title", ""),
-        by_bot=message.get("from", {}).get("id") == world.bot.id,
+        by_bot=number in chat.ours,
         text=source or message.get("text") or message.get("caption") or "",
         entities=tuple(entities_of(message)),
         buttons=tuple(tuple(button["text"] for button in row) for row in rows),

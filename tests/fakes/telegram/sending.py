@@ -59,7 +59,7 @@ def editMessageText(world: World, args: Json) -> Json:
     wants_rich = bool(args.get("rich_message")) and world.rich  # older servers do not see it
     source = text.rich(args) if wants_rich else ""
     words, entities = ("", []) if wants_rich else text.required(args)
-    content = {"rich_message": {"blocks": _blocks(source)}} if source else {"text": words}
+    content: Json = {"rich_message": {"blocks": _blocks(source)}} if source else {"text": words}
     content |= {"entities": entities} if entities else {}
     chat, message = own_message(world, args)
     if not {"text", "rich_message"} & set(message):
@@ -109,6 +109,7 @@ def _send(world: World, args: Json, **content: Any) -> Json:
         quote=quote,
         **{key: value for key, value in content.items() if value},
     )
+    chat.ours.add(sent["message_id"])
     show_buttons(sent, markup)
     chat.actions.pop(topic, None)
     for place in [place for place in chat.drafts if place[0] == topic]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from collections import deque
@@ -12,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from tests.fakes.telegram import sending  # noqa: F401  (offers its methods)
-from tests.fakes.telegram.faults import Fault, Limits, answer
+from tests.fakes.telegram.faults import Fault, Limits, answer, cut_off
 from tests.fakes.telegram.methods import METHODS
 from tests.fakes.telegram.story import Story
 from tests.fakes.telegram.wire import Json, Refused, Upload
@@ -43,7 +44,10 @@ class Call:
 
 
 class FakeTelegram(Story):
-    """A Bot API server on 127.0.0.1; see the package for how it is used."""
+    """A Bot API server on 127.0.0.1; see the package for how it is used.
+
+    `down`: while it is set, every connection is reset. `keep` bounds how many calls are remembered.
+    """
 
     def __init__(
         self, *, token: str = TOKEN, real_limits: bool = False, keep: int = 10_000
@@ -52,6 +56,7 @@ class FakeTelegram(Story):
         self.token = token
         self.calls: deque[Call] = deque(maxlen=keep)
         self.url = ""
+        self.down = False
         self._limits = Limits() if real_limits else None
         self._faults: dict[str, deque[Fault]] = {}
         self.app = web.Application(client_max_size=64 * 2**20)
@@ -101,6 +106,13 @@ class FakeTelegram(Story):
     async def _called(self, http: web.Request) -> web.Response:
         call = Call(http.match_info["method"], await _arguments(http))
         self.calls.append(call)
+        response = None if self.down else await self._answer(call, http)
+        if response and not self.down:  # it may have begun while the call waited
+            return response
+        call.refused = "connection reset"
+        return cut_off(http)
+
+    async def _answer(self, call: Call, http: web.Request) -> web.Response:
         fault = self._next_fault(call.method)
         if fault and not fault.effect and (spoiled := await fault.show(http)):
             return spoiled
@@ -112,7 +124,7 @@ class FakeTelegram(Story):
     async def _perform(self, call: Call, token: str) -> web.Response:
         try:
             self._check_token(token)
-            call.result = await self._result(call.method.lower(), call.args)
+            call.result = copy.deepcopy(await self._result(call.method.lower(), call.args))
         except Refused as refused:
             call.refused = refused.description
             return answer(refused.code, refused.answer())
@@ -136,7 +148,7 @@ class FakeTelegram(Story):
         if method not in METHODS:
             raise Refused(404, "Not Found: method not found")
         if self._limits and _SPEAKING.match(method):
-            self._limits.check(args.get("chat_id"))
+            self._limits.check(args.get("chat_id"), self.world.now())
         return METHODS[method](self.world, args)
 
     def _webhook_info(self) -> Json:
@@ -148,6 +160,8 @@ class FakeTelegram(Story):
         }
 
     async def _download(self, http: web.Request) -> web.Response:
+        if self.down:
+            return cut_off(http)
         path = http.match_info["path"]
         self.calls.append(Call("file", {"path": path}))
         fault = self._next_fault("file")
@@ -174,7 +188,7 @@ async def _arguments(http: web.Request) -> Json:
     """Arguments from the query, a form, a multipart form or JSON, as values."""
     given: Json = dict(http.query)
     if http.content_type == "application/json":
-        return given | await http.json()
+        return {**given, **await http.json()}
     for name, value in (await http.post()).items():
         if isinstance(value, web.FileField):
             given[name] = Upload(value.filename, value.content_type, value.file.read())

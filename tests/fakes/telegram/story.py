@@ -19,6 +19,7 @@ from tests.fakes.telegram.wire import Json, units
 from tests.fakes.telegram.world import (
     ANONYMOUS_ADMIN,
     CHANNEL_BOT,
+    GENERAL,
     PRESENT,
     Chat,
     Person,
@@ -68,6 +69,8 @@ class Story:
     def topic(self, chat: Place, name: str, by: Person | None = None) -> int:
         """The id of a topic, which is opened if there is none of that name."""
         room = self._room(chat)
+        if not room.forum and not (room.person and self.world.private_topics):
+            raise ValueError(f"there are no topics in {room.title or 'this private chat'}")
         for number, known in room.topics.items():
             if known == name:
                 return number
@@ -114,13 +117,14 @@ class Story:
         mentions: Person | None = None,
         anonymous: bool = False,
         as_channel: Chat | None = None,
+        more: Json | None = None,
     ) -> Json:
         """Write; no chat is the private one. Returns the message, whether or not the bot hears it.
 
         `size` is the file's claimed size in bytes; `forward_from` as text is a hidden user;
-        `mentions` links somebody's name within the text.
+        `mentions` links somebody's name within the text; `more` are any other fields of a Message.
         """
-        room = self._speaking(user, chat)
+        room = self._speaking(user, chat, topic)
         media = self._media(photo, document, voice, sticker, size)
         field = "caption" if media else "text"
         entities = detected(text) + ([_mention(text, mentions)] if mentions else [])
@@ -136,6 +140,7 @@ class Story:
             quote=quoted(room.messages[answered], quote) if answered and quote else None,
             **{field: text, "entities" if field == "text" else "caption_entities": entities},
             **media,
+            **(more or {}),
         )
         self._deliver(room, "message", message)
         return message
@@ -229,9 +234,9 @@ class Story:
         chat.moved_to = new.id
         return new
 
-    def delivers(self, kind: str, body: Json) -> bool:
-        """Queue any update, also of a kind that nobody knows yet."""
-        return self.updates.add(kind, body)
+    def delivers(self, kind: str, body: Json) -> None:
+        """Queue any update, also of a kind that nobody knows yet or that nobody asked for."""
+        self.updates.push(kind, body)
 
     def chat(self, chat: Place, topic: int | None = None) -> list[Seen]:
         """The messages on the screen, oldest first; of one topic, or of the whole chat."""
@@ -274,9 +279,11 @@ class Story:
         number = chat.id if isinstance(chat, Person) else chat
         return self.world.chats[number or 0]
 
-    def _speaking(self, user: Person, chat: Place) -> Chat:
+    def _speaking(self, user: Person, chat: Place, topic: int | None) -> Chat:
         """Where somebody speaks, if they can."""
         room = self._room(chat or user)
+        if topic not in (None, GENERAL) and topic not in room.topics:
+            raise ValueError(f"there is no topic {topic} in {room.title}")
         if room.person:
             if user.blocked:
                 raise ValueError(f"{user.name} has blocked the bot")

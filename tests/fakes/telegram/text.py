@@ -144,9 +144,11 @@ def _check_place(text: str, offset: int, length: int) -> None:
 def _merged(text: str, entities: list[Json]) -> list[Json]:
     """Those that were given and lie within the text, and those found beside them; at most 100."""
     size = units(text)
-    kept = [e for e in entities if e["length"] and e["offset"] < size]
-    for entity in kept:
-        entity["length"] = min(entity["length"], size - entity["offset"])
+    kept = [
+        {**e, "length": min(e["length"], size - e["offset"])}
+        for e in entities
+        if e["length"] and e["offset"] < size
+    ]
     links = {"code", "pre", "text_link", "text_mention", "mention", "url", "bot_command"}
     taken = [range(e["offset"], e["offset"] + e["length"]) for e in kept if e["type"] in links]
     found = [e for e in detected(text) if not any(e["offset"] in place for place in taken)]

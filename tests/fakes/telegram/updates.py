@@ -44,14 +44,18 @@ class Updates:
 
     def add(self, kind: str, body: Json) -> bool:
         """Queue an update, unless the bot did not ask for its kind."""
-        if kind not in self.allowed if self.allowed else kind in NOT_BY_DEFAULT:
-            return False
+        asked = kind in self.allowed if self.allowed else kind not in NOT_BY_DEFAULT
+        if asked:
+            self.push(kind, body)
+        return asked
+
+    def push(self, kind: str, body: Json) -> None:
+        """Queue an update, whatever the bot asked for."""
         self._last_id += 1
         self.waiting.append(
             Queued(self._last_id, self._now(), {"update_id": self._last_id, kind: body})
         )
         self._wake(conflict=False)
-        return True
 
     def allow(self, kinds: object) -> None:
         """Remember allowed_updates: none keeps what was said before, an empty list is default."""

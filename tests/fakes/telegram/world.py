@@ -22,7 +22,7 @@ CHANNEL_BOT = {
 }
 GENERAL = 1
 """The id of a forum's General topic, which no message carries."""
-PRESENT = {"creator", "administrator", "member", "restricted"}
+PRESENT = {"creator", "administrator", "member"}
 _DRAFT_S = 30
 _ACTION_S = 5
 
@@ -53,7 +53,8 @@ class Person:
 class Chat:
     """A room. `members` maps user ids to a status; `topics` ids to names.
 
-    Kinds are private, group, supergroup and channel. `muted`: members may not write.
+    Kinds are private, group, supergroup and channel. `muted`: members may not write. `ours` are
+    the bot's messages, `markdown` the sources of the rich ones among them.
     """
 
     id: int
@@ -67,12 +68,13 @@ class Chat:
     topics: dict[int, str] = field(default_factory=dict)
     closed_topics: set[int] = field(default_factory=set)
     messages: dict[int, Json] = field(default_factory=dict)
+    ours: set[int] = field(default_factory=set)
     markdown: dict[int, str] = field(default_factory=dict)
     reactions: dict[int, dict[int, list[str]]] = field(default_factory=dict)
     pinned: list[int] = field(default_factory=list)
     drafts: dict[tuple[int | None, int], tuple[float, str]] = field(default_factory=dict)
     actions: dict[int | None, tuple[float, str]] = field(default_factory=dict)
-    last_id: int = 0
+    last_id: int = 1  # the message that made the chat
 
     def json(self) -> Json:
         """As a Chat."""
@@ -120,7 +122,7 @@ class World:
         self._user_ids = itertools.count(4711)
         self._room_ids = itertools.count(10_042)
         self._files = itertools.count(1)
-        self._account_ids = 0
+        self._account_ids = 100
 
     def now(self) -> float:
         """Unix seconds."""
@@ -128,7 +130,8 @@ class World:
 
     def person(self, name: str, *, is_bot: bool = False, user_id: int = 0) -> Person:
         """A new account and its private chat with the bot."""
-        username = f"{name.lower()}_bot" if is_bot else name.lower()
+        short = "_".join(name.lower().split())
+        username = f"{short}_bot" if is_bot else short
         who = Person(user_id or next(self._user_ids), name, username, is_bot)
         self.people[who.id] = who
         self.chats[who.id] = Chat(who.id, "private", person=who)
@@ -145,9 +148,10 @@ class World:
 
     def reachable(self, chat_id: object, *, write: bool = True) -> Chat:
         """The chat a request names. Raises Refused when the bot cannot read or write there."""
-        if chat_id in (None, ""):
+        name = str(chat_id or "")
+        if not name:
             raise bad("chat_id is empty")
-        chat = self.chats.get(int(chat_id)) if str(chat_id).lstrip("-").isdigit() else None
+        chat = self.chats.get(int(name)) if name.lstrip("-").isdigit() else None
         if not chat:
             raise bad("chat not found")
         if chat.person:
