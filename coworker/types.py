@@ -88,6 +88,11 @@ class Outbound:
     """The platform's id of the run's progress message, which this may be written over."""
 
 
+def progress_key(conversation: ConversationId, run: int) -> str:
+    """The key of the message that shows what a run is doing."""
+    return f"{conversation}:{run}:progress"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of a conversation's append-only log. `at` is milliseconds UTC."""
