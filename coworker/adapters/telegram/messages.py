@@ -65,18 +65,17 @@ def parts(outbound: Outbound) -> list[Json]:
     made += [{"text": "", "file": file}] if file else []
     if outbound.op != "reply" or len(made) == 1:
         return [body]
-    return [body | each | {"page": [n, len(made)]} for n, each in enumerate(made, 1)]
+    return [body | each for each in made]
 
 
 def is_last(body: Json) -> bool:
     """Whether a reply ends with this message; what belongs to its end is only there."""
-    number, count = body.get("page", (1, 1))
-    return bool(number == count)
+    return bool(body.get("part") == body.get("parts"))
 
 
 def is_quick(body: Json) -> bool:
     """Whether the answer replaces the progress message, so that nobody is notified twice."""
-    return "page" not in body and body.get("receipt", {}).get("seconds", _QUICK_S) < _QUICK_S
+    return "part" not in body and body.get("receipt", {}).get("seconds", _QUICK_S) < _QUICK_S
 
 
 def reply(body: Json, *, repeated: bool = False) -> Said:

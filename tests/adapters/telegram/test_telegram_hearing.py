@@ -21,6 +21,7 @@ async def test_a_private_message_is_heard_and_gets_eyes(office):
         "text": "What changed this week?",
         "at": message["date"] * 1000,
         "direct": True,
+        "private": True,
     }
     await office.telegram.until(lambda: office.telegram.chat(ann)[0].reactions == ("👀",))
 
