@@ -21,7 +21,7 @@ from coworker import control, logs
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
 from coworker.agent.evidence import Evidence
-from coworker.config import Config, person_environment, runtime_dir
+from coworker.config import Config, person_environment, runtime_dir, secret
 from coworker.connections import Connections
 from coworker.control import Control
 from coworker.dispatch import Dispatch
@@ -160,7 +160,12 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
 
 def _platforms(config: Config) -> dict[str, Platform]:
     """The chat services whose tokens are there; their libraries are loaded only then."""
-    return {}
+    platforms: dict[str, Platform] = {}
+    if token := secret("TELEGRAM_BOT_TOKEN"):
+        from coworker.adapters.telegram import Telegram
+
+        platforms["telegram"] = Telegram(config.telegram, token)
+    return platforms
 
 
 def _intake(reception: Reception, dispatch: Dispatch, verbs: Verbs, log: Log) -> Intake:

@@ -144,6 +144,7 @@ class World:
         chat = self.chats[chat_id] = Chat(chat_id, kind, title)
         chat.members = {member.id: "member" for member in members}
         chat.members[self.bot.id] = "administrator" if kind == "channel" else "member"
+        chat.last_id = GENERAL  # its first message is the one that tells of its creation
         return chat
 
     def reachable(self, chat_id: object, *, write: bool = True) -> Chat:
