@@ -161,6 +161,11 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
 def _platforms(config: Config) -> dict[str, Platform]:
     """The chat services whose tokens are there; their libraries are loaded only then."""
     platforms: dict[str, Platform] = {}
+    bot, app = secret("SLACK_BOT_TOKEN"), secret("SLACK_APP_TOKEN")
+    if bot and app:
+        from coworker.adapters.slack.platform import Slack
+
+        platforms["slack"] = Slack(config.slack, bot, app, SystemClock())
     if token := secret("TELEGRAM_BOT_TOKEN"):
         from coworker.adapters.telegram import Telegram
 

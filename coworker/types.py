@@ -76,7 +76,13 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """Something that must arrive. The key names it for ever, so a repeat can be recognised."""
+    """Something that must arrive. The key names it for ever, so a repeat can be recognised.
+
+    Every `body` has `run`, 0 for what is said outside of any. A `reply` has `text`, `outcome`,
+    `receipt`, `messages` (the platform's ids of what it answers), `asker`, `actions` ([{action,
+    label, run}], its buttons), and `part` of `parts` where it takes several. An `ask` has `ask`
+    (its number), `question`, `options`, `approval`, `asker`. A place without a thread is the room.
+    """
 
     key: str
     conversation: ConversationId

@@ -232,11 +232,14 @@ class Verbs:
         person = self._ports.people.find(inbound.body["sender"])
         if person is None or person.role == "guest":
             return "Guests cannot choose the repository; a member can."
-        if not _opens_room(inbound):
-            return _become(inbound, "action", action="repo", repo=name, run=0)
+        moved = _become(inbound, "action", action="repo", repo=name, run=0)
+        if not _speaks_to_room(inbound):
+            return moved
         if person.role != "owner" and not inbound.body.get("private"):
             return "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
         await self._ports.log.keep("room", room_key(inbound.place), name)
+        if self._ports.log.is_followed(inbound.conversation):
+            return moved
         return f"This room is about {name} from now on."
 
     def _open(self, conversation: ConversationId) -> list[OpenCall]:
@@ -246,9 +249,10 @@ class Verbs:
         return [call for call in state.calls.values() if call.ask]
 
 
-def _opens_room(inbound: Inbound) -> bool:
-    """Whether this was said to the room itself and not in a thread of it."""
-    return inbound.place.thread in ("", inbound.body.get("message"))
+def _speaks_to_room(inbound: Inbound) -> bool:
+    """Whether this was said to a whole room and not in a thread of it."""
+    place = inbound.place
+    return place.adapter != "terminal" and place.thread in ("", inbound.body.get("message"))
 
 
 def _become(inbound: Inbound, kind: InboundKind, **body: object) -> Inbound:
