@@ -80,10 +80,14 @@ class Slack(Section, frozen=True):
 
 
 class Telegram(Section, frozen=True):
-    """Telegram is on when its token is there."""
+    """Telegram is on when its token is there.
+
+    `transcribe` is a program and its arguments that prints the words of the sound `{file}`.
+    """
 
     base_url: str = "https://api.telegram.org/bot"
     base_file_url: str = "https://api.telegram.org/file/bot"
+    transcribe: list[str] = []
 
 
 class PersonConfig(Section, frozen=True):
@@ -134,6 +138,8 @@ class Config(Section, frozen=True):
 
     state_dir: str = ""
     timezone: str = "UTC"
+    stale_hours: float = 6.0
+    """Messages that waited longer while we were away are listed, not answered; 0 answers all."""
     models: Models = Models()
     slack: Slack = Slack()
     telegram: Telegram = Telegram()
@@ -357,6 +363,8 @@ def _refuse_nonsense(config: Config, where: str) -> None:
         value = getattr(config.budget, name)
         if not 0 <= value < math.inf:
             raise ConfigError(f"{where}: budget.{name}: {value} is no limit. Use 0 for none.")
+    if not 0 <= config.stale_hours < math.inf:
+        raise ConfigError(f"{where}: stale_hours: {config.stale_hours} is no time. Use 0 for none.")
 
 
 def _models_from_environment() -> Models:

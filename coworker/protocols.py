@@ -69,9 +69,10 @@ class Adapter(Protocol):
         """
 
     async def find(self, outbound: Outbound) -> str | None:
-        """The platform's id of an outbound that was perhaps sent before a crash, if it can tell.
+        """The platform's id of an outbound that was perhaps sent before a crash or a reset.
 
-        Raises Unavailable when it cannot be asked now.
+        "" when it surely was not, or sending it once more changes nothing; None when nobody can
+        tell. Raises Unavailable when it cannot be asked now.
         """
 
     def progress(self, place: Place, progress: Progress) -> None:

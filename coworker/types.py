@@ -76,7 +76,13 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """Something that must arrive. The key names it for ever, so a repeat can be recognised."""
+    """Something that must arrive. The key names it for ever, so a repeat can be recognised.
+
+    Every `body` has `run`, 0 for what is said outside of any. A `reply` has `text`, `outcome`,
+    `receipt`, `messages` (the platform's ids of what it answers), `asker`, `actions` ([{action,
+    label, run}], its buttons), and `part` of `parts` where it takes several. An `ask` has `ask`
+    (its number), `question`, `options`, `approval`, `asker`. A place without a thread is the room.
+    """
 
     key: str
     conversation: ConversationId
@@ -86,6 +92,11 @@ class Outbound:
     maybe_duplicate: bool = False
     over: str = ""
     """The platform's id of the run's progress message, which this may be written over."""
+
+
+def progress_key(conversation: ConversationId, run: int) -> str:
+    """The key of the message that shows what a run is doing."""
+    return f"{conversation}:{run}:progress"
 
 
 @dataclass(frozen=True, slots=True)
