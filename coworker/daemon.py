@@ -151,7 +151,7 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
     workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
     tools: list[Tool] = [
         *files.tools(checkouts),
-        *git.tools(checkouts),
+        *git.tools(checkouts, workplace.get),
         *edit.tools(workplace),
         *shell.tools(workplace),
         *commit.tools(workplace),
@@ -170,7 +170,9 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
         """The conversation's own workspace once it has one, else the checkout."""
         repo = registry.get(conversation.repo) if conversation.repo else None
         own = workplace.get(conversation.id) if repo else None
-        return dataclasses.replace(repo, path=own.tree) if repo and own else repo
+        if repo and own:
+            return dataclasses.replace(repo, path=own.tree, git_dir=own.git_dir)
+        return repo
 
     async def check(conversation: Conversation) -> list[Json]:
         repo = registry.get(conversation.repo) if conversation.repo else None

@@ -177,7 +177,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Repo:
-    """A repository we may read: its name in chat and the checkout it lives in."""
+    """A repository we may read: its name in chat and the checkout it lives in.
+
+    `git_dir` is given where nothing beneath `path` may be asked for it: in a workspace.
+    """
 
     name: str
     path: Path
@@ -186,3 +189,4 @@ class Repo:
     rooms: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    git_dir: Path | None = None

@@ -111,12 +111,12 @@ class Workspace:
         left_out = [Change(entry.path, "left out", entry.why) for entry in now.left_out]
         return sorted([*changes, *left_out], key=lambda change: change.path)
 
-    async def diff(self, base: str | None = None) -> str:
-        """The files now against a commit, the last one by default, as a patch.
+    async def diff(self, base: str | None = None, paths: Sequence[str] = ()) -> str:
+        """The files now, or some of them, against a commit, the last one by default, as a patch.
 
         At most a megabyte of it; the end says so.
         """
-        return await self._compared(_DIFF, base)
+        return await self._compared(_DIFF, base, paths)
 
     async def diff_stat(self, base: str | None = None) -> str:
         """The same as lines per file, at most 60 files."""
@@ -229,11 +229,13 @@ class Workspace:
             await git.must("read-tree", "-m", "HEAD", limits=LIMITS)
         return await snapshot(git, self.tree, seen, files)
 
-    async def _compared(self, command: Sequence[str], base: str | None) -> str:
+    async def _compared(
+        self, command: Sequence[str], base: str | None, paths: Sequence[str] = ()
+    ) -> str:
         against = await self._commit_id(base or "HEAD")
         async with self._lock, self._scratch() as scratch:
             now = await self._snapshot(scratch)
-        output = await self.git.run(*command, against, now.tree, limits=_PATCH)
+        output = await self.git.run(*command, against, now.tree, "--", *paths, limits=_PATCH)
         if output.status != 0:
             raise failure("diff", output)
         left = f"\n({output.size - len(output.out):,} more bytes are not shown)\n"
