@@ -198,6 +198,7 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
         clock=SystemClock(),
         place_of=place_of,
         check=check,
+        notes=lambda conversation: workplace.notes(conversation.id),
         undo=undo,
         introduce=introduce,
         emit=lambda _conversation, _progress: None,

@@ -253,7 +253,8 @@ class Drive:
 
     async def _finished(self, call: str, result: Json | Parked) -> None:
         if not isinstance(result, Parked):
-            return await self._append(("tool_done", words.with_nudge(result, self._state)))
+            told = words.with_notes(result, self._ports.notes(self.conversation), self._state)
+            return await self._append(("tool_done", words.with_nudge(told, self._state)))
         number = self._state.asks + 1
         body = {
             "ask": number,

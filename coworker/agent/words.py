@@ -108,6 +108,14 @@ def undone(run: int, text: str, evidence: Evidence) -> str:
     return f"Undo of run {run}: {text}{stays}"
 
 
+def with_notes(body: Json, notes: Sequence[str], state: State) -> Json:
+    """A result with what has not been told yet about where it happened."""
+    fresh = [note for note in notes if note not in state.told]
+    if not fresh:
+        return body
+    return {**body, "text": "\n".join([body["text"], *(f"[{n}]" for n in fresh)]), "notes": fresh}
+
+
 def with_nudge(body: Json, state: State) -> Json:
     """Tell a model that repeats itself so, once it is plain."""
     times = state.seen.get(body["key"], 0) + 1

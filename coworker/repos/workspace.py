@@ -122,6 +122,12 @@ class Workspace:
         """The same as lines per file, at most 60 files."""
         return await self._compared(_STAT, base)
 
+    async def stat_of(self, commit: str, since: str = "") -> str:
+        """What one commit, or all those since another one, changed, as lines per file."""
+        against = (since,) if since else ("--root", "--no-commit-id")
+        out = await self.git.must(*_STAT, *against, commit, limits=LIMITS)
+        return out.decode(errors="replace").rstrip("\n")
+
     async def commit(
         self,
         message: str,
@@ -137,7 +143,7 @@ class Workspace:
         text = commits.message(message, call_id)
         async with self._lock, self._scratch() as scratch:
             if done := await self.probe_commit(call_id):
-                return Commit(done, await self._stat(done))
+                return Commit(done, await self.stat_of(done))
             now = await self._snapshot(scratch, paths)
             head = await self.head()
             if now.tree == await self._tree_id(head):
@@ -145,7 +151,7 @@ class Workspace:
                 return None
             made = await self._committed(now.tree, head, text, author)
             await self._advance(head, made, scratch / "index")
-        return Commit(made, await self._stat(made), now.left_out)
+        return Commit(made, await self.stat_of(made), now.left_out)
 
     async def probe_commit(self, call_id: str) -> str | None:
         """The commit that a call made, if it got that far."""
@@ -298,10 +304,6 @@ class Workspace:
         fields = [os.fsdecode(field) for field in out.split(b"\0")]
         rows = zip(fields[0::2], fields[1::2], strict=False)
         return [(row[-1], row[1:14], path) for row, path in rows]
-
-    async def _stat(self, commit: str) -> str:
-        out = await self.git.must(*_STAT, f"{commit}~1", commit, limits=LIMITS)
-        return out.decode(errors="replace").rstrip("\n")
 
     async def _at_source(self, *, merged: bool = False) -> set[str]:
         """The ids that the source's branches have, or only those that are not ours."""

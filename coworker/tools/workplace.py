@@ -53,6 +53,11 @@ class Workplace:
         """A conversation's workspace, if it has written before."""
         return self._workspaces.get(slug(conversation))
 
+    def notes(self, conversation: ConversationId) -> list[str]:
+        """Sentences about what its workspace has and has not of the person's files."""
+        workspace = self.get(conversation)
+        return workspace.about.notes if workspace else []
+
     async def push_address(self, context: ToolContext) -> Address:
         """Where the repository's branches are pushed. Raises ToolError."""
         return await self._workspaces.push_address(self._source(context))

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 """
 BUG = "sum(round(price * count) for price, count in lines)"
 MENDED = "round(sum(price * count for price, count in lines))"
-CHECK = "PYTHONPATH=$HOME/deps:. python3 -B test_cart.py"  # a .pyc could outlive a quick edit
+CHECK = "PYTHONPATH=$HOME/deps:. python3 test_cart.py"
 FIX = call("edit_file", path="shop/cart.py", old=BUG, new=MENDED)
 KEEP = call("git_commit", message="Round the sum, not each line")
 
@@ -182,3 +182,34 @@ async def test_without_a_sandbox_commands_are_off_and_say_why(working, shop, mon
         (result,) = w.model.requests[1]["messages"][-1]["content"]
         assert result["is_error"]
         assert "bubblewrap" in result["content"]
+
+
+async def test_what_the_workspace_lacks_and_took_along_is_told_once_to_both(working, shop):
+    (shop / "notes.txt").write_text("half done")
+    nested = shop / "vendored"
+    nested.mkdir()
+    git(nested, "init", "-q")
+    script = [call("shell", command="ls"), call("shell", command="ls -a"), say("Seen.")]
+    async with working([*script, say("Again.")]) as w:
+        conversation = await w.says("look", repo="shop")
+        reply = (await w.hears()).text
+        for note in ("vendored is a repository of its own", "builds on the uncommitted files"):
+            first, second = (w.model.requests[n]["messages"][-1]["content"][0] for n in (1, 2))
+            assert note in first["content"]
+            assert note not in second["content"]
+            assert note in reply
+        assert await w.ask("and now?", conversation) == "Again."
+
+
+async def test_a_push_says_that_uncommitted_files_go_along(working, shop, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(origin))
+    (shop / "notes.txt").write_text("half done")
+    async with working([FIX, KEEP, call("git_push"), say("Denied.")], url=str(origin)) as w:
+        conversation = await w.says("fix and push", repo="shop")
+        asked = (await w.hears()).question
+        work, _, carried = asked.partition("The uncommitted files of the checkout go along")
+        assert "shop/cart.py" in work
+        assert "notes.txt" in carried
+        await w.link.call("answer", conversation=conversation, ask=1, text="deny")
+        assert "Denied." in (await w.hears()).text
