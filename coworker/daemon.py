@@ -33,7 +33,7 @@ from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, edit, files, git, shell
+from coworker.tools import ask, commit, edit, files, git, setup, shell
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
 
@@ -154,6 +154,7 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
         *git.tools(checkouts, workplace.get),
         *edit.tools(workplace),
         *shell.tools(workplace),
+        *setup.tools(workplace),
         *commit.tools(workplace),
         *ask.TOOLS,
     ]
@@ -176,11 +177,12 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
 
     async def check(conversation: Conversation) -> list[Json]:
         repo = registry.get(conversation.repo) if conversation.repo else None
-        results = await workplace.check(conversation.id, repo) if repo else []
+        results, notes = await workplace.check(conversation.id, repo) if repo else ([], [])
         return [
             {
                 "text": shell.told(finished),
                 "receipt": shell.receipt(command, finished) | {"check": True},
+                "notes": notes,
             }
             for command, finished in results
         ]

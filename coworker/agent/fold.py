@@ -230,7 +230,7 @@ def _tool_done(state: State, entry: Entry) -> None:
     state.told += notes
     state.notices += notes
     receipt = entry.body.get("receipt") or {}
-    state.unchecked = state.unchecked or receipt.get("kind") == "commit"
+    state.unchecked = state.unchecked or receipt.get("kind") in ("commit", "setup")
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
 
@@ -251,6 +251,7 @@ def _context(state: State, entry: Entry) -> None:
     results: list[Json] = entry.body.get("checks", [])
     if results:
         state.done.extend(results)
+        state.notices += [note for note in results[0].get("notes", []) if note not in state.notices]
         state.checks += 1
         state.unchecked = False
         if any(result["receipt"]["exit_code"] for result in results):

@@ -97,7 +97,8 @@ def checked(results: Sequence[Json]) -> Json:
     told = [f"$ {each['receipt']['command']}\n{each['text']}" for each in results]
     failed = any(each["receipt"]["exit_code"] for each in results)
     verdict = "Mend it, commit, and say what you did." if failed else "All of them passed."
-    text = "\n\n".join(["Run on a clean checkout of your last commit:", *told, verdict])
+    notes = dict.fromkeys(note for each in results for note in each.get("notes", []))
+    text = "\n\n".join(["Run on a clean checkout of your last commit:", *notes, *told, verdict])
     return {"source": "checks of the repository", "text": text, "checks": list(results)}
 
 

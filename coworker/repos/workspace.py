@@ -100,6 +100,11 @@ class Workspace:
         """The id of the last commit."""
         return await self._commit_id("HEAD")
 
+    async def files(self) -> str:
+        """The id of a tree of the files as they are now."""
+        async with self._lock, self._scratch() as scratch:
+            return (await self._snapshot(scratch)).tree
+
     async def status(self) -> list[Change]:
         """What is not committed, by path; what cannot be is "left out"."""
         async with self._lock, self._scratch() as scratch:
@@ -239,9 +244,8 @@ class Workspace:
         self, command: Sequence[str], base: str | None, paths: Sequence[str] = ()
     ) -> str:
         against = await self._commit_id(base or "HEAD")
-        async with self._lock, self._scratch() as scratch:
-            now = await self._snapshot(scratch)
-        output = await self.git.run(*command, against, now.tree, "--", *paths, limits=_PATCH)
+        now = await self.files()
+        output = await self.git.run(*command, against, now, "--", *paths, limits=_PATCH)
         if output.status != 0:
             raise failure("diff", output)
         left = f"\n({output.size - len(output.out):,} more bytes are not shown)\n"

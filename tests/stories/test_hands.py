@@ -213,3 +213,62 @@ async def test_a_push_says_that_uncommitted_files_go_along(working, shop, tmp_pa
         assert "notes.txt" in carried
         await w.link.call("answer", conversation=conversation, ask=1, text="deny")
         assert "Denied." in (await w.hears()).text
+
+
+LOCK = call("write_file", path="sub/uv.lock", content="evil = 1\n")
+
+
+def set_ups(world):
+    """How often the set-up commands ran."""
+    return len((world.config.state / "cache" / "shop" / "ran").read_text().splitlines())
+
+
+@pytest.fixture
+def locked(world, shop):
+    """A world whose set-up counts its runs."""
+
+    def locked(script, **more):
+        repo = RepoConfig(path=str(shop), setup=["echo >> $HOME/ran"], checks=["true"])
+        return world(script, repos={"shop": repo}, **more)
+
+    return locked
+
+
+async def test_with_a_changed_lock_file_set_up_waits_for_a_person(locked):
+    script = [LOCK, KEEP, say("Done."), call("setup"), say("All of it.")]
+    async with locked(script) as w:
+        conversation = await w.says("add a package", repo="shop")
+        reply = (await w.hears()).text
+        assert "Set-up was not run on the clean checkout" in reply
+        assert "sub/uv.lock" in reply
+        assert set_ups(w) == 1  # when the workspace was made
+        await w.says("then set it up", conversation)
+        asked = await w.hears()
+        assert "$ echo >> $HOME/ran" in asked.question
+        assert "sub/uv.lock" in asked.question
+        assert set_ups(w) == 1
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
+        assert (await w.hears()).text == "All of it."
+        assert set_ups(w) == 3  # as allowed, and for the checks
+
+
+async def test_set_up_runs_with_the_lock_files_that_were_shown_or_not_at_all(locked):
+    swap = call("write_file", path="sub/uv.lock", content="evil = 2\n")
+    async with locked([LOCK, call("setup") + swap, say("No.")]) as w:
+        conversation = await w.says("add a package", repo="shop")
+        asked = await w.hears()
+        lock = next((w.config.state / "workspaces").glob("t-*")) / "tree" / "sub" / "uv.lock"
+        await w.until(lambda: lock.read_text() == "evil = 2\n")
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
+        await w.hears()
+        (refused, _) = w.model.requests[2]["messages"][-1]["content"]
+        assert "changed after the question" in refused["content"]
+        assert set_ups(w) == 1
+
+
+async def test_set_up_that_fails_on_the_clean_checkout_is_a_failed_check(world, shop):
+    repo = RepoConfig(path=str(shop), setup=["test $(ls | wc -l) -lt 5"], checks=["true"])
+    script = [call("write_file", path="new", content=""), KEEP, say("Done."), say("It fails.")]
+    async with world(script, repos={"shop": repo}) as w:
+        await w.says("add it", repo="shop")
+        assert [each["exit_code"] for each in (await w.hears()).receipt["commands"]] == [1]
