@@ -120,6 +120,12 @@ class Sandbox(Section, frozen=True):
     kind: Literal["bubblewrap", "none"] = "bubblewrap"
 
 
+class WorkspaceKeeping(Section, frozen=True):
+    """How long a conversation's workspace is kept; unsaved work is kept for ever."""
+
+    keep_days: float = 14.0
+
+
 class Rule(Section, frozen=True):
     """Deny beats ask beats allow among the rules that match; an absent field matches everything."""
 
@@ -141,6 +147,7 @@ class Config(Section, frozen=True):
     repos: dict[str, RepoConfig] = {}
     budget: Budget = Budget()
     sandbox: Sandbox = Sandbox()
+    workspaces: WorkspaceKeeping = WorkspaceKeeping()
     rules: list[Rule] = []
 
     @property
@@ -357,6 +364,8 @@ def _refuse_nonsense(config: Config, where: str) -> None:
         value = getattr(config.budget, name)
         if not 0 <= value < math.inf:
             raise ConfigError(f"{where}: budget.{name}: {value} is no limit. Use 0 for none.")
+    if not 0 < (days := config.workspaces.keep_days) < math.inf:
+        raise ConfigError(f"{where}: workspaces.keep_days: {days} is no time. Use 14, or 0.5.")
 
 
 def _models_from_environment() -> Models:

@@ -34,11 +34,12 @@ from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.store.log import Conversation, Log
 from coworker.tools import ask, commit, edit, files, git, setup, shell
-from coworker.tools.workplace import Workplace
+from coworker.tools.workplace import Workplace, slug
 from coworker.types import Json, Repo
 
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
+_SWEEP_EVERY_S = 6 * 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -94,9 +95,11 @@ async def owned(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
     try:
         registry = Registry(config, log)
         terminal = Terminal()
-        ports = _ports(config, log, router, registry)
+        workspaces = Workspaces(config.state, person_environment())
+        ports = _ports(config, log, router, registry, workspaces)
         dispatch = Dispatch(ports, {terminal.name: terminal})
         front = Control(ports, dispatch, terminal, registry)
+        sweeping = asyncio.create_task(_sweep(workspaces, log, config)) if working else None
         if working:
             await dispatch.recover()
         path = runtime_dir(config) / control.SOCKET
@@ -106,6 +109,9 @@ async def owned(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
         finally:
             await front.close()
             await dispatch.stop()
+            if sweeping:
+                sweeping.cancel()
+                await asyncio.wait([sweeping])
     finally:
         await router.aclose()
         await log.close()
@@ -144,10 +150,29 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
     )
 
 
-def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Ports:
+async def _sweep(workspaces: Workspaces, log: Log, config: Config) -> None:
+    """Every few hours, remove the workspaces that nobody will miss."""
+    keep_s = config.workspaces.keep_days * 86_400
+
+    def is_open(name: str) -> bool:
+        return any(slug(row.id) == name and row.state != "idle" for row in log.conversations())
+
+    while True:
+        await asyncio.sleep(max(0.0, await workspaces.sweep_due_in(_SWEEP_EVERY_S)))
+        try:
+            removed = await workspaces.sweep(keep_s, SystemClock().now_ms(), is_open)
+        except CoworkerError as error:
+            _log.warning("workspaces cannot be swept: %s", error)
+            await asyncio.sleep(_SWEEP_EVERY_S)
+        else:
+            _log.info("swept %d workspaces", len(removed), extra={"removed": removed})
+
+
+def _ports(
+    config: Config, log: Log, router: Router, registry: Registry, workspaces: Workspaces
+) -> Ports:
     checkouts = Checkouts(config.state)
     maps = Maps(checkouts)
-    workspaces = Workspaces(config.state, person_environment())
     workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
     tools: list[Tool] = [
         *files.tools(checkouts),
