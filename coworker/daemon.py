@@ -96,9 +96,10 @@ async def owned(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
         registry = Registry(config, log)
         terminal = Terminal()
         workspaces = Workspaces(config.state, person_environment())
-        ports = _ports(config, log, router, registry, workspaces)
+        workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
+        ports = _ports(config, log, router, registry, workplace)
         dispatch = Dispatch(ports, {terminal.name: terminal})
-        front = Control(ports, dispatch, terminal, registry)
+        front = Control(ports, dispatch, terminal, registry, workplace)
         sweeping = asyncio.create_task(_sweep(workspaces, log, config)) if working else None
         if working:
             await dispatch.recover()
@@ -169,11 +170,10 @@ async def _sweep(workspaces: Workspaces, log: Log, config: Config) -> None:
 
 
 def _ports(
-    config: Config, log: Log, router: Router, registry: Registry, workspaces: Workspaces
+    config: Config, log: Log, router: Router, registry: Registry, workplace: Workplace
 ) -> Ports:
     checkouts = Checkouts(config.state)
     maps = Maps(checkouts)
-    workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
     tools: list[Tool] = [
         *files.tools(checkouts),
         *git.tools(checkouts, workplace.get),

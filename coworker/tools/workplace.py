@@ -56,6 +56,7 @@ class Workplace:
         self._state_dir = state_dir
         self._kind = kind
         self._original = original
+        self._is_confined = False
         self._making: dict[ConversationId, asyncio.Lock] = {}
 
     def get(self, conversation: ConversationId) -> Workspace | None:
@@ -75,6 +76,7 @@ class Workplace:
         """A conversation's workspace, made and set up if need be. Raises ToolError."""
         repo = self._source(context)
         async with self._making.setdefault(context.conversation, asyncio.Lock()):
+            await self._refuse_without_sandbox()
             name = slug(context.conversation)
             found = self._workspaces.get(name)
             if found is None:
@@ -110,10 +112,21 @@ class Workplace:
         changed = locks.changed(await self._allowed(workspace, repo), now) if repo.setup else []
         async with workspace.clean_copy() as tree:
             box = Box(workspace=tree, cache=self._cache(repo.name), kind=self._kind)
-            results = [] if changed else await _all(replace(box, network=True), repo.setup)
-            if not results or not results[-1][1].exit_code:
-                results = [(command, await sandbox.run(box, command)) for command in repo.checks]
+            setup, checks = await _tried(box, [] if changed else repo.setup, repo.checks)
+        results = checks or setup
         return results, [_NOT_SET_UP.format(paths=", ".join(changed[:5]))] if changed else []
+
+    async def rehearse(self, repo: Repo) -> list[Checked]:
+        """Run set-up and checks once on a clean checkout, as for work that changed nothing."""
+        name = f"doctor-{slug(ConversationId(repo.name))}"[:60]
+        workspace = await self._workspaces.open(name, repo, carry_uncommitted=False)
+        try:
+            async with workspace.clean_copy() as tree:
+                box = Box(workspace=tree, cache=self._cache(repo.name), kind=self._kind)
+                setup, checks = await _tried(box, repo.setup, repo.checks)
+                return [*setup, *checks]
+        finally:
+            await workspace.remove(force=True)
 
     async def ask_for_setup(self, context: ToolContext) -> list[str]:
         """The files that changed since set-up was last allowed; only these it may then run with."""
@@ -151,6 +164,13 @@ class Workplace:
             f"taken back. What was there is kept as {kept[:10]}."
         )
 
+    async def _refuse_without_sandbox(self) -> None:
+        """Work whose commands could not be confined is not begun. Raises ToolError."""
+        if self._kind == "bubblewrap" and not self._is_confined:
+            if fault := await sandbox.self_test():
+                raise ToolError(fault)
+            self._is_confined = True
+
     def _source(self, context: ToolContext) -> Repo:
         """The repository itself, where the context may already name the workspace."""
         bound = bound_repo(context)
@@ -187,6 +207,16 @@ class Workplace:
             network=network,
             kind=self._kind,
         )
+
+
+async def _tried(
+    box: Box, setup: Sequence[str], checks: Sequence[str]
+) -> tuple[list[Checked], list[Checked]]:
+    """Set-up with network and, when it succeeded, every check without."""
+    done = await _all(replace(box, network=True), setup)
+    if done and done[-1][1].exit_code:
+        return done, []
+    return done, [(command, await sandbox.run(box, command)) for command in checks]
 
 
 async def _all(box: Box, commands: Sequence[str]) -> list[Checked]:

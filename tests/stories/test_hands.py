@@ -176,12 +176,13 @@ async def test_without_a_sandbox_commands_are_off_and_say_why(working, shop, mon
     programs.mkdir()
     (programs / "git").symlink_to(shutil.which("git"))
     monkeypatch.setenv("PATH", str(programs))
-    async with working([call("shell", command="true"), say("Off.")]) as w:
+    script = [call("shell", command="true") + FIX + KEEP, say("Off.")]
+    async with working(script) as w:
         await w.says("run it", repo="shop")
         await w.hears()
-        (result,) = w.model.requests[1]["messages"][-1]["content"]
-        assert result["is_error"]
-        assert "bubblewrap" in result["content"]
+        for result in w.model.requests[1]["messages"][-1]["content"]:
+            assert result["is_error"]
+            assert "Install it (apt install bubblewrap" in result["content"]
 
 
 async def test_what_the_workspace_lacks_and_took_along_is_told_once_to_both(working, shop):
