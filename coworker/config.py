@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -161,20 +161,24 @@ class Config(Section, frozen=True):
         return ZoneInfo(self.timezone)
 
     def named_repos(self) -> list[Repo]:
-        """The repositories that have a checkout on this machine."""
+        """The repositories, each with its checkout; that of a mere url is ours to make."""
         return [
             Repo(
                 name=name,
-                path=Path(repo.path).expanduser().absolute(),
+                path=Path(repo.path).expanduser().absolute() if repo.path else self._clone(name),
                 url=repo.url,
                 local_only=repo.local_only,
                 rooms=tuple(repo.rooms),
                 setup=tuple(repo.setup),
                 checks=tuple(repo.checks),
+                is_cloned=not repo.path,
             )
             for name, repo in self.repos.items()
-            if repo.path
+            if repo.path or repo.url
         ]
+
+    def _clone(self, name: str) -> Path:
+        return self.state / "clones" / quote(name, safe="") / "files"
 
 
 def load(path: Path | None = None, state_dir: Path | None = None) -> Config:

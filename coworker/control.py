@@ -344,6 +344,7 @@ class Control:
         return {
             "name": repo.name,
             "path": str(repo.path),
+            "url": repo.url,
             "rooms": list(repo.rooms),
             "setup": list(repo.setup),
             "checks": list(repo.checks),

@@ -29,6 +29,7 @@ from coworker.models.router import Router
 from coworker.policy.people import People
 from coworker.protocols import Tool
 from coworker.repos.checkout import Checkouts
+from coworker.repos.clones import Clones
 from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
@@ -97,7 +98,8 @@ async def owned(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
         terminal = Terminal()
         workspaces = Workspaces(config.state, person_environment())
         workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
-        ports = _ports(config, log, router, registry, workplace)
+        checkouts = Checkouts(config.state, prepare=Clones(workspaces.mirror).refresh)
+        ports = _ports(config, log, router, workplace, checkouts)
         dispatch = Dispatch(ports, {terminal.name: terminal})
         front = Control(ports, dispatch, terminal, registry, workplace)
         sweeping = asyncio.create_task(_sweep(workspaces, log, config)) if working else None
@@ -170,9 +172,8 @@ async def _sweep(workspaces: Workspaces, log: Log, config: Config) -> None:
 
 
 def _ports(
-    config: Config, log: Log, router: Router, registry: Registry, workplace: Workplace
+    config: Config, log: Log, router: Router, workplace: Workplace, checkouts: Checkouts
 ) -> Ports:
-    checkouts = Checkouts(config.state)
     maps = Maps(checkouts)
     tools: list[Tool] = [
         *files.tools(checkouts),
@@ -194,14 +195,14 @@ def _ports(
 
     def place_of(conversation: Conversation) -> Repo | None:
         """The conversation's own workspace once it has one, else the checkout."""
-        repo = registry.get(conversation.repo) if conversation.repo else None
+        repo = workplace.original(conversation.repo) if conversation.repo else None
         own = workplace.get(conversation.id) if repo else None
         if repo and own:
             return dataclasses.replace(repo, path=own.tree, git_dir=own.git_dir)
         return repo
 
     async def check(conversation: Conversation) -> list[Json]:
-        repo = registry.get(conversation.repo) if conversation.repo else None
+        repo = workplace.original(conversation.repo) if conversation.repo else None
         results, notes = await workplace.check(conversation.id, repo) if repo else ([], [])
         return [
             {

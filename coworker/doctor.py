@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coworker import sandbox
-from coworker.config import Config, program_environment
-from coworker.errors import CoworkerError, NotFound
+from coworker.config import Config, person_environment, program_environment
+from coworker.errors import CoworkerError
 from coworker.models.router import Router
+from coworker.repos import remote
 from coworker.repos.checkout import locate
 from coworker.repos.text import one_line
 from coworker.sandbox import Finished
@@ -38,7 +39,7 @@ async def examine(config: Config, router: Router, repos: Sequence[Repo]) -> list
             _sandbox(config.sandbox.kind),
         ),
         *_models(router),
-        *[finding for repo in repos for finding in _repo(repo)],
+        *[row for rows in await asyncio.gather(*map(_repo, repos)) for row in rows],
     ]
 
 
@@ -137,12 +138,21 @@ def _models(router: Router) -> list[Json]:
     ]
 
 
-def _repo(repo: Repo) -> list[Json]:
-    fix = f"Check it out there, or `coworker repo remove {repo.name}`."
+async def _repo(repo: Repo) -> list[Json]:
+    check, fix = (
+        f"repository {repo.name}",
+        f"Check it out there, or `coworker repo remove {repo.name}`.",
+    )
     try:
-        found = [finding(f"repository {repo.name}", True, str(locate(repo.path).root))]
-    except NotFound as error:
-        return [finding(f"repository {repo.name}", False, str(error), fix)]
+        if repo.is_cloned:
+            fix = f"Mend url in [repos.{repo.name}]."
+            there = remote.address(repo.url)
+            await remote.reach(there, person_environment())
+            found = [finding(check, True, f"{there.shown} can be read")]
+        else:
+            found = [finding(check, True, str(locate(repo.path).root))]
+    except CoworkerError as error:
+        return [finding(check, False, str(error), fix)]
     if repo.setup or repo.checks:
         once = "`coworker doctor --checks` runs set-up and checks once in the sandbox."
         found.append(finding(f"checks of {repo.name}", None, "not tried", once))

@@ -179,7 +179,8 @@ class Decision:
 class Repo:
     """A repository we may read: its name in chat and the checkout it lives in.
 
-    `git_dir` is given where nothing beneath `path` may be asked for it: in a workspace.
+    `git_dir` is given where nothing beneath `path` may be asked for it: in a workspace. One that
+    `is_cloned` is configured by url only; `path` is our own checkout of it.
     """
 
     name: str
@@ -190,3 +191,4 @@ class Repo:
     setup: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     git_dir: Path | None = None
+    is_cloned: bool = False

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,14 +173,25 @@ class Checkout:
 class Checkouts:
     """The open checkouts, each brought up to date at most every `fresh_s` seconds."""
 
-    def __init__(self, state_dir: Path, fresh_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        fresh_s: float = 1.0,
+        prepare: Callable[[Repo], Awaitable[None]] | None = None,
+    ) -> None:
         self._state_dir = state_dir
         self._fresh_s = fresh_s
+        self._prepare = prepare
         self._known: dict[Path, tuple[Checkout, float]] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
 
     async def open(self, repo: Repo) -> Checkout:
-        """The trusted view of a repository's checkout. Raises NotFound in words."""
+        """The trusted view of a repository's checkout.
+
+        Raises NotFound in words, and what `prepare` raises.
+        """
+        if self._prepare and repo.git_dir is None:
+            await self._prepare(repo)
         async with self._locks.setdefault(repo.path, asyncio.Lock()):
             known, at = self._known.pop(repo.path, (None, 0.0))
             if known is None:

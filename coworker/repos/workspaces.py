@@ -87,6 +87,8 @@ class Workspaces:
 
     async def push_address(self, repo: Repo) -> Address:
         """Where work on a repository is pushed. Raises ToolError in words when nowhere."""
+        if repo.is_cloned:
+            return remote.address(repo.url)
         return await remote.push_address(repo, await self.mirror(repo).checkout())
 
     async def sweep_due_in(self, every_s: float) -> float:

@@ -55,7 +55,7 @@ class Workplace:
         self._workspaces = workspaces
         self._state_dir = state_dir
         self._kind = kind
-        self._original = original
+        self.original = original
         self._is_confined = False
         self._making: dict[ConversationId, asyncio.Lock] = {}
 
@@ -81,7 +81,9 @@ class Workplace:
             found = self._workspaces.get(name)
             if found is None:
                 context.emit(Progress("tool", f"makes a workspace of {repo.name}"))
-                found = await self._workspaces.open(name, repo, carry_uncommitted=True)
+                found = await self._workspaces.open(
+                    name, repo, carry_uncommitted=not repo.is_cloned
+                )
             if not (found.folder / _READY).exists():
                 await self._set_up(found, repo, context)
         return found
@@ -174,7 +176,7 @@ class Workplace:
     def _source(self, context: ToolContext) -> Repo:
         """The repository itself, where the context may already name the workspace."""
         bound = bound_repo(context)
-        return self._original(bound.name) or bound
+        return self.original(bound.name) or bound
 
     def _cache(self, repo: str) -> Path:
         return self._state_dir / "cache" / repo
