@@ -68,6 +68,7 @@ def gathered(done: Sequence[Json]) -> Evidence:
     found = Evidence()
     kinds = {
         "command": found.commands,
+        "setup": found.commands,
         "edit": found.edits,
         "commit": found.commits,
         "push": found.pushes,

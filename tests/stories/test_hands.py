@@ -28,7 +28,7 @@ if __name__ == "__main__":
 """
 BUG = "sum(round(price * count) for price, count in lines)"
 MENDED = "round(sum(price * count for price, count in lines))"
-CHECK = "PYTHONPATH=$HOME/deps:. python3 -B test_cart.py"  # a .pyc could outlive a quick edit
+CHECK = "PYTHONPATH=$HOME/deps:. python3 test_cart.py"
 FIX = call("edit_file", path="shop/cart.py", old=BUG, new=MENDED)
 KEEP = call("git_commit", message="Round the sum, not each line")
 
@@ -176,9 +176,100 @@ async def test_without_a_sandbox_commands_are_off_and_say_why(working, shop, mon
     programs.mkdir()
     (programs / "git").symlink_to(shutil.which("git"))
     monkeypatch.setenv("PATH", str(programs))
-    async with working([call("shell", command="true"), say("Off.")]) as w:
+    script = [call("shell", command="true") + FIX + KEEP, say("Off.")]
+    async with working(script) as w:
         await w.says("run it", repo="shop")
         await w.hears()
-        (result,) = w.model.requests[1]["messages"][-1]["content"]
-        assert result["is_error"]
-        assert "bubblewrap" in result["content"]
+        for result in w.model.requests[1]["messages"][-1]["content"]:
+            assert result["is_error"]
+            assert "Install it (apt install bubblewrap" in result["content"]
+
+
+async def test_what_the_workspace_lacks_and_took_along_is_told_once_to_both(working, shop):
+    (shop / "notes.txt").write_text("half done")
+    nested = shop / "vendored"
+    nested.mkdir()
+    git(nested, "init", "-q")
+    script = [call("shell", command="ls"), call("shell", command="ls -a"), say("Seen.")]
+    async with working([*script, say("Again.")]) as w:
+        conversation = await w.says("look", repo="shop")
+        reply = (await w.hears()).text
+        for note in ("vendored is a repository of its own", "builds on the uncommitted files"):
+            first, second = (w.model.requests[n]["messages"][-1]["content"][0] for n in (1, 2))
+            assert note in first["content"]
+            assert note not in second["content"]
+            assert note in reply
+        assert await w.ask("and now?", conversation) == "Again."
+
+
+async def test_a_push_says_that_uncommitted_files_go_along(working, shop, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(origin))
+    (shop / "notes.txt").write_text("half done")
+    async with working([FIX, KEEP, call("git_push"), say("Denied.")], url=str(origin)) as w:
+        conversation = await w.says("fix and push", repo="shop")
+        asked = (await w.hears()).question
+        work, _, carried = asked.partition("The uncommitted files of the checkout go along")
+        assert "shop/cart.py" in work
+        assert "notes.txt" in carried
+        await w.link.call("answer", conversation=conversation, ask=1, text="deny")
+        assert "Denied." in (await w.hears()).text
+
+
+LOCK = call("write_file", path="sub/uv.lock", content="evil = 1\n")
+
+
+def set_ups(world):
+    """How often the set-up commands ran."""
+    return len((world.config.state / "cache" / "shop" / "ran").read_text().splitlines())
+
+
+@pytest.fixture
+def locked(world, shop):
+    """A world whose set-up counts its runs."""
+
+    def locked(script, **more):
+        repo = RepoConfig(path=str(shop), setup=["echo >> $HOME/ran"], checks=["true"])
+        return world(script, repos={"shop": repo}, **more)
+
+    return locked
+
+
+async def test_with_a_changed_lock_file_set_up_waits_for_a_person(locked):
+    script = [LOCK, KEEP, say("Done."), call("setup"), say("All of it.")]
+    async with locked(script) as w:
+        conversation = await w.says("add a package", repo="shop")
+        reply = (await w.hears()).text
+        assert "Set-up was not run on the clean checkout" in reply
+        assert "sub/uv.lock" in reply
+        assert set_ups(w) == 1  # when the workspace was made
+        await w.says("then set it up", conversation)
+        asked = await w.hears()
+        assert "$ echo >> $HOME/ran" in asked.question
+        assert "sub/uv.lock" in asked.question
+        assert set_ups(w) == 1
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
+        assert (await w.hears()).text == "All of it."
+        assert set_ups(w) == 3  # as allowed, and for the checks
+
+
+async def test_set_up_runs_with_the_lock_files_that_were_shown_or_not_at_all(locked):
+    swap = call("write_file", path="sub/uv.lock", content="evil = 2\n")
+    async with locked([LOCK, call("setup") + swap, say("No.")]) as w:
+        conversation = await w.says("add a package", repo="shop")
+        asked = await w.hears()
+        lock = next((w.config.state / "workspaces").glob("t-*")) / "tree" / "sub" / "uv.lock"
+        await w.until(lambda: lock.read_text() == "evil = 2\n")
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
+        await w.hears()
+        (refused, _) = w.model.requests[2]["messages"][-1]["content"]
+        assert "changed after the question" in refused["content"]
+        assert set_ups(w) == 1
+
+
+async def test_set_up_that_fails_on_the_clean_checkout_is_a_failed_check(world, shop):
+    repo = RepoConfig(path=str(shop), setup=["test $(ls | wc -l) -lt 5"], checks=["true"])
+    script = [call("write_file", path="new", content=""), KEEP, say("Done."), say("It fails.")]
+    async with world(script, repos={"shop": repo}) as w:
+        await w.says("add it", repo="shop")
+        assert [each["exit_code"] for each in (await w.hears()).receipt["commands"]] == [1]
