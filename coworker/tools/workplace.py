@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from coworker import sandbox
-from coworker.errors import ToolError
+from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
 from coworker.repos.remote import Address
 from coworker.repos.root import Root
@@ -118,9 +118,18 @@ class Workplace:
         return self._state_dir / "cache" / repo
 
     async def _set_up(self, workspace: Workspace, repo: Repo, context: ToolContext) -> None:
-        """The owner's set-up commands, with network; a failure is told once."""
+        """Once: a failure is told and not repeated, but what a death cut short begins anew."""
+        ready = workspace.folder / _READY
+        try:
+            await self._install(workspace, repo, context)
+        except CoworkerError:
+            ready.touch()
+            raise
+        ready.touch()
+
+    async def _install(self, workspace: Workspace, repo: Repo, context: ToolContext) -> None:
+        """The owner's set-up commands, with network. Raises ToolError when one fails."""
         box = self._box(workspace, repo.name, network=True)
-        (workspace.folder / _READY).touch()
         for command in repo.setup:
             context.emit(Progress("tool", f"sets up: {command}"))
             finished = await sandbox.run(box, command, timeout_s=_SETUP_S)
