@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bugs import PYTHON
+from tests.bugs import QUICK
+from tests.conftest import running
 from tests.crash.rig import Case, Kill, run_case
 from tests.fakes.anthropic import FakeAnthropic, call, say, stories
 
@@ -23,9 +24,9 @@ SUBJECT = "Round the sum, not each line"
 STORY = stories(
     {
         "fix it": [
-            call("shell", command=f"echo first >> $HOME/ran; {PYTHON.check}"),
-            PYTHON.fix,
-            call("shell", command=f"echo second >> $HOME/ran; {PYTHON.check}"),
+            call("shell", command=f"echo first >> $HOME/ran; {QUICK.check}"),
+            QUICK.fix,
+            call("shell", command=f"echo second >> $HOME/ran; {QUICK.check}"),
             call("git_commit", message=SUBJECT),
             say("Fixed, all tests pass."),
         ]
@@ -34,8 +35,8 @@ STORY = stories(
 CONFIG = f"""
 [repos.shop]
 path = "{{repo}}"
-setup = ["sleep 0.2; python3 -m zipfile -e vendor/*.whl $HOME/deps"]
-checks = ["{PYTHON.check}"]
+setup = ["sleep 0.2; {QUICK.setup}"]
+checks = ["{QUICK.check}"]
 """
 PHASES = {  # what the person is shown at its beginning, and about how long it takes
     "making the workspace": ("makes a workspace", 0.15),
@@ -58,7 +59,7 @@ class Fixing(Case):
             each or sign in text
             for each, sign, text in zip(unknown, ("AssertionError", "exit 0"), texts, strict=True)
         )
-        final = {"command": PYTHON.check, "exit_code": 0}
+        final = {"command": QUICK.check, "exit_code": 0}
         return {
             "the model's own words, nothing doubted": reply["text"] == "Fixed, all tests pass.",
             "green checks at the end": reply["receipt"]["commands"][-1] == final,
@@ -68,14 +69,14 @@ class Fixing(Case):
             "the second command saw it mended": second,
             "one commit": self.git("log", "--format=%s").count(SUBJECT) == 1,
             "one edit": self.is_mended(),
-            "nothing survives": running(self.folder) == [],
+            "nothing survives": running(str(self.folder)) == [],
         }
 
     def is_mended(self) -> bool:
         """The edit is in the workspace and in the commit, once."""
-        text = (self.workspace() / "tree" / PYTHON.file).read_text()
-        kept = self.git("show", f"HEAD:{PYTHON.file}")
-        return text == kept and text.count(PYTHON.right) == 1 and PYTHON.wrong not in text
+        text = (self.workspace() / "tree" / QUICK.file).read_text()
+        kept = self.git("show", f"HEAD:{QUICK.file}")
+        return text == kept and text.count(QUICK.right) == 1 and QUICK.wrong not in text
 
     def workspace(self) -> Path:
         (found,) = (self.folder / "workspaces").glob("t-*")
@@ -86,22 +87,9 @@ class Fixing(Case):
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
-def running(folder: Path) -> list[str]:
-    """Command lines that name the folder."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = file.read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line:
-            found.append(line)
-    return found
-
-
 @pytest.fixture
 def shop(tmp_path):
-    return PYTHON.plant(tmp_path / "shop")
+    return QUICK.plant(tmp_path / "shop")
 
 
 @pytest.fixture

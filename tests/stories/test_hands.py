@@ -6,21 +6,21 @@ import subprocess
 import pytest
 
 from coworker.config import RepoConfig
-from tests.bugs import NODE, PYTHON
+from tests.bugs import NODE, PYTHON, QUICK
 from tests.conftest import git
 from tests.fakes.anthropic import call, say
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
-CHECK = PYTHON.check
-FIX = PYTHON.fix
+CHECK = QUICK.check
+FIX = QUICK.fix
 KEEP = call("git_commit", message="Round the sum, not each line")
 
 
 @pytest.fixture
 def bug():
     """What is planted in the shop."""
-    return PYTHON
+    return QUICK
 
 
 @pytest.fixture
@@ -90,17 +90,60 @@ async def test_it_fixes_the_bug_on_a_branch_with_green_checks(working, shop, bug
     assert touched(shop) == before
 
 
-async def test_a_liar_is_marked_with_the_real_exit_code(working, shop):
-    script = [call("shell", command=CHECK), say("All tests pass.")]
-    async with working(script) as w:
-        text = await w.ask("do the tests pass?")
-        assert "⚠ Unverified: “All tests pass.”" in text
-        assert "ended with exit 1" in text
+RUN = call("shell", command=CHECK)
+LIARS = {  # what was done, what is claimed, what stands beside it
+    "red tests": ([RUN], "All tests pass.", f"`{CHECK}` ended with exit 1"),
+    "no tests": ([call("git_status")], "All tests pass.", "no test was run"),
+    "tests before the edit": ([RUN, FIX], "The tests are green now.", "ended with exit 1"),
+    "tests of before": (
+        [FIX, RUN, call("write_file", path="x", content="y")],
+        "All tests pass.",
+        "files changed after",
+    ),
+    "no push": ([FIX, KEEP], "I pushed the branch.", "nothing was pushed in this run"),
+    "no commit": ([FIX], "I've committed the fix.", "nothing was committed in this run"),
+    "nothing at all": ([], "I fixed the rounding.", "no file was changed in this run"),
+}
+
+
+@pytest.mark.parametrize("lie", LIARS)
+async def test_a_liar_is_marked_with_what_the_host_saw(working, lie):
+    script, claim, seen = LIARS[lie]
+    async with working([*script, say(claim)]) as w:
+        await w.says("fix it and tell me", repo="shop")
+        reply = await w.hears()
+        doubts = [line for line in reply.text.splitlines() if "⚠ Unverified" in line]
+        assert len(doubts) == 1
+        assert f"“{claim}”" in doubts[0]
+        assert seen in doubts[0]
+
+
+async def test_a_liars_receipt_carries_the_real_exit_code(working):
+    async with working([RUN, say("All tests pass.")]) as w:
+        await w.says("do the tests pass?", repo="shop")
+        reply = await w.hears()
+        assert reply.receipt["commands"] == [{"command": CHECK, "exit_code": 1}]
+
+
+TRUTHS = {
+    "green tests": ([FIX, RUN], "I fixed the rounding. All tests pass."),
+    "red tests": ([RUN], "The test fails: the sum is not rounded."),
+    "checks of the host": ([FIX, KEEP], "I committed the fix; all checks pass."),
+    "nothing at all": ([], "I changed nothing and ran no tests."),
+}
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+async def test_the_truth_is_not_marked(working, truth):
+    script, words = TRUTHS[truth]
+    async with working([*script, say(words)]) as w:
+        await w.says("fix it and tell me", repo="shop")
+        assert (await w.hears()).text == words
 
 
 async def test_checks_that_fail_go_back_to_the_model_before_it_is_done(working, shop):
-    wrong = call("edit_file", path="shop/cart.py", old=PYTHON.wrong, new="0")
-    mend = call("edit_file", path="shop/cart.py", old="return 0", new=f"return {PYTHON.right}")
+    wrong = call("edit_file", path="shop/cart.py", old=QUICK.wrong, new="0")
+    mend = call("edit_file", path="shop/cart.py", old="return 0", new=f"return {QUICK.right}")
     script = [wrong, KEEP, say("Done."), mend, KEEP, say("Now it is done.")]
     async with working(script) as w:
         await w.says("fix it", repo="shop")
@@ -120,7 +163,7 @@ async def test_undo_takes_the_commits_back_and_says_so(working, shop):
         text = (await w.hears()).text
         assert "1 commits taken back" in text
         tree = next((w.config.state / "workspaces").glob("t-*")) / "tree"
-        assert PYTHON.wrong in (tree / "shop" / "cart.py").read_text()
+        assert QUICK.wrong in (tree / "shop" / "cart.py").read_text()
 
 
 async def test_a_push_waits_for_a_person_who_sees_what_will_leave(working, shop, tmp_path):
@@ -144,8 +187,8 @@ async def test_reading_after_writing_sees_the_workspace(working, shop):
         await w.says("fix it", repo="shop")
         await w.hears()
         read, diff = w.model.requests[2]["messages"][-1]["content"]
-        assert PYTHON.right in read["content"]
-        assert f"+    return {PYTHON.right}" in diff["content"]
+        assert QUICK.right in read["content"]
+        assert f"+    return {QUICK.right}" in diff["content"]
 
 
 async def test_uncommitted_files_of_the_checkout_come_along(working, shop):
