@@ -77,13 +77,7 @@ async def reply(rig: Rig) -> list[Figure]:
 
 
 async def one_by_one(
-    bot: Bot,
-    number: int,
-    *,
-    fresh: bool = False,
-    repo: str | None = "shop",
-    calls: int = 0,
-    tool: str = "read_file",
+    bot: Bot, number: int, *, fresh: bool = False, repo: str | None = "shop", calls: int = 0
 ) -> list[Heard]:
     """Tasks given after each other with a little pause, after some that do not count."""
     heard = []
@@ -92,7 +86,7 @@ async def one_by_one(
             await asyncio.sleep(_PAUSE_S)
             if fresh:
                 talker.forget()
-            heard.append(await talker.ask(task(calls=calls, tool=tool)))
+            heard.append(await talker.ask(task(calls=calls)))
     return heard[_WARM_UP:]
 
 

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arrival import one_by_one
 from benchmarks.rig import Bot, Rig, git
 from benchmarks.table import Figure
+from benchmarks.talk import task
 from coworker import sandbox
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.checkout import Checkouts
@@ -60,21 +60,27 @@ async def _commands(rig: Rig) -> list[Figure]:
 
 async def _round_trips(rig: Rig, tools: Sequence[str]) -> list[Figure]:
     """What one more tool call adds to a reply, without the model's time."""
-    number = rig.n(60, 8)
     figures = []
     async with rig.floor() as floor, rig.daemon() as daemon:
-        bare = await _per_call(floor, number, "read_file")
+        bare = await _per_call(rig, floor, "read_file")
         for tool in tools:
-            each = await _per_call(daemon, number, tool)
+            each = await _per_call(rig, daemon, tool)
             aim = "" if tool == "shell" else "p50 <= 15"
             figures.append(Figure(f"round trip of {tool}", "ms", each, bare, aim))
     return [Figure("floor: one more request", "ms", bare), *figures]
 
 
-async def _per_call(bot: Bot, number: int, tool: str) -> list[float]:
-    short = await one_by_one(bot, number, tool=tool, calls=1)
-    long = await one_by_one(bot, number, tool=tool, calls=1 + _CALLS)
-    return [(b.own_ms - a.own_ms) / _CALLS for a, b in zip(short, long, strict=True)]
+async def _per_call(rig: Rig, bot: Bot, tool: str) -> list[float]:
+    """A task with few calls and one with more, in turn, in conversations that stay short."""
+    each = []
+    for _ in range(rig.n(10, 2)):
+        async with bot.talker() as talker:
+            await talker.ask(task(calls=1, tool=tool))  # makes the workspace
+            for _ in range(rig.n(6, 4)):
+                few = await talker.ask(task(calls=1, tool=tool))
+                more = await talker.ask(task(calls=1 + _CALLS, tool=tool))
+                each.append((more.own_ms - few.own_ms) / _CALLS)
+    return each
 
 
 # Trees with many files
