@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from coworker import sandbox
-from coworker.errors import ToolError
+from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
 from coworker.repos import gitdir, locks
 from coworker.repos.locks import Locks
@@ -182,8 +182,17 @@ class Workplace:
         return self._state_dir / "cache" / repo
 
     async def _set_up(self, workspace: Workspace, repo: Repo, context: ToolContext) -> None:
-        """The owner's set-up commands, with network; a failure is told once."""
-        _put(workspace.folder / _READY, await self._allowed(workspace, repo))
+        """Once: a failure is told and not repeated, but what a death cut short begins anew."""
+        ready, allowed = workspace.folder / _READY, await self._allowed(workspace, repo)
+        try:
+            await self._install(workspace, repo, context)
+        except CoworkerError:
+            _put(ready, allowed)
+            raise
+        _put(ready, allowed)
+
+    async def _install(self, workspace: Workspace, repo: Repo, context: ToolContext) -> None:
+        """The owner's set-up commands, with network. Raises ToolError when one fails."""
         context.emit(Progress("tool", f"sets up: {'; '.join(repo.setup)}"))
         for command, ended in await _all(self._box(workspace, repo.name, network=True), repo.setup):
             if ended.exit_code:
