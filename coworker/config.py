@@ -208,6 +208,23 @@ def runtime_dir(config: Config) -> Path:
     return Path(under_systemd) if under_systemd else config.state
 
 
+def notify_socket() -> str:
+    """Where systemd wants to hear of us, "" when it does not."""
+    return os.environ.get("NOTIFY_SOCKET", "")
+
+
+def watchdog_s() -> float:
+    """Seconds within which systemd wants a sign of life from this process; 0 for never."""
+    for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    period = os.environ.get("WATCHDOG_USEC", "")
+    return int(period) / 1e6 if for_us and period.isdigit() else 0
+
+
+def journal_stream() -> str:
+    """Which file systemd's journal reads, "" when it reads none."""
+    return os.environ.get("JOURNAL_STREAM", "")
+
+
 def color_allowed() -> bool:
     """False when the person set NO_COLOR to anything."""
     return not os.environ.get("NO_COLOR")

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
+from coworker import logs
 from coworker.agent.act import Ports
 from coworker.agent.drive import Drive
 from coworker.agent.words import broke
@@ -83,12 +84,15 @@ class Dispatch:
     async def ingest(self, inbound: Inbound) -> Literal["new", "known", "refused"]:
         """Accept an inbound; once this returns it is on disk. A stranger's words are not kept."""
         log, now = self._ports.log, self._ports.clock.now_ms()
+        ids = {"conversation": inbound.conversation, "source": inbound.source}
         if self._ports.people.find(inbound.body["sender"]) is None:
             refused = dataclasses.replace(inbound, body={"sender": inbound.body["sender"]})
             await log.ingest(refused, now, outcome="refused")
+            _log.info("refused a stranger", extra=ids)
             return "refused"
         if not await log.ingest(inbound, now):
             return "known"
+        _log.info("accepted: %s", inbound.kind, extra=ids)
         if inbound.kind == "stop" and inbound.conversation in self._drives:
             self._drives[inbound.conversation].interrupt()
         self.wake(inbound.conversation)
@@ -123,14 +127,14 @@ class Dispatch:
         await self._delivering.stop()
 
     async def _drive(self, conversation: ConversationId) -> None:
-        extra = {"conversation": conversation}
+        logs.about(conversation=conversation)
         try:
             await self._drive_once(conversation)
         except Conflict:
-            _log.warning("another writer was first", extra=extra)
+            _log.warning("another writer was first")
         except Exception:  # noqa: BLE001 - the outer edge: one broken run must not take the others down
             reference = uuid.uuid4().hex[:8]
-            _log.exception("a run broke", extra={**extra, "ref": reference})
+            _log.exception("a run broke", extra={"ref": reference})
             await self._close_broken(conversation, reference)
 
     async def _drive_once(self, conversation: ConversationId) -> None:
@@ -174,6 +178,7 @@ class Dispatch:
         return Drive(row, await self._ports.log.load(conversation), self._ports)
 
     async def _deliver(self, conversation: ConversationId) -> None:
+        logs.about(conversation=conversation)
         for outbound, state in self._ports.log.undelivered(conversation):
             adapter = self._adapters.get(outbound.place.adapter)
             if adapter is None or not adapter.reachable(conversation):
@@ -192,6 +197,7 @@ class Dispatch:
         if remote_id is None:
             return False
         await self._ports.log.sent(outbound, remote_id, self._ports.clock.now_ms())
+        _log.info("sent: %s", outbound.op, extra={"key": outbound.key})
         if self._ports.log.state(outbound.conversation) == "ready":
             self.wake(outbound.conversation)
         return True

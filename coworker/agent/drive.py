@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
+from coworker import logs
 from coworker.agent import words
 from coworker.agent.act import Admitted, Ports, admit, perform
 from coworker.agent.compact import summarise
@@ -40,6 +42,7 @@ from coworker.types import Answer, Entry, EntryKind, Json, Outbound, Parked, Pro
 
 Result = TypeVar("Result")
 Draft = tuple[EntryKind, Json]
+_log = logging.getLogger(__name__)
 _MAX_CHECKS = 3
 """Rounds of checks in a run; after that the reply says how they ended."""
 
@@ -299,7 +302,9 @@ class Drive:
             for n, (kind, body) in enumerate(drafts)
         ]
         await self._ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))
+        logs.about(conversation=self.conversation.id, run=run)
         for entry in entries:
+            _log.info("entry: %s", entry.kind, extra={"seq": entry.seq})
             self._state.apply(entry)
             self._transcript.apply(entry)
         if batch.get("outbox"):

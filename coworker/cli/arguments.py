@@ -81,7 +81,9 @@ def _add_talking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     _add_place(ask)
     _add_json(ask)
     ask.add_argument("--id", metavar="KEY", help="names the message: sent twice, it is taken once")
-    _command(commands, everywhere, "run", "the daemon: every configured adapter, schedules")
+    run = _command(commands, everywhere, "run", "the daemon: every configured adapter, schedules")
+    about = "how its log reads: text at a terminal, else JSON lines, unless you say"
+    run.add_argument("--log", choices=("auto", "text", "json"), default="auto", help=about)
 
 
 def _add_undo(commands: _Commands[_Parser], everywhere: _Parser) -> None:

@@ -120,7 +120,7 @@ def _daemon(options: Namespace) -> int:
 
     from coworker import daemon
 
-    return asyncio.run(daemon.run(_config(options)))
+    return asyncio.run(daemon.run(_config(options), options.log))
 
 
 def _status(options: Namespace) -> int:
