@@ -343,13 +343,14 @@ def _with_defaults(config: Config, where: str) -> Config:
             f"{where}: timezone: there is no zone {config.timezone!r}. "
             "Use a name such as Europe/Berlin."
         ) from None
-    changes: dict[str, Any] = {"state_dir": config.state_dir or _default_state_dir()}
+    changes: dict[str, Any] = {"state_dir": config.state_dir or default_state_dir()}
     changes["models"] = _models(config.models)
     _refuse_nonsense(config, where)
     return msgspec.structs.replace(config, **changes)
 
 
-def _default_state_dir() -> str:
+def default_state_dir() -> str:
+    """Where the state is kept when nobody says."""
     under_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     return under_systemd or f"{base}/coworker"
