@@ -80,10 +80,14 @@ class Slack(Section, frozen=True):
 
 
 class Telegram(Section, frozen=True):
-    """Telegram is on when its token is there."""
+    """Telegram is on when its token is there.
+
+    `transcribe` is a program and its arguments that prints the words of the sound `{file}`.
+    """
 
     base_url: str = "https://api.telegram.org/bot"
     base_file_url: str = "https://api.telegram.org/file/bot"
+    transcribe: list[str] = []
 
 
 class PersonConfig(Section, frozen=True):
@@ -134,6 +138,8 @@ class Config(Section, frozen=True):
 
     state_dir: str = ""
     timezone: str = "UTC"
+    stale_hours: float = 6.0
+    """Messages that waited longer while we were away are listed, not answered; 0 answers all."""
     models: Models = Models()
     slack: Slack = Slack()
     telegram: Telegram = Telegram()
@@ -208,21 +214,15 @@ def runtime_dir(config: Config) -> Path:
     return Path(under_systemd) if under_systemd else config.state
 
 
-def notify_socket() -> str:
-    """Where systemd wants to hear of us, "" when it does not."""
-    return os.environ.get("NOTIFY_SOCKET", "")
+def from_systemd(name: str) -> str:
+    """What systemd says in `NOTIFY_SOCKET` or `JOURNAL_STREAM`; "" when it does not run us."""
+    return os.environ.get(name, "")
 
 
 def watchdog_s() -> float:
     """Seconds within which systemd wants a sign of life from this process; 0 for never."""
     for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    period = os.environ.get("WATCHDOG_USEC", "")
-    return int(period) / 1e6 if for_us and period.isdigit() else 0
-
-
-def journal_stream() -> str:
-    """Which file systemd's journal reads, "" when it reads none."""
-    return os.environ.get("JOURNAL_STREAM", "")
+    return int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6 if for_us else 0
 
 
 def color_allowed() -> bool:
@@ -375,6 +375,8 @@ def _refuse_nonsense(config: Config, where: str) -> None:
         value = getattr(config.budget, name)
         if not 0 <= value < math.inf:
             raise ConfigError(f"{where}: budget.{name}: {value} is no limit. Use 0 for none.")
+    if not 0 <= config.stale_hours < math.inf:
+        raise ConfigError(f"{where}: stale_hours: {config.stale_hours} is no time. Use 0 for none.")
 
 
 def _models_from_environment() -> Models:

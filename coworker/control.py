@@ -24,27 +24,23 @@ import msgspec
 from coworker import __version__
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
-from coworker.agent.words import broke, midnight
+from coworker.agent.words import broke
 from coworker.dispatch import Dispatch
 from coworker.doctor import examine
 from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
+from coworker.reception import Reception, stranger, too_long
 from coworker.repos.registry import Registry
 from coworker.types import ConversationId, Inbound, Json, Place
+from coworker.verbs import prefixed, verb_in
 
 SOCKET = "coworker.sock"
-MAX_MESSAGE_BYTES = 262_144
+_LISTENING: Json = {"name": "terminal", "state": "listening", "since": 0, "detail": ""}
 _LINE_BYTES = 16 * 1024 * 1024
 _MAX_UNSENT_BYTES = 1_000_000
 """Progress to a screen that does not read is dropped beyond this; replies never are."""
 _DAMAGED = (
     "The database in the state directory is damaged ({error}). Put a backup in its place, "
     "or name another directory with --state-dir."
-)
-_STOP_WORDS = ("stop", "!stop", "/stop")
-_STRANGER = (
-    "I do not know {sender}, so I did not read that. "
-    "An owner can add it to a person's ids in the configuration: "
-    '[people.<name>] ids = ["{sender}"].'
 )
 
 
@@ -60,10 +56,18 @@ class Control:
     """The verbs of the command line."""
 
     def __init__(
-        self, ports: Ports, dispatch: Dispatch, terminal: Terminal, registry: Registry
+        self,
+        ports: Ports,
+        dispatch: Dispatch,
+        reception: Reception,
+        overview: Callable[[], Json],
+        terminal: Terminal,
+        registry: Registry,
     ) -> None:
         self._ports = ports
         self._dispatch = dispatch
+        self._reception = reception
+        self._overview = overview
         self._terminal = terminal
         self._registry = registry
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -146,23 +150,25 @@ class Control:
         """Accept a message; the conversation it went to, and the reply if it is an old one."""
         _check_text(text)
         target, repo_name = await self._target(conversation, repo, cwd)
-        is_stop = conversation is not None and text.strip().lower() in _STOP_WORDS
         inbound = Inbound(
             source="terminal",
             event_id=event_id or uuid.uuid4().hex,
             conversation=target,
-            kind="stop" if is_stop else "message",
+            kind="message",
             body={"text": text, "sender": client.sender},
             place=Place("terminal", target),
             repo=repo_name,
         )
-        match await self._dispatch.ingest(inbound):
-            case "refused":
-                raise Denied(_STRANGER.format(sender=client.sender))
-            case "known":
-                return self._known(inbound)
-            case _:
-                return {"conversation": target, "accepted": True}
+        if self._ports.people.find(client.sender) is None:
+            await self._reception.hear(inbound)
+            raise Denied(stranger(client.sender))
+        if self._ports.log.inbox_row(inbound.source, inbound.event_id):
+            return self._known(inbound)
+        if verb_in(text):
+            return await self._obey(inbound)
+        if await self._dispatch.ingest(prefixed(inbound)):
+            return {"conversation": target, "accepted": True}
+        return self._known(inbound)
 
     async def attach(self, client: Client, conversation: str) -> Json:
         """Show this conversation's events from now on, beginning with what nobody has seen yet."""
@@ -199,25 +205,19 @@ class Control:
         if number and (not number.isdigit() or int(number) not in runs):
             raise NotFound(f"{target} has no run {number}. `coworker log {target}` lists them.")
         chosen = int(number) if number else max(runs, default=0)
-        await self._tell(client, target, "undo", {"run": chosen})
+        await self._tell(client, target, "action", {"action": "undo", "run": chosen})
         return {"conversation": target, "run": chosen}
 
     async def status(self, _: Client) -> Json:
         """What is going on."""
-        log, ports = self._ports.log, self._ports
-        rows = log.conversations()
-        now = ports.clock.now_ms()
+        ports, seen = self._ports, self._overview()
         return {
             "version": __version__,
             "pid": os.getpid(),
             "state_dir": str(ports.config.state),
-            "adapters": [{"name": "terminal", "state": "listening"}],
+            **seen,
+            "adapters": [_LISTENING, *seen["adapters"]],
             "models": [dataclasses.asdict(seat) for seat in ports.router.describe()],
-            "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
-            "waiting": [row.id for row in rows if row.state == "waiting"],
-            "conversations": len(rows),
-            "undelivered": len(log.undelivered()),
-            "spend_today_usd": round(log.spent_usd(midnight(now, ports.config.zone)), 6),
         }
 
     async def inbox(self, _: Client, limit: int = 100) -> list[Json]:
@@ -284,6 +284,13 @@ class Control:
         except NotFound:
             return None
 
+    async def _obey(self, inbound: Inbound) -> Json:
+        """A verb is answered on the spot; what it sets in motion replies like a message does."""
+        answer = await self._reception.command(inbound)
+        if self._ports.log.inbox_row(inbound.source, inbound.event_id):
+            return {"conversation": inbound.conversation, "accepted": True}
+        return {"conversation": inbound.conversation, "accepted": False, "answer": answer}
+
     def _known(self, inbound: Inbound) -> Json:
         """The same message again: point to the conversation it once went to, and its reply."""
         log = self._ports.log
@@ -292,7 +299,8 @@ class Control:
         result: Json = {"conversation": conversation, "accepted": False}
         for entry in log.entries(conversation, row["taken_seq"] or 1):
             if entry.kind == "reply" and row["outcome"]:
-                return {**result, "reply": entry.body}
+                key = f"{conversation}:{entry.run}:{entry.seq}"
+                return {**result, "reply": entry.body, "delivered": bool(log.remote_id(key))}
         if row["outcome"] == "failed":  # parked: there is no log to take the reply from
             lost = {"text": broke("see the log"), "outcome": "failed", "exit_status": 1, "run": 0}
             return {**result, "reply": lost}
@@ -307,7 +315,7 @@ class Control:
             body={**body, "sender": client.sender},
             place=Place("terminal", target),
         )
-        return await self._dispatch.ingest(inbound) == "new"
+        return await self._reception.hear(inbound) == "new"
 
     def _existing(self, conversation: str) -> ConversationId:
         target = ConversationId(conversation)
@@ -350,15 +358,10 @@ _VERBS: dict[str, _Verb] = {
 
 
 def _check_text(text: str) -> None:
-    size = len(text.encode(errors="replace"))
     if not text.strip():
         raise UsageError("The message is empty. Write what you want to know or have done.")
-    if size > MAX_MESSAGE_BYTES:
-        raise UsageError(
-            f"The message has {size:,} bytes, more than the limit of {MAX_MESSAGE_BYTES:,}, "
-            "so it was not taken. "
-            "Put it in a file of the repository and name the file."
-        )
+    if sentence := too_long(text):
+        raise UsageError(sentence)
 
 
 def _peer(writer: asyncio.StreamWriter) -> str:

@@ -23,26 +23,30 @@ from coworker.agent.act import Ports
 from coworker.agent.evidence import Evidence
 from coworker.config import (
     Config,
-    journal_stream,
-    notify_socket,
+    from_systemd,
     person_environment,
     runtime_dir,
+    secret,
     watchdog_s,
 )
+from coworker.connections import Connections
 from coworker.control import Control
 from coworker.dispatch import Dispatch
 from coworker.errors import ConfigError, CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.policy.people import People
-from coworker.protocols import Tool
+from coworker.protocols import Adapter, Intake, Platform, Tool
+from coworker.reception import Reception
 from coworker.repos.checkout import Checkouts
 from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
+from coworker.rooms import Rooms
 from coworker.store.log import Conversation, Log
 from coworker.tools import ask, commit, edit, files, git, shell
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
+from coworker.verbs import Verbs
 
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
@@ -77,22 +81,25 @@ async def run(config: Config, log_lines: str = "auto") -> int:
     """The daemon: until SIGTERM or SIGINT. Returns the exit status."""
     faulthandler.enable()  # the watchdog ends us with SIGABRT: say where we hung
     stopping = signals.stop_event()
-    logs.to_stderr(log_lines, journal_stream())
+    logs.to_stderr(log_lines, from_systemd("JOURNAL_STREAM"))
     async with AsyncExitStack() as stack:
         path = await _own(config, stack)
         _log.info("ready, listening on %s", path)
-        notify.tell(notify_socket(), "READY=1", f"STATUS=Listening on {path}")
+        notify.tell(from_systemd("NOTIFY_SOCKET"), "READY=1", f"STATUS=Listening on {path}")
         await stopping.wait()
-        notify.tell(notify_socket(), "STOPPING=1", "STATUS=Parking what runs")
+        notify.tell(from_systemd("NOTIFY_SOCKET"), "STOPPING=1", "STATUS=Parking what runs")
         _log.info("stopping")
     return 0
 
 
 @asynccontextmanager
-async def owned(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
-    """Own the state directory: recover first, then listen. Yields the control socket's path.
+async def owned(
+    config: Config, *, working: bool = True, connecting: bool = False
+) -> AsyncIterator[Path]:
+    """Own the state directory: recover, listen, then connect. Yields the control socket's path.
 
-    On exit nothing is waited for: what was under way is rows, and clients find the next owner.
+    Only the daemon is `connecting` to platforms. On exit nothing is waited for: what was under way
+    is rows, and clients find the next owner.
     """
     _allow_many_files()
     router = Router(config.models, SystemClock())
@@ -100,19 +107,26 @@ async def owned(config: Config, *, working: bool = True) -> AsyncIterator[Path]:
     log = Log(config.state, _fatal)
     try:
         registry = Registry(config, log)
-        terminal = Terminal()
-        ports = _ports(config, log, router, registry)
-        dispatch = Dispatch(ports, {terminal.name: terminal})
-        front = Control(ports, dispatch, terminal, registry)
+        clock, terminal = SystemClock(), Terminal()
+        platforms = _platforms(config) if connecting else {}
+        adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
+        ports = _ports(config, log, router, registry, Rooms(adapters, platforms))
+        dispatch, connections = Dispatch(ports, adapters), Connections(platforms, clock)
+        verbs = Verbs(ports, dispatch, registry, connections.states)
+        reception = Reception(ports, dispatch, registry, verbs)
+        front = Control(ports, dispatch, reception, verbs.overview, terminal, registry)
         if working:
             await dispatch.recover()
         path = runtime_dir(config) / control.SOCKET
         await front.listen(path)
+        connections.start(_intake(reception, dispatch, verbs, log))
         try:
-            async with notify.watched(notify_socket(), watchdog_s(), log.answers):
+            async with notify.watched(from_systemd("NOTIFY_SOCKET"), watchdog_s(), log.answers):
                 yield path
         finally:
+            await connections.stop()
             await front.close()
+            await reception.close()
             await dispatch.stop()
     finally:
         await router.aclose()
@@ -123,12 +137,12 @@ async def _own(config: Config, stack: AsyncExitStack) -> Path:
     """Own the directory, waiting for somebody who was only passing. Raises TryLater."""
     for _ in range(_CONNECT_TRIES):
         try:
-            return await stack.enter_async_context(owned(config))
+            return await stack.enter_async_context(owned(config, connecting=True))
         except TryLater as error:
             if isinstance(error, DiskFull):
                 raise
             await asyncio.sleep(_CONNECT_WAIT_S)
-    return await stack.enter_async_context(owned(config))
+    return await stack.enter_async_context(owned(config, connecting=True))
 
 
 async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool) -> Path:
@@ -152,7 +166,38 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
     )
 
 
-def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Ports:
+def _platforms(config: Config) -> dict[str, Platform]:
+    """The chat services whose tokens are there; their libraries are loaded only then."""
+    platforms: dict[str, Platform] = {}
+    bot, app = secret("SLACK_BOT_TOKEN"), secret("SLACK_APP_TOKEN")
+    if bot and app:
+        from coworker.adapters.slack.platform import Slack
+
+        platforms["slack"] = Slack(config.slack, bot, app, SystemClock())
+    if token := secret("TELEGRAM_BOT_TOKEN"):
+        from coworker.adapters.telegram import Telegram
+
+        platforms["telegram"] = Telegram(config.telegram, token)
+    return platforms
+
+
+def _intake(reception: Reception, dispatch: Dispatch, verbs: Verbs, log: Log) -> Intake:
+    def connected(name: str) -> None:
+        dispatch.deliver_all(name)
+        reception.report_outage()
+
+    return Intake(
+        hear=reception.hear,
+        command=reception.command,
+        follows=reception.follows,
+        overview=verbs.overview,
+        connected=connected,
+        cursor=log.cursor,
+        keep=log.keep,
+    )
+
+
+def _ports(config: Config, log: Log, router: Router, registry: Registry, rooms: Rooms) -> Ports:
     checkouts = Checkouts(config.state)
     maps = Maps(checkouts)
     workspaces = Workspaces(config.state, person_environment())
@@ -206,6 +251,7 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry) -> Port
         check=check,
         undo=undo,
         introduce=introduce,
+        rooms=rooms,
         emit=lambda _conversation, _progress: None,
         deliver=lambda _conversation: None,
     )

@@ -5,106 +5,52 @@ A busy conversation is one task; an idle or waiting one is only rows. It knows n
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from collections.abc import Mapping
 
 from coworker import logs
 from coworker.agent.act import Ports
 from coworker.agent.drive import Drive
 from coworker.agent.words import broke
-from coworker.errors import Conflict, DiskFull, Unavailable, Unconfirmed
+from coworker.delivery import Delivery
+from coworker.errors import Conflict, DiskFull
 from coworker.protocols import Adapter
+from coworker.tasks import Tasks
 from coworker.types import ConversationId, Inbound, Outbound, Progress
 
 _log = logging.getLogger(__name__)
 _DISK_FULL_WAIT_S = 5.0
-_GRACE_S = 0.5
-_AT_ONCE = 4_000
-"""Each busy conversation holds a connection to its model; more of them wait for their turn."""
-
-
-class _Tasks:
-    """At most one task per conversation; a request while it runs means once more."""
-
-    def __init__(self, work: Callable[[ConversationId], Awaitable[None]], name: str) -> None:
-        self._work = work
-        self._name = name
-        self._again: set[ConversationId] = set()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._stopped = False
-        self.running: dict[ConversationId, asyncio.Task[None]] = {}
-
-    def request(self, conversation: ConversationId) -> asyncio.Task[None] | None:
-        """Make sure the work is done after now."""
-        if conversation in self.running:
-            self._again.add(conversation)
-        elif not self._stopped:
-            loop = self._loop(conversation)
-            task = asyncio.create_task(loop, name=f"{self._name} {conversation}")
-            self.running[conversation] = task
-        return self.running.get(conversation)
-
-    async def _loop(self, conversation: ConversationId) -> None:
-        try:
-            while True:
-                self._again.discard(conversation)
-                async with self._turns:
-                    await self._work(conversation)
-                if conversation not in self._again or self._stopped:
-                    return
-        finally:
-            del self.running[conversation]
-
-    async def stop(self) -> None:
-        """Let what is nearly done finish; cancel the rest: it is rows and goes on next time."""
-        self._stopped = True
-        tasks = list(self.running.values())
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=_GRACE_S)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
 
 
 class Dispatch:
     """Accept inbounds, drive conversations, deliver outbounds."""
 
     def __init__(self, ports: Ports, adapters: Mapping[str, Adapter]) -> None:
-        self._ports = dataclasses.replace(ports, emit=self._emit, deliver=self.deliver)
         self._adapters = adapters
         self._drives: dict[ConversationId, Drive] = {}
-        self._driving = _Tasks(self._drive, "drive")
-        self._delivering = _Tasks(self._deliver, "deliver")
+        self._driving = Tasks(self._drive, "drive")
+        self._delivery = Delivery(ports.log, ports.clock, adapters, self.wake)
+        self.deliver = self._delivery.request
+        self.deliver_all = self._delivery.request_all
+        self._ports = dataclasses.replace(ports, emit=self._emit, deliver=self.deliver)
 
-    async def ingest(self, inbound: Inbound) -> Literal["new", "known", "refused"]:
-        """Accept an inbound; once this returns it is on disk. A stranger's words are not kept."""
-        log, now = self._ports.log, self._ports.clock.now_ms()
+    async def ingest(self, inbound: Inbound) -> bool:
+        """Accept an inbound; once this returns it is on disk. False when it was known."""
+        if not await self._ports.log.ingest(inbound, self._ports.clock.now_ms()):
+            return False
         ids = {"conversation": inbound.conversation, "source": inbound.source}
-        if self._ports.people.find(inbound.body["sender"]) is None:
-            refused = dataclasses.replace(inbound, body={"sender": inbound.body["sender"]})
-            await log.ingest(refused, now, outcome="refused")
-            _log.info("refused a stranger", extra=ids)
-            return "refused"
-        if not await log.ingest(inbound, now):
-            return "known"
         _log.info("accepted: %s", inbound.kind, extra=ids)
-        if inbound.kind == "stop" and inbound.conversation in self._drives:
+        ends = inbound.kind == "stop" or inbound.body.get("when") == "instead"
+        if ends and inbound.conversation in self._drives:
             self._drives[inbound.conversation].interrupt()
         self.wake(inbound.conversation)
-        return "new"
+        return True
 
     def wake(self, conversation: ConversationId) -> None:
         """Drive it soon. Waking twice, or for nothing, is harmless."""
         self._driving.request(conversation)
-
-    def deliver(self, conversation: ConversationId) -> None:
-        """Send what waits in its outbox, in order, if its platform can be reached."""
-        self._delivering.request(conversation)
 
     def is_running(self, conversation: ConversationId) -> bool:
         """Whether a task works on it now."""
@@ -118,13 +64,12 @@ class Dispatch:
                 await driving
         for conversation in self._ports.log.ready_conversations():
             self.wake(conversation)
-        for conversation in {o.conversation for o, _ in self._ports.log.undelivered()}:
-            self.deliver(conversation)
+        self._delivery.request_all()
 
     async def stop(self) -> None:
         """Stop in order; nothing is lost, for everything is rows."""
         await self._driving.stop()
-        await self._delivering.stop()
+        await self._delivery.stop()
 
     async def _drive(self, conversation: ConversationId) -> None:
         logs.about(conversation=conversation)
@@ -177,43 +122,9 @@ class Dispatch:
             return None
         return Drive(row, await self._ports.log.load(conversation), self._ports)
 
-    async def _deliver(self, conversation: ConversationId) -> None:
-        logs.about(conversation=conversation)
-        for outbound, state in self._ports.log.undelivered(conversation):
-            adapter = self._adapters.get(outbound.place.adapter)
-            if adapter is None or not adapter.reachable(conversation):
-                return
-            if not await self._deliver_one(adapter, outbound, state):
-                return
-
-    async def _deliver_one(self, adapter: Adapter, outbound: Outbound, state: str) -> bool:
-        """One outbound; False when the rest must wait as well."""
-        remote_id = None
-        if state == "sending":  # a crash lies between request and record: look before repeating
-            remote_id = await adapter.find(outbound)
-            outbound = dataclasses.replace(outbound, maybe_duplicate=remote_id is None)
-        if remote_id is None:
-            remote_id = await self._send(adapter, outbound)
-        if remote_id is None:
-            return False
-        await self._ports.log.sent(outbound, remote_id, self._ports.clock.now_ms())
-        _log.info("sent: %s", outbound.op, extra={"key": outbound.key})
-        if self._ports.log.state(outbound.conversation) == "ready":
-            self.wake(outbound.conversation)
-        return True
-
-    async def _send(self, adapter: Adapter, outbound: Outbound) -> str | None:
-        await self._ports.log.sending(outbound.key)
-        try:
-            return await adapter.send(outbound)
-        except Unavailable:
-            await self._ports.log.unsent(outbound.key, "pending")
-        except Unconfirmed:
-            _log.info("outcome of a message unknown", extra={"key": outbound.key})
-        return None
-
     def _emit(self, conversation: ConversationId, progress: Progress) -> None:
         drive = self._drives.get(conversation)
-        adapter = self._adapters.get(drive.conversation.place.adapter) if drive else None
-        if adapter:
-            adapter.progress(conversation, progress)
+        place = drive.conversation.place if drive else None
+        adapter = self._adapters.get(place.adapter) if place else None
+        if place and adapter:
+            adapter.progress(place, progress)

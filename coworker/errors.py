@@ -4,11 +4,13 @@ CoworkerError                 exit status 1
 ├── UsageError                2    the command line or a message was not understood
 ├── NotFound                  66   no such repository, conversation, run
 ├── Unavailable               69   a service cannot be reached
+│   └── Refused                    a service rejects us as such: a wrong token
 ├── TryLater                  75   busy, rate limited, disk full
 │   └── DiskFull
 ├── Denied                    77   waits for, or lacks, a permission
 ├── ConfigError               78   configuration, state directory, database version
 ├── Unconfirmed                    a message may or may not have arrived
+├── Undeliverable                  a message can never arrive: the room is gone
 ├── Conflict                       somebody else appended to this conversation first
 ├── ToolError                      a tool failed; the text goes back to the model
 └── ModelError                     a model request failed; the text goes to the person
@@ -38,9 +40,20 @@ class NotFound(CoworkerError):
 
 
 class Unavailable(CoworkerError):
-    """A service that is needed cannot be reached."""
+    """A service that is needed cannot be reached.
+
+    `retry_after_s` is the wait in seconds that the service named, if it did.
+    """
 
     exit_status = 69
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Refused(Unavailable):
+    """The service rejects us as such; trying again cannot help."""
 
 
 class TryLater(CoworkerError):
@@ -67,6 +80,10 @@ class ConfigError(CoworkerError):
 
 class Unconfirmed(CoworkerError):
     """A request was made and its outcome is unknown."""
+
+
+class Undeliverable(CoworkerError):
+    """A message can never arrive where it belongs: the room is gone, or we were put out."""
 
 
 class Conflict(CoworkerError):

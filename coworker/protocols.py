@@ -1,7 +1,8 @@
-"""The seams that have two implementations today: Adapter, Model, Tool, Clock. No others."""
+"""The seams that have two implementations today: Adapter, Platform, Model, Tool, Clock."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,9 +11,14 @@ from coworker.types import (
     ConversationId,
     Effect,
     Emit,
+    Health,
+    Heard,
+    Inbound,
     Json,
+    Line,
     Outbound,
     Parked,
+    Place,
     Progress,
     Repo,
     Request,
@@ -42,24 +48,78 @@ class Model(Protocol):
 
 
 class Adapter(Protocol):
-    """A platform on which people reach us."""
+    """A way in which people reach us."""
 
     name: str
 
     def reachable(self, conversation: ConversationId) -> bool:
         """Whether sending now makes sense at all."""
 
+    def posts_progress(self, place: Place) -> bool:
+        """Whether a run there begins with a progress message, an outbound of its own."""
+
+    def parts(self, outbound: Outbound) -> list[Json]:
+        """The bodies of the messages it takes to say this, in order; mostly just its own."""
+
     async def send(self, outbound: Outbound) -> str:
         """Say it and return the platform's id of the message.
 
-        Raises Unavailable when surely nothing was sent, Unconfirmed when nobody knows.
+        Raises Unavailable when surely nothing was sent (it may name how long to wait), Unconfirmed
+        when nobody knows, Undeliverable when it never can be.
         """
 
     async def find(self, outbound: Outbound) -> str | None:
-        """The platform's id of an outbound that was perhaps sent before a crash, if it can tell."""
+        """The platform's id of an outbound that was perhaps sent before a crash or a reset.
 
-    def progress(self, conversation: ConversationId, progress: Progress) -> None:
+        "" when it surely was not, or sending it once more changes nothing; None when nobody can
+        tell. Raises Unavailable when it cannot be asked now.
+        """
+
+    def progress(self, place: Place, progress: Progress) -> None:
         """Show a sign of life. Never raises, never waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a platform may tell us and ask of us. Everything it tells is on disk when it returns."""
+
+    hear: Callable[[Inbound], Awaitable[Heard]]
+    """Accept what somebody said; `repo` is filled in for it."""
+    command: Callable[[Inbound], Awaitable[str]]
+    """Do a verb and return the answer, for its sender alone."""
+    follows: Callable[[ConversationId], bool]
+    """Whether we take part in this conversation, so that no mention is needed any more."""
+    overview: Callable[[], Json]
+    """What is running, what is asked, what was spent."""
+    connected: Callable[[str], None]
+    """The adapter of this name can be reached (again): deliver what waits."""
+    cursor: Callable[[str, str], str | None]
+    """How far a source was read, by adapter and key."""
+    keep: Callable[[str, str, str], Awaitable[None]]
+    """Remember that."""
+
+
+class Platform(Adapter, Protocol):
+    """A chat service that we connect to."""
+
+    async def run(self, intake: Intake) -> None:
+        """Connect, listen and catch up until cancelled.
+
+        Raises Refused when the service rejects us as such (a wrong token), anything else of ours
+        when it is worth another try.
+        """
+
+    def health(self) -> Health:
+        """How the connection is, measured by what comes in."""
+
+    async def history(self, place: Place, before: str) -> Sequence[Line]:
+        """What was said in the thread before the message of that id, oldest first; may be empty."""
+
+    async def fetch(self, file: Json) -> bytes:
+        """The bytes of a file that came with a message. Raises Unavailable in words."""
+
+    async def examine(self) -> list[Json]:
+        """What is right and wrong with the token, its permissions and settings (doctor's form)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ Rerun = Literal["safe", "probe", "never"]
 Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
 Tier = Literal["large", "small"]
-InboundKind = Literal["message", "stop", "answer", "undo", "sent"]
+InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent"]
+Heard = Literal["new", "known", "refused", "ignored"]
+"""What became of an inbound: taken, had before, from a stranger, nothing for us."""
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
     "answer", "plan", "reply", "reply_sent", "steer", "cancelled", "summary", "forgotten", "error",
@@ -42,10 +44,26 @@ class Place:
     room: str
     thread: str = ""
 
+    @property
+    def conversation(self) -> ConversationId:
+        """The conversation that a platform's place is, for ever: `slack:C0SHOP:1700.1`."""
+        return ConversationId(":".join(filter(None, (self.adapter, self.room, self.thread))))
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """Someone or something spoke. (`source`, `event_id`) names it for ever, so twice is once."""
+    """Someone or something spoke. (`source`, `event_id`) names it for ever, so twice is once.
+
+    Every `body` has `sender`, an `adapter:id`. Besides, by kind:
+
+    - `message`: `text`; from a platform also `message` (its id there), `at` (milliseconds UTC when
+      it was written), `direct` (said to us, by mention, reply or in private), and where there are
+      any `files` ([{id, name, mime, size}]) and `quoted` ([{who, text}], forwarded or cited: data).
+      `when` is "queue" or "instead" for one that is not to steer the run under way.
+    - `edit`: `message` and the new `text`, None when it was deleted.
+    - `answer`: `ask` (its number) and `text`. `action`: `action` (push, open_pr, undo) and `run`.
+    - `verb`: `text`, answered outside of any run. `stop`: nothing more.
+    """
 
     source: str
     event_id: str
@@ -58,14 +76,27 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """Something that must arrive. The key names it for ever, so a repeat can be recognised."""
+    """Something that must arrive. The key names it for ever, so a repeat can be recognised.
+
+    Every `body` has `run`, 0 for what is said outside of any. A `reply` has `text`, `outcome`,
+    `receipt`, `messages` (the platform's ids of what it answers), `asker`, `actions` ([{action,
+    label, run}], its buttons), and `part` of `parts` where it takes several. An `ask` has `ask`
+    (its number), `question`, `options`, `approval`, `asker`. A place without a thread is the room.
+    """
 
     key: str
     conversation: ConversationId
-    op: Literal["reply", "ask"]
+    op: Literal["reply", "ask", "progress"]
     body: Json
     place: Place
     maybe_duplicate: bool = False
+    over: str = ""
+    """The platform's id of the run's progress message, which this may be written over."""
+
+
+def progress_key(conversation: ConversationId, run: int) -> str:
+    """The key of the message that shows what a run is doing."""
+    return f"{conversation}:{run}:progress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +169,26 @@ class Progress:
 
 
 Emit = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a platform is. `since` is milliseconds UTC of the last proof that it lives, 0 if none.
+
+    `detail` says what is wrong and how to mend it.
+    """
+
+    state: Literal["starting", "connected", "reconnecting", "refused", "broken"]
+    since: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a thread's history. `who` is `adapter:id`, "" when it was us."""
+
+    who: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from coworker.errors import Unavailable, Unconfirmed
-from coworker.types import ConversationId, Json, Outbound, Progress
+from coworker.types import ConversationId, Json, Outbound, Place, Progress
 
 Screen = Callable[[Json], None]
 """Shows one event; must not raise or wait."""
@@ -50,6 +50,14 @@ class Terminal:
         """Whether anybody is looking."""
         return conversation in self._screens
 
+    def posts_progress(self, place: Place) -> bool:
+        """Never: a screen has a line for that."""
+        return False
+
+    def parts(self, outbound: Outbound) -> list[Json]:
+        """One; a screen scrolls."""
+        return [outbound.body]
+
     async def send(self, outbound: Outbound) -> str:
         """Show it and wait until a screen confirms."""
         if not self.reachable(outbound.conversation):
@@ -68,8 +76,9 @@ class Terminal:
         """A screen keeps no history that could be asked."""
         return None
 
-    def progress(self, conversation: ConversationId, progress: Progress) -> None:
+    def progress(self, place: Place, progress: Progress) -> None:
         """Pass a sign of life on to whoever is looking."""
+        conversation = ConversationId(place.room)
         if conversation in self._screens:
             event = {"kind": "progress", "what": progress.kind, "text": progress.text}
             self._show(conversation, event)

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -30,8 +30,10 @@ from coworker.types import (
     ConversationId,
     EntryKind,
     Json,
+    Line,
     Outbound,
     Parked,
+    Place,
     Progress,
     Repo,
     ToolResult,
@@ -48,6 +50,22 @@ _UNKNOWN_EFFECT = (
 _log = logging.getLogger(__name__)
 
 
+class Rooms(Protocol):
+    """The places where conversations happen, whatever platform they are on."""
+
+    def posts_progress(self, place: Place) -> bool:
+        """Whether a run there begins with a progress message."""
+
+    def split(self, outbound: Outbound) -> list[Outbound]:
+        """The messages it takes there to say this, in order."""
+
+    async def history(self, place: Place, before: str) -> Sequence[Line]:
+        """What was said there before that message. Raises Unavailable."""
+
+    async def fetch(self, place: Place, file: Json) -> bytes:
+        """The bytes of a file that came with a message. Raises Unavailable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything outside of the loop that the loop needs."""
@@ -62,6 +80,7 @@ class Ports:
     check: Callable[[Conversation], Coroutine[Any, Any, list[Json]]]
     undo: Callable[[Conversation, Evidence], Awaitable[str]]
     introduce: Callable[[Repo | None], Awaitable[list[tuple[str, str]]]]
+    rooms: Rooms
     emit: Callable[[ConversationId, Progress], None]
     deliver: Callable[[ConversationId], None]
 
@@ -252,6 +271,7 @@ def _ask(
         "question": question,
         "options": ["Allow once", "Deny"],
         "approval": True,
+        "asker": state.senders[-1],
         "run": state.run,
     }
     key = f"{conversation.id}:{state.run}:ask{number}"

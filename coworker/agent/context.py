@@ -33,6 +33,10 @@ for a way around it, say what is needed instead.
 """
 
 
+_IMAGE_BYTES = 5_000
+"""A picture is at most about 1,600 tokens, at three bytes a token."""
+
+
 class Transcript:
     """The `messages` of the next request, grown entry by entry."""
 
@@ -54,9 +58,10 @@ class Transcript:
             case "base":
                 self.messages, self._size = [], len(msgspec.json.encode(body))
             case "context":
-                self._say("user", [_text(_data(body["source"], body["text"]))])
+                self._say("user", [_text(data(body["source"], body["text"]))])
             case "user" | "steer":
-                self._say("user", [_text(f"[{body['head']}]"), _text(body["text"])])
+                said = [_text(f"[{body['head']}]"), _text(body["text"])]
+                self._say("user", [*said, *body.get("attached", ())])
             case "assistant":
                 self._assistant(body)
             case "tool_done":
@@ -67,7 +72,7 @@ class Transcript:
             case "summary":
                 self._summary(body)
             case "reply" if body["by"] == "host":
-                self._say("user", [_text(_data("told to the person", body["text"]))])
+                self._say("user", [_text(data("told to the person", body["text"]))])
 
     def _assistant(self, body: Json) -> None:
         content = [block for block in body["content"] if block.get("text") != ""]
@@ -84,14 +89,14 @@ class Transcript:
             self._order, self._results = [], {}
 
     def _summary(self, body: Json) -> None:
-        self._say("user", [_text(_data("summary of this conversation so far", body["text"]))])
+        self._say("user", [_text(data("summary of this conversation so far", body["text"]))])
         for words in body["words"]:
             self._say("user", [_text(f"[{words['head']}]"), _text(words["text"])])
 
     def _say(self, role: str, content: list[Json]) -> None:
         message = {"role": role, "content": content}
         self.messages.append(message)
-        self._size += len(msgspec.json.encode(message))
+        self._size += _bytes(content)
 
 
 def render(entries: Sequence[Entry]) -> Transcript:
@@ -117,10 +122,19 @@ def head(person: Person, at: int, zone: ZoneInfo) -> str:
     return f"{person.name}, {person.role}, {when:%a %Y-%m-%d %H:%M} {zone.key}"
 
 
-def _data(source: str, text: str) -> str:
+def data(source: str, text: str) -> str:
     """Label material so that it cannot pass for somebody's words."""
+    source = source.replace('"', "'").replace("<", "(")
     inner = text.replace("</context>", "<\\/context>")
     return f'<context from="{source}">\n{inner}\n</context>'
+
+
+def _bytes(content: Sequence[Json]) -> int:
+    """What counts towards the context's size: a picture costs by its pixels, not by its bytes."""
+    return sum(
+        _IMAGE_BYTES if block["type"] == "image" else len(msgspec.json.encode(block))
+        for block in content
+    )
 
 
 def _text(text: str) -> Json:

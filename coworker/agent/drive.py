@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
@@ -24,21 +25,41 @@ from coworker.agent.fold import (
     Cancel,
     Conclude,
     Idle,
+    Press,
     Receive,
     Steer,
     Think,
-    Undo,
     Wait,
     carried,
     fold,
     next_action,
     outgrown,
 )
+from coworker.agent.press import Past, objection, offered, past, published
 from coworker.agent.receive import receive
-from coworker.agent.think import assistant, heard, left_s, limit, opening, receipt, requested
+from coworker.agent.think import (
+    assistant,
+    heard,
+    left_s,
+    limit,
+    opening,
+    overheard,
+    receipt,
+    requested,
+)
 from coworker.errors import ContextTooLong, ModelError, RateLimited
 from coworker.store.log import Batch, Conversation, ConversationState, InboxRow
-from coworker.types import Answer, Entry, EntryKind, Json, Outbound, Parked, Progress, Request
+from coworker.types import (
+    Answer,
+    Entry,
+    EntryKind,
+    Json,
+    Outbound,
+    Parked,
+    Progress,
+    Request,
+    progress_key,
+)
 
 Result = TypeVar("Result")
 Draft = tuple[EntryKind, Json]
@@ -79,18 +100,19 @@ class Drive:
 
     async def _perform(self, action: Action) -> None:
         match action:
-            case Cancel(rows):
-                await self._cancel(rows)
+            case Cancel(rows, by):
+                await self._cancel(rows, by)
             case Receive(rows):
                 await self._receive(rows)
             case Begin(rows):
                 await self._begin(rows)
             case Steer(rows):
-                await self._append(*heard("steer", rows, self._ports), take=rows)
+                said = await heard("steer", rows, self.conversation, self._ports)
+                await self._append(*said, take=rows)
             case Act(calls):
                 await self._act(await admit(self._state, calls, self.conversation, self._ports))
-            case Undo(row):
-                await self._undo(row)
+            case Press(row):
+                await self._press(row)
             case Conclude():
                 await self._check_or_conclude()
             case Think():
@@ -112,9 +134,27 @@ class Drive:
     # Beginning and ending
 
     async def _begin(self, rows: Sequence[InboxRow]) -> None:
-        fresh = [] if self._state.base else await opening(self.conversation, self._ports)
-        first = self._state.next_seq if fresh else None
-        await self._append(*fresh, *heard("user", rows, self._ports), take=rows, base_seq=first)
+        conversation, first = self.conversation, self._state.next_seq
+        fresh: list[Draft] = []
+        if not self._state.base:
+            fresh = await opening(conversation, self._ports)
+            fresh += await overheard(conversation, rows, self._ports)
+        said = await heard("user", rows, conversation, self._ports)
+        await self._append(
+            *fresh,
+            *said,
+            take=rows,
+            base_seq=first if fresh else None,
+            outbox=self._first_sign(first),
+        )
+
+    def _first_sign(self, run: int) -> list[Outbound]:
+        """The progress message of a run, where its place has one."""
+        conversation = self.conversation
+        if not self._ports.rooms.posts_progress(conversation.place):
+            return []
+        key, body = progress_key(conversation.id, run), {"run": run, "text": words.STARTED}
+        return [Outbound(key, conversation.id, "progress", body, conversation.place)]
 
     async def _receive(self, rows: Sequence[InboxRow]) -> None:
         drafts = receive(self._state, rows, self._ports.people)
@@ -126,21 +166,48 @@ class Drive:
         else:
             await self._append(*drafts, take=rows, state="idle", outcome="ignored")
 
-    async def _cancel(self, rows: Sequence[InboxRow]) -> None:
+    async def _cancel(self, rows: Sequence[InboxRow], by: str) -> None:
         self._interrupted = False
         if not self._state.run:
             return await self._conclude(words.NOTHING_RUNS, "stopped", take=rows)
         results = dict.fromkeys(self._state.calls, words.STOPPED_CALL)
-        cancelled: Draft = ("cancelled", {"by": rows[0].body["sender"], "results": results})
+        cancelled: Draft = ("cancelled", {"by": by, "results": results})
         return await self._conclude(words.stopped(self._state), "stopped", cancelled, take=rows)
 
-    async def _undo(self, row: InboxRow) -> None:
+    # Buttons
+
+    async def _press(self, row: InboxRow) -> None:
+        action = row.body["action"]
+        if action in ("new", "repo"):
+            return await self._afresh(row)
+        done = past(int(row.body["run"]), self._ports.log.entries(self.conversation.id))
+        if sentence := objection(row, done, self.conversation, self._ports):
+            return await self._conclude(sentence, "failed", take=[row])
+        if action == "undo":
+            return await self._undo(row, done)
+        return await self._append(
+            *published(row, done, self._ports),
+            take=[row],
+            outbox=self._first_sign(self._state.next_seq),
+        )
+
+    async def _undo(self, row: InboxRow, done: Past) -> None:
         """Repeating it after a crash changes nothing more, so it needs no intent of its own."""
-        run = int(row.body["run"])
+        text = await self._ports.undo(self.conversation, done.evidence)
+        await self._conclude(words.undone(done.run, text, done.evidence), "answered", take=[row])
+
+    async def _afresh(self, row: InboxRow) -> None:
+        """Begin anew in the same place, perhaps with another repository."""
+        repo = row.body.get("repo")
         entries = self._ports.log.entries(self.conversation.id)
-        evidence = gathered([e.body for e in entries if e.run == run and e.kind == "tool_done"])
-        text = await self._ports.undo(self.conversation, evidence)
-        await self._conclude(words.undone(run, text, evidence), "answered", take=[row])
+        if repo and any(e.kind == "tool_done" and e.body.get("receipt") for e in entries):
+            text = words.HAS_WORK.format(repo=self.conversation.repo)
+            return await self._conclude(text, "failed", take=[row])
+        if repo:
+            self.conversation = dataclasses.replace(self.conversation, repo=repo)
+        first, fresh = self._state.next_seq, await opening(self.conversation, self._ports)
+        text = words.bound(repo) if repo else words.AFRESH
+        return await self._conclude(text, "answered", *fresh, take=[row], base_seq=first, repo=repo)
 
     async def _conclude(
         self,
@@ -149,7 +216,7 @@ class Drive:
         *before: Draft,
         by: str = "host",
         exit_status: int = 0,
-        take: Sequence[InboxRow] = (),
+        **batch: Any,
     ) -> None:
         """Append the reply and put it into the outbox: the run is over."""
         state, conversation = self._state, self.conversation
@@ -163,11 +230,15 @@ class Drive:
             "exit_status": exit_status or (0 if outcome == "answered" else 1),
             "run": run,
             "receipt": receipt(state, before, self._ports.clock.now_ms()),
+            "actions": offered(gathered(state.done), outcome, run),
+            "messages": state.messages,
+            "asker": state.senders[-1] if state.senders else "",
         }
         key = f"{conversation.id}:{run}:{seq}"
         outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
+        outbox = self._ports.rooms.split(outbound)
         await self._append(
-            *before, ("reply", body), take=take, outcome=outcome, outbox=[outbound], state="idle"
+            *before, ("reply", body), outcome=outcome, outbox=outbox, state="idle", **batch
         )
 
     # Thinking
@@ -213,6 +284,10 @@ class Drive:
     async def _check_or_conclude(self) -> None:
         """What was committed must pass the repository's checks before the last word counts."""
         state = self._state
+        if state.final and state.final.get("pressed"):
+            failed = any(result["is_error"] for result in state.done)
+            text = "\n\n".join(result["text"] for result in state.done)
+            return await self._conclude(text, "failed" if failed else "answered")
         if state.unchecked and state.checks < _MAX_CHECKS:
             self._emit(Progress("step", "running the checks"))
             results = await self._interruptible(self._ports.check(self.conversation))
@@ -264,6 +339,7 @@ class Drive:
             "question": result.question,
             "options": result.options,
             "approval": False,
+            "asker": self._state.senders[-1],
             "run": self._state.run,
         }
         outbound = self._question(body)

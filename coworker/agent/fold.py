@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from coworker.store.log import InboxRow
 from coworker.types import Call, Entry, Json, Verdict
@@ -33,6 +34,8 @@ class State:
     heard_at: int = 0
     """When a person last spoke; waiting for them is not working time."""
     senders: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
     steps: int = 0
     tokens: int = 0
@@ -77,9 +80,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Somebody said stop."""
+    """Somebody said stop, in these rows, or `instead:`, which stays in the inbox."""
 
     rows: Sequence[InboxRow]
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,8 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
-class Undo:
-    """Somebody wants what a run did to be taken back."""
+class Press:
+    """Somebody pressed a button of a reply, or said the same in words."""
 
     row: InboxRow
 
@@ -127,7 +131,7 @@ class Think:
     """Ask the model."""
 
 
-Action = Idle | Wait | Cancel | Receive | Begin | Undo | Steer | Act | Conclude | Think
+Action = Idle | Wait | Cancel | Receive | Begin | Press | Steer | Act | Conclude | Think
 
 
 def fold(entries: Iterable[Entry]) -> State:
@@ -141,23 +145,27 @@ def fold(entries: Iterable[Entry]) -> State:
 def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
     """What to do next, given the inbox. The model is asked only when no call is open."""
     if stops := _of_kind(inbox, "stop"):
-        return Cancel(stops)
+        return Cancel(stops, stops[0].body["sender"])
     if news := _of_kind(inbox, "answer", "sent"):
         return Receive(news)
     messages = _of_kind(inbox, "message")
     if not state.run:
         return _between_runs(inbox, messages)
+    if instead := [row for row in messages if row.body.get("when") == "instead"]:
+        return Cancel((), instead[0].body["sender"])
+    steering = [row for row in messages if row.body.get("when") != "queue"]
     if state.calls:
-        return _with_open_calls(state, messages)
-    if messages:
-        return Steer(messages)
+        return _with_open_calls(state, steering)
+    if steering:
+        return Steer(steering)
     return Conclude() if state.final else Think()
 
 
 def _between_runs(inbox: Sequence[InboxRow], messages: Sequence[InboxRow]) -> Action:
-    if undos := _of_kind(inbox, "undo"):
-        return Undo(undos[0])
-    return Begin(messages) if messages else Idle()
+    if presses := _of_kind(inbox, "action"):
+        return Press(presses[0])
+    together = [*takewhile(lambda row: row.body.get("when") != "queue", messages)]
+    return Begin(together or messages[:1]) if messages else Idle()
 
 
 def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
@@ -186,7 +194,8 @@ def _user(state: State, entry: Entry) -> None:
         state.run, state.started_at = entry.run, entry.at
     state.heard_at, state.final = entry.at, None
     state.senders.append(entry.body["sender"])
-    state.words.append(entry.body)
+    state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
+    state.messages.extend(entry.body.get("messages", ()))
 
 
 def _assistant(state: State, entry: Entry) -> None:
@@ -200,7 +209,7 @@ def _assistant(state: State, entry: Entry) -> None:
     if body.get("notice") and body["notice"] not in state.notices:
         state.notices.append(body["notice"])
     state.calls = {call.id: OpenCall(call) for call in calls_of(body)}
-    state.final = body if body.get("final") else None
+    state.final = body if body.get("final") or body.get("pressed") else None
 
 
 def calls_of(body: Json) -> list[Call]:
@@ -304,5 +313,5 @@ def outgrown(state: State) -> bool:
 def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
-    more = ("done", "seen", "notices", "compactions", "asks", "unchecked", "checks")
+    more = ("messages", "done", "seen", "notices", "compactions", "asks", "unchecked", "checks")
     return {name: getattr(state, name) for name in (*names, *more)}

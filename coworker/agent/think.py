@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from coworker.agent import words
 from coworker.agent.act import Ports
-from coworker.agent.context import Transcript, base, head
+from coworker.agent.context import Transcript, base, data, head
 from coworker.agent.evidence import gathered
+from coworker.agent.files import attached
 from coworker.agent.fold import State
+from coworker.errors import Unavailable
 from coworker.policy import budget
 from coworker.store.log import Conversation, InboxRow
 from coworker.types import Answer, EntryKind, Json, Person, Request
@@ -30,15 +32,58 @@ async def opening(
     ]
 
 
-def heard(kind: EntryKind, rows: Sequence[InboxRow], ports: Ports) -> list[Draft]:
-    """Messages as entries that say who spoke, in what role and when."""
+async def overheard(
+    conversation: Conversation, rows: Sequence[InboxRow], ports: Ports
+) -> list[Draft]:
+    """What was said in the thread before we were called into it, labelled by who said it."""
+    first = rows[0].body.get("message")
+    if not first:
+        return []
+    source = "earlier in this thread"
+    try:
+        lines = await ports.rooms.history(conversation.place, first)
+    except Unavailable as error:
+        return [("context", {"source": source, "text": f"(It could not be read: {error})"})]
+    said = "\n".join(f"[{_speaker(line.who, ports)}] {line.text}" for line in lines)
+    return [("context", {"source": source, "text": said})] if said else []
+
+
+async def heard(
+    kind: EntryKind, rows: Sequence[InboxRow], conversation: Conversation, ports: Ports
+) -> list[Draft]:
+    """Messages as entries that say who spoke, in what role and when, with what came along."""
+
+    async def fetch(file: Json) -> bytes:
+        return await ports.rooms.fetch(conversation.place, file)
+
     drafts: list[Draft] = []
     for row in rows:
-        sender = row.body["sender"]
-        person = ports.people.find(sender) or Person(sender, "a stranger", "guest")
+        said = row.body
+        person = ports.people.find(said["sender"]) or Person(said["sender"], "a stranger", "guest")
         when = head(person, row.received_at, ports.config.zone)
-        drafts.append((kind, {"text": row.body["text"], "sender": sender, "head": when}))
+        body: Json = {"text": said["text"], "sender": said["sender"], "head": when}
+        if said.get("message"):
+            body["messages"] = [said["message"]]
+        blocks = [
+            *map(_quoted, said.get("quoted", ())),
+            *await attached(said.get("files", ()), fetch),
+        ]
+        if blocks:
+            body["attached"] = blocks
+        drafts.append((kind, body))
     return drafts
+
+
+def _speaker(who: str, ports: Ports) -> str:
+    if not who:
+        return "you"
+    person = ports.people.find(who)
+    return f"{person.name}, {person.role}" if person else f"{who}, a stranger"
+
+
+def _quoted(quote: Json) -> Json:
+    who = " ".join(str(quote["who"]).split())[:120]
+    return {"type": "text", "text": data(f"quoted or forwarded, from {who}", quote["text"])}
 
 
 def requested(

@@ -18,6 +18,12 @@ _NUDGE_AT = 3
 NOTHING_RUNS = "Nothing is running here, so there was nothing to stop."
 STOPPED_CALL = "Stopped by a person before it finished; it may have happened in part."
 BROKEN_CALL = "Something broke inside coworker during this call; it may have happened in part."
+STARTED = "On it."
+AFRESH = "A fresh start: what was said here before is no longer part of the conversation."
+HAS_WORK = (
+    "This thread has work in {repo} already, so it stays there. "
+    "Start a new thread for another repository."
+)
 TOO_SLOW = (
     "The model was still answering when the run had taken {minutes} minutes, the limit of one run "
     "(budget.run_minutes), so I stopped."
@@ -99,6 +105,11 @@ def checked(results: Sequence[Json]) -> Json:
     verdict = "Mend it, commit, and say what you did." if failed else "All of them passed."
     text = "\n\n".join(["Run on a clean checkout of your last commit:", *told, verdict])
     return {"source": "checks of the repository", "text": text, "checks": list(results)}
+
+
+def bound(repo: str) -> str:
+    """The word after a conversation was bound to a repository."""
+    return f"This conversation is about {repo} now."
 
 
 def undone(run: int, text: str, evidence: Evidence) -> str:

@@ -91,7 +91,9 @@ class _Exchange:
 
     async def _say(self, given: Message) -> Reply | Ask:
         said = await self.conversation.say(given)
-        if said.reply and await self.conversation.was_delivered(said.reply.get("run")):
+        if said.answer is not None:
+            return read_reply({"text": said.answer})
+        if said.reply and said.delivered:
             return read_reply(said.reply)
 
         async def is_ours(word: Reply | Ask) -> bool:

@@ -88,7 +88,8 @@ class Conversation:
     async def say(self, message: Message) -> Said:
         """Hand over one message and listen to the conversation it landed in."""
         said = await self._hand_over(message)
-        await self._attach(said.conversation)
+        if said.answer is None:
+            await self._attach(said.conversation)
         return said
 
     async def word(self, hear: Callable[[Progress], None]) -> Reply | Ask:
@@ -121,11 +122,6 @@ class Conversation:
         """The person can see it now: it need not be delivered again."""
         if word.key:
             await self.link.call("shown", key=word.key)
-
-    async def was_delivered(self, run: object) -> bool:
-        """Whether the reply of that run was seen before: no attach brings it again."""
-        entries: list[Json] = await self.link.call("log", conversation=self.id)
-        return any(each["kind"] == "reply_sent" and each["run"] == run for each in entries)
 
     async def _hand_over(self, message: Message) -> Said:
         return read_said(

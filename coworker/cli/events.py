@@ -31,11 +31,17 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What became of a message. When it was `accepted` before, its `reply` is there already."""
+    """What became of a message. When it was `accepted` before, its `reply` may be there already.
+
+    `delivered` when a person has seen that, so that no attaching brings it again.
+    A verb is answered on the spot: `answer` is the text.
+    """
 
     conversation: str
     accepted: bool = True
     reply: Json | None = None
+    delivered: bool = False
+    answer: str | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="kind", tag="progress"):

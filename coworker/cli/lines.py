@@ -78,8 +78,11 @@ class _Dialogue:
         ask = self._open[0] if self._open else None
         answer = question.answer(ask, given.text) if ask else None
         if ask is None:
-            await self._conversation.say(given)
-            await self._show_until(given)
+            said = await self._conversation.say(given)
+            if said.answer is None:
+                await self._show_until(given)
+            else:
+                self._print(words.clean(said.answer))
         elif answer is None:
             await self._conversation.say(given)
             output.note("Kept; the question above is still open.")

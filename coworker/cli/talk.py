@@ -105,8 +105,11 @@ class Talk:
             self._asks.popleft()
             await self._conversation.answer(ask, answer)
             return
-        await self._conversation.say(Message.of(text))
-        if ask is not None:
+        said = await self._conversation.say(Message.of(text))
+        if said.answer is not None:
+            self._doing.end()
+            self._show(self._screen.markdown(said.answer))
+        elif ask is not None:
             self._show(self._screen.aside("Kept; the question above is still open."))
 
     async def _stop(self) -> None:

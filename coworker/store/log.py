@@ -66,12 +66,34 @@ class Log:
             return False
         return True
 
-    async def ingest(self, inbound: Inbound, at: int, outcome: str | None = None) -> bool:
+    async def ingest(
+        self,
+        inbound: Inbound,
+        at: int,
+        outcome: str | None = None,
+        outbox: Sequence[Outbound] = (),
+    ) -> bool:
         """Accept an inbound; False when this (source, event_id) is known already.
 
-        With an `outcome` the row is closed at once and wakes nobody.
+        With an `outcome` the row is closed at once and wakes nobody; `outbox` is what we say to it.
         """
-        return await self._writer.write(lambda db: tx.ingest(db, inbound, at, outcome))
+        return await self._writer.write(lambda db: tx.ingest(db, inbound, at, outcome, outbox))
+
+    async def amend(self, inbound: Inbound, at: int) -> str | None:
+        """Change a message that no run has taken; the event id of what was changed, if anything."""
+        return await self._writer.write(lambda db: tx.amend(db, inbound, at))
+
+    async def notice(self, outbound: Outbound, at: int) -> None:
+        """Say something outside of any run; its conversation is made if need be."""
+        await self._writer.write(lambda db: tx.notice(db, outbound, at))
+
+    async def keep(self, source: str, key: str, value: str) -> None:
+        """Remember how far a source was read, or what a room is bound to."""
+        sql = (
+            "INSERT INTO cursor (source, key, value) VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET value = excluded.value"
+        )
+        await self._writer.write(lambda db: db.execute(sql, (source, key, value)))
 
     async def append(self, conversation: ConversationId, batch: Batch) -> None:
         """Append entries and everything that goes with them in one transaction.
@@ -97,10 +119,10 @@ class Log:
         """Record the platform's id and tell the conversation, in one transaction."""
         await self._writer.write(lambda db: tx.sent(db, outbound, remote_id, at))
 
-    async def unsent(self, key: str, state: Literal["pending", "dead"], next_at: int = 0) -> None:
+    async def unsent(self, key: str, state: Literal["pending", "dead", "unknown"]) -> None:
         """Put an outbound back because surely nothing was sent, or give it up."""
-        sql = "UPDATE outbox SET state = ?, next_at = ? WHERE key = ?"
-        await self._writer.write(lambda db: db.execute(sql, (state, next_at, key)))
+        sql = "UPDATE outbox SET state = ? WHERE key = ?"
+        await self._writer.write(lambda db: db.execute(sql, (state, key)))
 
     async def add_repo(self, name: str, path: str, at: int) -> None:
         """Remember a checkout under a name."""
@@ -192,6 +214,39 @@ class Log:
             }
             for row in rows
         ]
+
+    def stale(self, after: int) -> list[Json]:
+        """Messages closed unanswered because they were too old, accepted after that rowid."""
+        rows = self._all(
+            "SELECT i.rowid, i.body, c.adapter, c.room FROM inbox i"
+            " JOIN conversation c ON c.id = i.conversation"
+            " WHERE i.outcome = 'stale' AND i.rowid > ? ORDER BY i.rowid",
+            after,
+        )
+        return [
+            {"rowid": rowid, "body": tx.decode(body), "adapter": adapter, "room": room}
+            for rowid, body, adapter, room in rows
+        ]
+
+    def cursor(self, source: str, key: str) -> str | None:
+        """What was kept for that."""
+        rows = self._all("SELECT value FROM cursor WHERE source = ? AND key = ?", source, key)
+        return rows[0][0] if rows else None
+
+    def remote_id(self, key: str) -> str:
+        """The platform's id of an outbound that arrived; "" when that is not known."""
+        rows = self._all("SELECT remote_id FROM outbox WHERE key = ? AND state = 'sent'", key)
+        return rows[0][0] if rows else ""
+
+    def attempts(self, key: str) -> int:
+        """How often it was tried to send this."""
+        rows = self._all("SELECT attempts FROM outbox WHERE key = ?", key)
+        return rows[0][0] if rows else 0
+
+    def is_followed(self, conversation: ConversationId) -> bool:
+        """Whether we have taken, or are about to take, somebody's words there."""
+        sql = "SELECT 1 FROM conversation WHERE id = ? AND (next_seq > 1 OR state <> 'idle')"
+        return bool(self._all(sql, conversation))
 
     def inbox_row(self, source: str, event_id: str) -> Json | None:
         """Where an accepted inbound went: its conversation, `taken_seq` and `outcome`."""

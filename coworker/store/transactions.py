@@ -61,28 +61,76 @@ class Batch:
     outbox: Sequence[Outbound] = ()
     state: ConversationState = "ready"
     base_seq: int | None = None
+    repo: str | None = None
 
 
-def ingest(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
-    """Accept an inbound and make its conversation, if both are new."""
+def ingest(
+    db: sqlite3.Connection,
+    inbound: Inbound,
+    at: int,
+    outcome: str | None,
+    outbox: Sequence[Outbound] = (),
+) -> bool:
+    """Accept an inbound and make its conversation, if both are new; then say what goes with it."""
     if not _accept(db, inbound, at, outcome):
         return False
-    place = inbound.place
+    _converse(db, inbound.conversation, inbound.place, inbound.repo, at, outcome)
+    for outbound in outbox:
+        queue(db, outbound, at)
+    return True
+
+
+def amend(db: sqlite3.Connection, inbound: Inbound, at: int) -> str | None:
+    """Change or take back a message that no run has taken; the event id of what was amended."""
+    found = db.execute(
+        "SELECT source, event_id, body FROM inbox WHERE conversation = ? AND taken_seq IS NULL"
+        " AND kind = 'message' AND json_extract(body, '$.message') = ?",
+        (inbound.conversation, inbound.body["message"]),
+    ).fetchone()
+    if not _accept(db, inbound, at, "answered" if found else "ignored") or not found:
+        return None
+    source, event_id, body = found
+    text = inbound.body["text"]
+    if text is None:
+        sql = (
+            "UPDATE inbox SET taken_seq = 0, outcome = 'deleted' WHERE source = ? AND event_id = ?"
+        )
+        db.execute(sql, (source, event_id))
+    else:
+        sql = "UPDATE inbox SET body = ? WHERE source = ? AND event_id = ?"
+        db.execute(sql, (encode({**decode(body), "text": text}), source, event_id))
+    return str(event_id)
+
+
+def notice(db: sqlite3.Connection, outbound: Outbound, at: int) -> None:
+    """Say something outside of any run, in a conversation that may be new."""
+    _converse(db, outbound.conversation, outbound.place, None, at, "idle")
+    queue(db, outbound, at)
+
+
+def _converse(
+    db: sqlite3.Connection,
+    conversation: str,
+    place: Place,
+    repo: str | None,
+    at: int,
+    outcome: str | None,
+) -> None:
     db.execute(
         "INSERT INTO conversation (id, adapter, room, thread, repo, state, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET repo = coalesce(conversation.repo, excluded.repo)",
         (
-            inbound.conversation,
+            conversation,
             place.adapter,
             place.room,
             place.thread,
-            inbound.repo,
+            repo,
             "idle" if outcome else "ready",
             at,
             at,
         ),
     )
-    return True
 
 
 def _accept(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
@@ -193,12 +241,14 @@ def _advance(
 ) -> None:
     db.execute(
         "UPDATE conversation SET next_seq = :next, base_seq = coalesce(:base, base_seq),"
-        " updated_at = :at, state = CASE WHEN EXISTS (SELECT 1 FROM inbox"
+        " repo = coalesce(:repo, repo), updated_at = :at,"
+        " state = CASE WHEN EXISTS (SELECT 1 FROM inbox"
         " WHERE conversation = :id AND taken_seq IS NULL) THEN 'ready' ELSE :state END"
         " WHERE id = :id",
         {
             "next": last.seq + 1,
             "base": batch.base_seq,
+            "repo": batch.repo,
             "at": last.at,
             "state": batch.state,
             "id": conversation,
@@ -241,7 +291,7 @@ def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) ->
     sql = "UPDATE outbox SET state = 'sent', remote_id = ? WHERE key = ? AND state <> 'sent'"
     if not db.execute(sql, (remote_id, outbound.key)).rowcount:
         return
-    if not outbound.body["run"]:  # said outside of any run: there is nobody to tell
+    if not _is_told(outbound):
         return
     receipt = Inbound(
         source="outbox",
@@ -252,6 +302,12 @@ def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) ->
         place=outbound.place,
     )
     _accept(db, receipt, at, None)
+
+
+def _is_told(outbound: Outbound) -> bool:
+    """Whether its conversation is to know: not of progress, nor of what no run has said."""
+    part, parts = outbound.body.get("part", 1), outbound.body.get("parts", 1)
+    return outbound.op != "progress" and bool(outbound.body["run"]) and part == parts
 
 
 def link(before: bytes, conversation: str, head: tuple[object, ...], body_hash: bytes) -> bytes:

@@ -197,7 +197,8 @@ class FakeOwner:
         if event_id in self._known:
             talk, run = self._known[event_id]
             reply = {"reply": run.body} if run.body else {}
-            return {"conversation": talk.name, "accepted": False, **reply}
+            sent = any(e["kind"] == "reply_sent" and e["run"] == run.number for e in talk.entries)
+            return {"conversation": talk.name, "accepted": False, **reply, "delivered": sent}
         return {"conversation": self.say(text, conversation, event_id).name, "accepted": True}
 
     def _on_attach(self, writer: asyncio.StreamWriter, conversation: str) -> Json:

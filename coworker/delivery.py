@@ -1,0 +1,140 @@
+"""The outbox: what must arrive is sent in order, looked for after a doubt, and sent once.
+
+Each conversation has its own task, so a platform that is slow in one room stalls no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from coworker import logs
+from coworker.errors import Unavailable, Unconfirmed, Undeliverable
+from coworker.protocols import Adapter, Clock
+from coworker.store.log import Log
+from coworker.tasks import Tasks
+from coworker.types import ConversationId, Outbound, progress_key
+
+_log = logging.getLogger(__name__)
+_FIRST_WAIT_S = 2.0
+"""Long enough for a platform to show what it has just accepted."""
+_LONGEST_WAIT_S = 300.0
+_MOST_UNKNOWN = 3
+"""Tries of one message when each of them may have arrived."""
+
+
+class _Later(Exception):
+    """This outbound, and what comes after it, waits."""
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class Delivery:
+    """Sends what waits in the outbox, as soon as its platform can be reached."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        adapters: Mapping[str, Adapter],
+        wake: Callable[[ConversationId], None],
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._adapters = adapters
+        self._wake = wake
+        self._tasks = Tasks(self._deliver, "deliver")
+        self._retries: dict[ConversationId, asyncio.Task[None]] = {}
+
+    def request(self, conversation: ConversationId) -> None:
+        """Send what waits for this conversation soon, in order."""
+        self._tasks.request(conversation)
+
+    def request_all(self, adapter: str | None = None) -> None:
+        """Send whatever waits, for one adapter or for all."""
+        waiting = [outbound for outbound, _ in self._log.undelivered()]
+        for conversation in {o.conversation for o in waiting if adapter in (None, o.place.adapter)}:
+            self.request(conversation)
+
+    async def stop(self) -> None:
+        """Nothing is lost: what was not sent is rows."""
+        for retry in self._retries.values():
+            retry.cancel()
+        await self._tasks.stop()
+
+    async def _deliver(self, conversation: ConversationId) -> None:
+        logs.about(conversation=conversation)
+        for outbound, state in self._log.undelivered(conversation):
+            adapter = self._adapters.get(outbound.place.adapter)
+            if adapter is None or not adapter.reachable(conversation):
+                break
+            try:
+                await self._one(adapter, outbound, state)
+            except _Later as later:
+                self._retry(conversation, later.seconds)
+                break
+
+    async def _one(self, adapter: Adapter, outbound: Outbound, state: str) -> None:
+        over = self._log.remote_id(progress_key(outbound.conversation, outbound.body["run"]))
+        outbound = dataclasses.replace(outbound, over=over if outbound.op == "reply" else "")
+        remote_id: str | None = ""
+        if state == "sending":  # a crash or a doubt lies between request and record
+            remote_id = await self._find(adapter, outbound)
+            outbound = dataclasses.replace(outbound, maybe_duplicate=remote_id is None)
+            if remote_id is None and self._is_enough(outbound):
+                await self._give_up(outbound, "unknown", "nobody knows whether it arrived")
+                return
+        if remote_id := remote_id or await self._send(adapter, outbound):
+            await self._log.sent(outbound, remote_id, self._clock.now_ms())
+            _log.info("sent: %s", outbound.op, extra={"key": outbound.key})
+            if self._log.state(outbound.conversation) == "ready":
+                self._wake(outbound.conversation)
+
+    async def _find(self, adapter: Adapter, outbound: Outbound) -> str | None:
+        try:
+            return await adapter.find(outbound)
+        except Unavailable as error:
+            raise self._later(outbound, error.retry_after_s) from None
+
+    async def _send(self, adapter: Adapter, outbound: Outbound) -> str:
+        """The platform's id, or "" when it was given up. Raises _Later."""
+        await self._log.sending(outbound.key)
+        try:
+            return await adapter.send(outbound)
+        except Undeliverable as error:
+            await self._give_up(outbound, "dead", str(error))
+            return ""
+        except Unavailable as error:
+            await self._log.unsent(outbound.key, "pending")
+            raise self._later(outbound, error.retry_after_s) from None
+        except Unconfirmed:
+            _log.info("outcome of a message unknown", extra={"key": outbound.key})
+            raise self._later(outbound, None) from None
+
+    def _is_enough(self, outbound: Outbound) -> bool:
+        """Whether one more try would be noise: a sign of progress, or the third repetition."""
+        return outbound.op == "progress" or self._log.attempts(outbound.key) >= _MOST_UNKNOWN
+
+    async def _give_up(
+        self, outbound: Outbound, state: Literal["dead", "unknown"], why: str
+    ) -> None:
+        _log.warning("a message is given up: %s", why, extra={"key": outbound.key})
+        await self._log.unsent(outbound.key, state)
+
+    def _later(self, outbound: Outbound, named_s: float | None) -> _Later:
+        backoff_s = _FIRST_WAIT_S * 2.0 ** min(self._log.attempts(outbound.key), 10)
+        return _Later(named_s if named_s is not None else min(backoff_s / 2, _LONGEST_WAIT_S))
+
+    def _retry(self, conversation: ConversationId, seconds: float | None) -> None:
+        async def again() -> None:
+            await self._clock.sleep(seconds or 0.0)
+            del self._retries[conversation]
+            self.request(conversation)
+
+        if conversation not in self._retries:
+            self._retries[conversation] = asyncio.create_task(again())

@@ -1,0 +1,56 @@
+"""At most one task for each conversation, however often it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from coworker.types import ConversationId
+
+_GRACE_S = 0.5
+_AT_ONCE = 4_000
+"""Each busy conversation holds a connection to its model; more of them wait for their turn."""
+
+
+class Tasks:
+    """At most one task per conversation; a request while it runs means once more."""
+
+    def __init__(self, work: Callable[[ConversationId], Awaitable[None]], name: str) -> None:
+        self._work = work
+        self._name = name
+        self._again: set[ConversationId] = set()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._stopped = False
+        self.running: dict[ConversationId, asyncio.Task[None]] = {}
+
+    def request(self, conversation: ConversationId) -> asyncio.Task[None] | None:
+        """Make sure the work is done after now."""
+        if conversation in self.running:
+            self._again.add(conversation)
+        elif not self._stopped:
+            loop = self._loop(conversation)
+            task = asyncio.create_task(loop, name=f"{self._name} {conversation}")
+            self.running[conversation] = task
+        return self.running.get(conversation)
+
+    async def _loop(self, conversation: ConversationId) -> None:
+        try:
+            while True:
+                self._again.discard(conversation)
+                async with self._turns:
+                    await self._work(conversation)
+                if conversation not in self._again or self._stopped:
+                    return
+        finally:
+            del self.running[conversation]
+
+    async def stop(self) -> None:
+        """Let what is nearly done finish; cancel the rest: it is rows and goes on next time."""
+        self._stopped = True
+        tasks = list(self.running.values())
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=_GRACE_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

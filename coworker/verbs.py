@@ -1,0 +1,288 @@
+"""The verbs of the chat, the same on every platform: `!status`, `!stop`, `!repo NAME` …
+
+A verb either answers from the log at once, or is another way to say something that drives a
+conversation (a stop, an answer, a press). It never wakes a model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coworker.adapters.render import dollars, duration, receipt_line
+from coworker.agent.act import Ports
+from coworker.agent.fold import OpenCall, State, fold
+from coworker.agent.words import NOTHING_RUNS, midnight
+from coworker.dispatch import Dispatch
+from coworker.errors import UsageError
+from coworker.repos.registry import Registry
+from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
+
+HELP = """\
+Write what you want to know or have done. While I work, what you write joins the work; \
+`queue: …` waits its turn, `instead: …` replaces it, `stop` ends it.
+`!status` what is going on · `!queue` what waits here · `!stop`
+`!approve N` `!deny N` answer question N
+`!push` `!pr` `!undo` for the last run here
+`!why` how the last reply came about · `!cost` what was spent
+`!repo NAME` which repository this is about · `!new` a fresh start"""
+_VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
+_STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
+_PREFIX = re.compile(r"(queue|instead):\s*(.+)", re.DOTALL | re.IGNORECASE)
+_PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb and what stands behind it."""
+
+    name: str
+    rest: str = ""
+
+
+def verb_in(text: str) -> Verb | None:
+    """The verb that a message is, if it is one; `!important` is just a word."""
+    if _STOP.fullmatch(text.strip()):
+        return Verb("stop")
+    found = _VERB.fullmatch(text.strip())
+    if not found:
+        return None
+    name = found[1].lower()
+    near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.8)
+    return Verb(name, (found[2] or "").strip()) if name in NAMES or near else None
+
+
+def prefixed(inbound: Inbound) -> Inbound:
+    """A message with `queue:` or `instead:` taken off and noted."""
+    found = _PREFIX.fullmatch(inbound.body["text"].strip())
+    if not found:
+        return inbound
+    body = {**inbound.body, "when": found[1].lower(), "text": found[2]}
+    return dataclasses.replace(inbound, body=body)
+
+
+def room_key(place: Place) -> str:
+    """A room as the configuration writes it: `slack:C0SHOP`."""
+    return f"{place.adapter}:{place.room}"
+
+
+class Verbs:
+    """Answers to verbs."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        dispatch: Dispatch,
+        registry: Registry,
+        adapters: Callable[[], list[Json]],
+    ) -> None:
+        self._ports = ports
+        self._dispatch = dispatch
+        self._registry = registry
+        self._adapters = adapters
+
+    async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
+        """What a verb amounts to: something that drives a conversation, or its answer.
+
+        Raises UsageError that says how it is meant.
+        """
+        match verb.name:
+            case "stop":
+                return self._stop(inbound)
+            case "approve" | "deny":
+                return self._decision(verb, inbound)
+            case "push" | "pr" | "undo":
+                return self._press(_PRESSES[verb.name], inbound)
+            case "new":
+                return _become(inbound, "action", action="new", run=0)
+            case "repo":
+                return await self._repo(verb.rest, inbound)
+            case name if name in _ANSWERS:
+                return _ANSWERS[name](self, inbound)
+        near = difflib.get_close_matches(verb.name, NAMES, n=1)[0]
+        raise UsageError(f"There is no !{verb.name}. Did you mean !{near}? !help lists all.")
+
+    def overview(self) -> Json:
+        """What is going on, for people."""
+        log, ports = self._ports.log, self._ports
+        rows = log.conversations()
+        now = ports.clock.now_ms()
+        return {
+            "adapters": self._adapters(),
+            "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
+            "waiting": [row.id for row in rows if row.state == "waiting"],
+            "conversations": len(rows),
+            "undelivered": len(log.undelivered()),
+            "spend_today_usd": round(log.spent_usd(midnight(now, ports.config.zone)), 6),
+        }
+
+    def status(self, _: Inbound) -> str:
+        """What is going on, in a few lines."""
+        seen = self.overview()
+        adapters = ", ".join(
+            f"{each['name']} {each['state']}" + (f" ({each['detail']})" if each["detail"] else "")
+            for each in seen["adapters"]
+        )
+        lines = [
+            f"Running: {_few(seen['running'])}. Waiting for an answer: {_few(seen['waiting'])}.",
+            f"Spent today: {dollars(seen['spend_today_usd'])} "
+            f"of {dollars(self._ports.config.budget.day_usd)}.",
+            f"Connected: {adapters}.",
+        ]
+        if seen["undelivered"]:
+            lines.append(f"Not delivered yet: {seen['undelivered']}.")
+        return "\n".join(lines)
+
+    def queue(self, inbound: Inbound) -> str:
+        """What waits in this conversation."""
+        rows = self._ports.log.open_inbox(inbound.conversation)
+        waiting = [f"· {_short(row.body['text'])}" for row in rows if row.kind == "message"]
+        asks = [
+            f"{call.ask['ask']}. {_short(call.ask['question'])}"
+            for call in self._open(inbound.conversation)
+            if call.ask
+        ]
+        parts = [
+            "Open questions (`!approve N`, `!deny N`):\n" + "\n".join(asks) if asks else "",
+            "Waiting messages:\n" + "\n".join(waiting) if waiting else "",
+        ]
+        return "\n".join(filter(None, parts)) or "Nothing waits here."
+
+    def why(self, inbound: Inbound) -> str:
+        """How the last reply here came about."""
+        entries = self._ports.log.entries(inbound.conversation)
+        replies = [entry for entry in entries if entry.kind == "reply"]
+        if not replies:
+            return "There is no reply here yet."
+        last = replies[-1]
+        own = [entry for entry in entries if entry.run == last.run]
+        tools = [f"· {e.body['tool']}: {_ended(e.body)}" for e in own if e.kind == "tool_done"]
+        gate = [
+            f"· {e.body['tool']}: {e.body['verdict']}, {e.body['reason']}"
+            for e in own
+            if e.kind == "decision" and e.body["verdict"] != "allow"
+        ]
+        head = receipt_line(last.body["outcome"], last.body.get("receipt") or {})
+        where = f"`coworker log {inbound.conversation}` has every entry."
+        return "\n".join([f"Run {last.run}: {head}", *tools[-15:], *gate, where])
+
+    def cost(self, inbound: Inbound) -> str:
+        """What this conversation and this day have cost."""
+        log, ports = self._ports.log, self._ports
+        here = sum(
+            entry.body["cost_usd"]
+            for entry in log.entries(inbound.conversation)
+            if entry.kind in ("assistant", "summary")
+        )
+        today = log.spent_usd(midnight(ports.clock.now_ms(), ports.config.zone))
+        limit = dollars(ports.config.budget.day_usd)
+        return f"This conversation: {dollars(here)}. Today: {dollars(today)} of {limit}."
+
+    def help(self, _: Inbound) -> str:
+        """The verbs."""
+        return HELP
+
+    # What drives a conversation
+
+    def _stop(self, inbound: Inbound) -> Inbound | str:
+        if self._ports.log.state(inbound.conversation) not in (None, "idle"):
+            return _become(inbound, "stop")
+        busy = [
+            row
+            for row in self._ports.log.conversations()
+            if row.state != "idle" and room_key(row.place) == room_key(inbound.place)
+        ]
+        if len(busy) == 1 and not inbound.place.thread:
+            moved = dataclasses.replace(inbound, conversation=busy[0].id, place=busy[0].place)
+            return _become(moved, "stop")
+        return (
+            f"{len(busy)} are running in this room. Say stop in the thread that is meant."
+            if (busy and not inbound.place.thread)
+            else NOTHING_RUNS
+        )
+
+    def _decision(self, verb: Verb, inbound: Inbound) -> Inbound | str:
+        number = verb.rest.lstrip("#")
+        open_asks = [str(call.ask["ask"]) for call in self._open(inbound.conversation) if call.ask]
+        if not number and len(open_asks) == 1:
+            number = open_asks[0]
+        if number not in open_asks:
+            known = f"Open here: {', '.join(open_asks)}." if open_asks else "None is open here."
+            return f"There is no open question {number or 'without a number'}. {known}"
+        text = "allow" if verb.name == "approve" else "deny"
+        return _become(inbound, "answer", ask=int(number), text=text)
+
+    def _press(self, action: str, inbound: Inbound) -> Inbound | str:
+        runs = [e.run for e in self._ports.log.entries(inbound.conversation) if e.kind == "reply"]
+        if not runs:
+            return "There is no run here yet."
+        return _become(inbound, "action", action=action, run=runs[-1])
+
+    async def _repo(self, name: str, inbound: Inbound) -> Inbound | str:
+        known = [repo.name for repo in self._registry.list()]
+        if not name:
+            row = self._ports.log.conversation(inbound.conversation)
+            here = f"This conversation is about {row.repo}." if row and row.repo else ""
+            return f"{here} Known: {', '.join(known) or 'none'}. Say `!repo NAME`.".strip()
+        if name not in known:
+            return f"There is no repository {_short(name)}. Known: {', '.join(known) or 'none'}."
+        person = self._ports.people.find(inbound.body["sender"])
+        if person is None or person.role == "guest":
+            return "Guests cannot choose the repository; a member can."
+        moved = _become(inbound, "action", action="repo", repo=name, run=0)
+        if not _speaks_to_room(inbound):
+            return moved
+        if person.role != "owner" and not inbound.body.get("private"):
+            return "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
+        await self._ports.log.keep("room", room_key(inbound.place), name)
+        if self._ports.log.is_followed(inbound.conversation):
+            return moved
+        return f"This room is about {name} from now on."
+
+    def _open(self, conversation: ConversationId) -> list[OpenCall]:
+        row = self._ports.log.conversation(conversation)
+        entries = self._ports.log.entries(conversation, row.base_seq) if row else []
+        state: State = fold(entries)
+        return [call for call in state.calls.values() if call.ask]
+
+
+def _speaks_to_room(inbound: Inbound) -> bool:
+    """Whether this was said to a whole room and not in a thread of it."""
+    place = inbound.place
+    return place.adapter != "terminal" and place.thread in ("", inbound.body.get("message"))
+
+
+def _become(inbound: Inbound, kind: InboundKind, **body: object) -> Inbound:
+    kept: Json = {key: inbound.body[key] for key in ("sender", "message") if key in inbound.body}
+    return dataclasses.replace(inbound, kind=kind, body={**kept, **body})
+
+
+def _few(names: list[str]) -> str:
+    if not names:
+        return "nothing"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return f"{line[:119]}…" if len(line) > 120 else line
+
+
+def _ended(body: Json) -> str:
+    receipt = body.get("receipt") or {}
+    told = f"exit {receipt['exit_code']}, " if "exit_code" in receipt else ""
+    return f"{told}{'failed, ' if body['is_error'] else ''}{duration(body['ms'] / 1000)}"
+
+
+_ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
+    "help": Verbs.help,
+    "status": Verbs.status,
+    "queue": Verbs.queue,
+    "why": Verbs.why,
+    "cost": Verbs.cost,
+}
+NAMES = [*_ANSWERS, "stop", "approve", "deny", "new", "repo", *_PRESSES]
