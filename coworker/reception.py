@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from datetime import datetime
 
 from coworker.agent.act import Ports
@@ -40,6 +41,9 @@ def too_long(text: str) -> str | None:
         f"The message has {size:,} bytes, more than the limit of {MAX_MESSAGE_BYTES:,}, "
         "so it was not taken. Put it in a file of the repository and name the file."
     )
+
+
+_log = logging.getLogger(__name__)
 
 
 class Reception:
@@ -140,6 +144,7 @@ class Reception:
         key = f"stranger:{sender}:{inbound.place.room}"
         said = _notice(key, inbound.place, stranger(sender)) if inbound.body.get("direct") else None
         await self._close(kept, "refused", said)
+        _log.info("refused a stranger", extra={"source": inbound.source})
         return "refused"
 
     async def _put_by(self, inbound: Inbound) -> Heard:
