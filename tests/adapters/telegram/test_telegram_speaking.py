@@ -116,13 +116,16 @@ async def test_code_is_left_as_it_is(office, ann):
         "<!-- nothing -->",
         "😀" * 1_700,
         "*a* " * 400,
+        "@a " * 1_300,
+        "<b> " * 1_000,
+        "| a | b |\n|---|---|\n" + "| 1 | a longer cell |\n" * 150,
     ],
 )
 async def test_any_text_arrives(office, ann, text, rich):
     office.telegram.world.rich = rich
-    await office.says(place(ann), text)
+    await send_all(office, reply(place(ann), text))
 
-    assert "✓ 12 s" in office.telegram.replies(ann)[0].text
+    assert "✓ 12 s" in office.telegram.replies(ann)[-1].text
 
 
 async def send_all(office, outbound):
