@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from coworker.types import Json
 
+LABELS = {"push": "Push", "open_pr": "Open PR", "undo": "Undo", "retry": "Retry"}
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]?")
 _HEDGE = re.compile(
     r"(?i)\b(not|never|no|cannot|if|once|when|after|before|should|would|could|will|may|might|must|"
@@ -77,6 +78,19 @@ def gathered(done: Sequence[Json]) -> Evidence:
         if receipt:
             kinds[receipt["kind"]].append({**receipt, "order": number})
     return found
+
+
+def offered(evidence: Evidence, outcome: str, run: int) -> list[Json]:
+    """The buttons under a reply."""
+    names: list[str] = []
+    if evidence.commits:
+        out = {each["kind"] for each in evidence.pushes}
+        names += [name for name, kind in (("push", "push"), ("open_pr", "pr")) if kind not in out]
+    if evidence.commits or evidence.edits:
+        names.append("undo")
+    if outcome == "failed":
+        names.append("retry")
+    return [{"action": name, "label": LABELS[name], "run": run} for name in names]
 
 
 def marked(text: str, done: Sequence[Json]) -> str:
