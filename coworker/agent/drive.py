@@ -243,7 +243,8 @@ class Drive(Journal):
 
     async def _finished(self, call: str, result: Json | Parked) -> None:
         if not isinstance(result, Parked):
-            return await self.append(("tool_done", words.with_nudge(result, self.state)))
+            told = words.with_notes(result, self.ports.notes(self.conversation), self.state)
+            return await self.append(("tool_done", words.with_nudge(told, self.state)))
         number = self.state.asks + 1
         body = {
             "ask": number,
