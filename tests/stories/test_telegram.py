@@ -122,6 +122,29 @@ async def test_a_stranger_gets_one_sentence_and_no_model(telegram, colleague):
     assert len(telegram.replies(eve)) == 1
 
 
+@pytest.mark.soak
+async def test_forty_people_at_once_within_telegrams_limits(colleague):
+    async with FakeTelegram(real_limits=True) as telegram:
+        room = telegram.person("Ann", user_id=ANN, started=True)
+        telegram.world.private_topics = True
+        topics = [telegram.topic(room, f"topic {n}", room) for n in range(10)]
+        groups = [telegram.supergroup(f"group {n}", room) for n in range(30)]
+        rooms = [f"telegram:{group.id}" for group in groups]
+        async with colleague(telegram, lambda _request: say("Yes."), rooms=rooms):
+            for topic in topics:
+                await telegram.says(room, text="are you there?", topic=topic)
+            for group in groups:
+                await telegram.says(room, group, "@coworker_bot are you there?")
+
+            def answered():
+                private = [t for t in topics if telegram.replies(room, t)]
+                public = [g for g in groups if any("Yes." in a.text for a in telegram.replies(g))]
+                return len(private) + len(public) == 40
+
+            await telegram.until(answered, within=60)
+            assert all(len(telegram.replies(room, topic)) == 1 for topic in topics)
+
+
 @HANDS
 async def test_a_button_under_the_answer_takes_it_back(telegram, colleague, shop):
     ann = telegram.person("Ann", user_id=ANN)
