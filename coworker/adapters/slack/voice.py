@@ -66,6 +66,10 @@ class Voice:
         if await calls.attempt(update(blocks=blocks, **at)) in _BLOCKS_REFUSED:
             await calls.attempt(update(blocks=messages.decided([], who, word), **at))
 
+    def resumed(self, place: Place) -> None:
+        """Somebody answered, so the run goes on."""
+        self._background.start(self._presence.show(place, "processing"))
+
     async def whisper(self, room: str, thread: str, person: str, text: str) -> None:
         """A sentence that only this person sees; best effort."""
         await calls.attempt(
