@@ -136,7 +136,7 @@ class Drive:
         run = int(row.body["run"])
         entries = self._ports.log.entries(self.conversation.id)
         evidence = gathered([e.body for e in entries if e.run == run and e.kind == "tool_done"])
-        text = await self._ports.undo(self.conversation, evidence)
+        text = await self._ports.undo(self.conversation, run)
         await self._conclude(words.undone(run, text, evidence), "answered", take=[row])
 
     async def _conclude(
@@ -237,7 +237,9 @@ class Drive:
         conversation = self.conversation
         await self._append(*admitted.drafts, outbox=admitted.outbox)
         running = {
-            asyncio.create_task(perform(admission, self._ports, conversation)): admission
+            asyncio.create_task(
+                perform(admission, self._ports, conversation, self._state.run)
+            ): admission
             for admission in admitted.calls
         }
         try:
