@@ -20,7 +20,6 @@ from pathlib import Path
 from coworker import control, logs, notify, signals
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
-from coworker.agent.evidence import Evidence
 from coworker.config import (
     Config,
     from_systemd,
@@ -37,6 +36,7 @@ from coworker.models.router import Router
 from coworker.policy.people import People
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
+from coworker.repos import marks
 from coworker.repos.checkout import Checkouts
 from coworker.repos.clones import Clones
 from coworker.repos.map import Maps
@@ -271,9 +271,12 @@ def _ports(
             for command, finished in results
         ]
 
-    async def undo(conversation: Conversation, evidence: Evidence) -> str:
-        commits = [each["sha"] for each in evidence.commits]
-        return await workplace.take_back(conversation.id, commits)
+    async def undo(conversation: Conversation, run: int) -> str:
+        workspace = workplace.get(conversation.id)
+        try:
+            return await marks.take_back(workspace, run) if workspace else marks.NOTHING
+        except CoworkerError as error:
+            return f"not taken back: {error}"
 
     return Ports(
         log=log,
