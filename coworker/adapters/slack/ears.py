@@ -1,0 +1,137 @@
+"""What comes in over one connection: accepted first, then acknowledged, then shown as seen."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from coworker.adapters import render
+from coworker.adapters.slack import calls, flow, home, messages
+from coworker.adapters.slack.events import Reader
+from coworker.adapters.slack.past import Past
+from coworker.adapters.slack.text import fallback, harmless
+from coworker.adapters.slack.voice import Voice
+from coworker.errors import CoworkerError
+from coworker.protocols import Intake
+from coworker.types import Heard, Inbound, Json
+
+_ANSWER_WITHIN_S = 2.2
+_CLOSED = "That button is no longer in use. Write in the thread what you want."
+_NOT_IN = "I am not in this channel. Invite me (`/invite @coworker`) and ask again."
+_OUTSIDE = {"not_in_channel", "channel_not_found"}
+Ack = Callable[..., Awaitable[Any]]
+
+
+class Ears:
+    """Passes on what people say and do. An error means that Slack shall deliver it again."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        reader: Reader,
+        intake: Intake,
+        past: Past,
+        voice: Voice,
+        background: flow.Background,
+    ) -> None:
+        self._client = client
+        self._reader = reader
+        self._intake = intake
+        self._past = past
+        self._voice = voice
+        self._background = background
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    async def event(self, event: Json) -> None:
+        """One event of the Events API or of the history; a room's events keep their order."""
+        if event.get("type") == "app_home_opened":
+            self._background.start(self._show_home(event))
+            return
+        async with self._turns.setdefault(str(event.get("channel")), asyncio.Lock()):
+            inbound = await self._reader.event(event)
+            heard = await self._hear(inbound) if inbound else "ignored"
+        if inbound and inbound.kind == "answer" and heard == "new":
+            self._background.start(self._approved(event["item"], inbound))
+
+    async def clicked(self, ack: Ack, body: Json) -> None:
+        """A button or a choice."""
+        inbound = self._reader.clicked(body)
+        heard = await self._hear(inbound) if inbound else "ignored"
+        await ack()
+        self._background.start(self._after_click(body, inbound, heard))
+
+    async def pointed(self, ack: Ack, respond: Ack, body: Json) -> None:
+        """The message shortcut."""
+        room = body["channel"]["id"]
+        if await self._is_outside(room):
+            await ack()
+            await respond(text=_NOT_IN)
+            return
+        await self._hear(await self._reader.pointed(body))
+        await ack()
+
+    async def commanded(self, ack: Ack, respond: Ack, body: Json) -> None:
+        """`/coworker verb`; what takes longer than Slack waits is answered later."""
+        inbound = await self._reader.commanded(body)
+        answering = self._background.start(self._command(inbound))
+        done, _ = await asyncio.wait({answering}, timeout=_ANSWER_WITHIN_S)
+        if done:
+            await ack(**answering.result())
+            return
+        await ack(text="One moment …")
+        self._background.start(_later(respond, answering))
+
+    async def _hear(self, inbound: Inbound) -> Heard:
+        heard = await self._intake.hear(inbound)
+        if heard == "new":
+            await self._past.heard(inbound.place)
+            if message := inbound.kind == "message" and inbound.body["message"]:
+                self._background.start(flow.seen(self._client, inbound.place.room, message))
+        return heard
+
+    async def _command(self, inbound: Inbound) -> Json:
+        """The answer as the arguments of an ephemeral message."""
+        try:
+            said = await self._intake.command(inbound)
+        except CoworkerError as error:
+            said = str(error)
+        page = harmless(render.pages(said, messages.PAGE)[0])
+        blocks = [{"type": "markdown", "text": page}] if page.strip() else None
+        return {"text": fallback(said), "blocks": blocks, "response_type": "ephemeral"}
+
+    async def _after_click(self, body: Json, inbound: Inbound | None, heard: Heard) -> None:
+        room = (body.get("channel") or {}).get("id")
+        message, person = body.get("message") or {}, body["user"]["id"]
+        if not room:
+            return
+        if heard in ("known", "ignored"):
+            thread = message.get("thread_ts") or ""
+            await self._voice.whisper(room, thread, person, _CLOSED)
+        elif heard == "new" and inbound and inbound.kind == "answer" and message.get("ts"):
+            await self._voice.decided(room, message, person, inbound.body["text"])
+
+    async def _approved(self, item: Json, inbound: Inbound) -> None:
+        card = await self._reader.message(item["channel"], item["ts"])
+        person = inbound.body["sender"].partition(":")[2]
+        if card:
+            await self._voice.decided(item["channel"], card, person, inbound.body["text"])
+
+    async def _is_outside(self, room: str) -> bool:
+        try:
+            channel = (await calls.look(self._client.conversations_info(channel=room)))["channel"]
+        except CoworkerError as error:
+            return calls.code(error) in _OUTSIDE
+        return channel.get("is_member") is False and not channel.get("is_im")
+
+    async def _show_home(self, event: Json) -> None:
+        if event.get("tab", "home") == "home":
+            view = home.view(self._intake.overview())
+            await calls.attempt(self._client.views_publish(user_id=event["user"], view=view))
+
+
+async def _later(respond: Ack, answering: asyncio.Task[Json]) -> None:
+    await respond(**await answering)

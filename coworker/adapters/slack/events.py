@@ -1,0 +1,236 @@
+"""What Slack tells us as inbounds: who said what to us, where. It decides what is for us.
+
+It knows Slack's events and asks Slack only what they leave out; it keeps nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from coworker.adapters.slack import calls, messages
+from coworker.adapters.slack.names import Names
+from coworker.adapters.slack.text import mentioned, opens_with_somebody, plain
+from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
+
+SOURCE = "slack"
+_SPOKEN = (None, "file_share", "thread_broadcast", "me_message")
+_CONTROLS = {"octagonal_sign": "stop", "repeat": "retry", "white_check_mark": "approve"}
+_AGAIN = "Try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Us:
+    """Who we are in this workspace: the team's id, our user's and our bot's."""
+
+    team: str
+    user: str
+    bot: str
+
+
+class Reader:
+    """Turns events into inbounds; None for what is not for us."""
+
+    def __init__(
+        self, client: AsyncWebClient, us: Us, follows: Callable[[ConversationId], bool]
+    ) -> None:
+        self._client = client
+        self._us = us
+        self._follows = follows
+        self._names = Names(client)
+
+    async def event(self, event: Json) -> Inbound | None:
+        """Whatever comes by the Events API."""
+        match event.get("type"), event.get("subtype"):
+            case "message", "message_changed":
+                return await self._edited(event)
+            case "message", "message_deleted":
+                return self._deleted(event)
+            case (("message" | "app_mention"), subtype) if subtype in _SPOKEN:
+                return await self._said(event)
+            case "reaction_added", _:
+                return await self._reacted(event)
+            case "agent_session_stopped", _:
+                place = Place(SOURCE, event["channel"], event.get("thread_ts") or "")
+                moment = event.get("event_ts") or event.get("thread_ts")
+                return self._heard(place, f"{moment}:stopped", "stop", event["user"])
+        return None
+
+    async def plain(self, text: str) -> str:
+        """A text in plain words, with people's names."""
+        return plain(text, self._us.user, await self._names.of(mentioned(text)))
+
+    def is_ours(self, message: Json) -> bool:
+        """Whether we said it."""
+        return message.get("user") == self._us.user or message.get("bot_id") == self._us.bot
+
+    async def message(self, room: str, ts: str) -> Json:
+        """One message by its id, wherever in a thread it stands; {} when it is gone."""
+        answer = await calls.look(
+            self._client.conversations_replies(
+                channel=room, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
+            )
+        )
+        return next((each for each in answer["messages"] if each["ts"] == ts), {})
+
+    async def _said(self, message: Json) -> Inbound | None:
+        place = Place(SOURCE, message["channel"], message.get("thread_ts") or message["ts"])
+        person = message.get("user")
+        if not person or message.get("bot_id") or self.is_ours(message):
+            return None
+        direct = self._is_direct(message)
+        if not direct and not self._is_for_us(place, message.get("text") or ""):
+            return None
+        body = {
+            "text": await self.plain(message.get("text") or ""),
+            "message": message["ts"],
+            "at": round(float(message["ts"]) * 1000),
+            "direct": direct,
+        }
+        if files := list(_files(message)):
+            body["files"] = files
+        if quoted := list(_quoted(message)):
+            body["quoted"] = quoted
+        return self._heard(place, message["ts"], "message", person, **body)
+
+    async def _edited(self, event: Json) -> Inbound | None:
+        """New words in a message. One that names us only now was not for us before."""
+        new, old = event.get("message") or {}, event.get("previous_message") or {}
+        here: Json = {key: event[key] for key in ("channel", "channel_type") if key in event}
+        if new.get("subtype") == "tombstone":
+            return self._deleted({**here, "deleted_ts": new.get("ts"), "previous_message": old})
+        if not new.get("edited") or new.get("text") == old.get("text"):
+            return None
+        inbound = await self._said({**new, **here, "type": "message"})
+        if inbound is None:
+            return None
+        us = self._us.user
+        named_now = us in mentioned(new.get("text") or "") and us not in mentioned(
+            old.get("text") or ""
+        )
+        if named_now and not self._follows(inbound.conversation):
+            return inbound
+        body = {key: inbound.body[key] for key in ("sender", "message", "text")}
+        name = f"{inbound.event_id}:{new['edited']['ts']}"
+        return dataclasses.replace(inbound, event_id=name, kind="edit", body=body)
+
+    def _deleted(self, event: Json) -> Inbound | None:
+        ts, old = event.get("deleted_ts"), event.get("previous_message") or {}
+        if not ts or not old.get("user") or self.is_ours(old):
+            return None
+        place = Place(SOURCE, event["channel"], old.get("thread_ts") or ts)
+        if not self._follows(place.conversation):
+            return None
+        return self._heard(place, f"{ts}:deleted", "edit", old["user"], message=ts, text=None)
+
+    async def _reacted(self, event: Json) -> Inbound | None:
+        """Some reactions on a message of a conversation of ours are controls."""
+        control, item = _CONTROLS.get(event.get("reaction", "")), event.get("item") or {}
+        if not control or event.get("user") == self._us.user or item.get("type") != "message":
+            return None
+        message = await self.message(item["channel"], item["ts"])
+        place = Place(SOURCE, item["channel"], message.get("thread_ts") or item["ts"])
+        if not self._follows(place.conversation):
+            return None
+        name, person = f"{event['event_ts']}:{control}", event["user"]
+        if control == "stop":
+            return self._heard(place, name, "stop", person)
+        if control == "retry":
+            return self._again(place, name, person, item["ts"])
+        card = messages.asked(message.get("blocks") or []) if self.is_ours(message) else None
+        if card is None:
+            return None
+        return self._heard(place, name, "answer", person, ask=card.number, text="allow")
+
+    def clicked(self, body: Json) -> Inbound | None:
+        """A button, or a choice from a list."""
+        click = body["actions"][0]
+        value = click.get("value") or (click.get("selected_option") or {}).get("value") or ""
+        mark, action = messages.Mark.read(value), str(click.get("action_id", ""))
+        if mark is None:
+            return None
+        place, person = mark.place, body["user"]["id"]
+        name = f"{click['action_ts']}:{action}"
+        if action.startswith("answer"):
+            return self._heard(place, name, "answer", person, ask=mark.number, text=mark.word)
+        if mark.word == "stop":
+            return self._heard(place, name, "stop", person)
+        if mark.word == "retry":
+            return self._again(place, name, person, (body.get("message") or {}).get("ts"))
+        return self._heard(place, name, "action", person, action=mark.word, run=mark.number)
+
+    async def pointed(self, body: Json) -> Inbound:
+        """The message shortcut: somebody wants us to look at a message."""
+        message, room = body["message"], body["channel"]["id"]
+        place = Place(SOURCE, room, message.get("thread_ts") or message["ts"])
+        who = message.get("user") or message.get("bot_id") or ""
+        quoted = [{"who": f"slack:{who}", "text": await self.plain(words(message))}]
+        more = {"files": files} if (files := list(_files(message))) else {}
+        return self._heard(
+            place,
+            f"{body['action_ts']}:shortcut",
+            "message",
+            body["user"]["id"],
+            text="Please look at this message.",
+            message=message["ts"],
+            at=round(float(body["action_ts"]) * 1000),
+            direct=True,
+            quoted=quoted,
+            **more,
+        )
+
+    async def commanded(self, body: Json) -> Inbound:
+        """`/coworker verb`: the verb as it is written elsewhere, `!verb`."""
+        place = Place(SOURCE, body["channel_id"])
+        text = f"!{(await self.plain(body.get('text') or '')).lstrip('!/') or 'help'}"
+        return self._heard(place, body["trigger_id"], "verb", body["user_id"], text=text)
+
+    def _again(self, place: Place, name: str, person: str, message: str | None) -> Inbound:
+        at = round(float(name.partition(":")[0]) * 1000)
+        body = {"text": _AGAIN, "message": message or "", "at": at, "direct": True}
+        return self._heard(place, name, "message", person, **body)
+
+    def _heard(
+        self, place: Place, name: str, kind: InboundKind, person: str, **body: object
+    ) -> Inbound:
+        event_id = f"{self._us.team}:{place.room}:{name}"
+        told = {"sender": f"{SOURCE}:{person}", **body}
+        return Inbound(SOURCE, event_id, place.conversation, kind, told, place)
+
+    def _is_direct(self, message: Json) -> bool:
+        return (
+            message.get("type") == "app_mention"
+            or message.get("channel_type") == "im"
+            or message["channel"].startswith("D")
+            or self._us.user in mentioned(message.get("text") or "")
+        )
+
+    def _is_for_us(self, place: Place, text: str) -> bool:
+        return self._follows(place.conversation) and not opens_with_somebody(text)
+
+
+def _files(message: Json) -> Iterator[Json]:
+    for file in message.get("files") or []:
+        yield {
+            "id": file["id"],
+            "name": file.get("name") or file.get("title") or file["id"],
+            "mime": file.get("mimetype") or "application/octet-stream",
+            "size": file.get("size") or 0,
+        }
+
+
+def _quoted(message: Json) -> Iterator[Json]:
+    """Messages that were shared into this one."""
+    for attachment in message.get("attachments") or []:
+        if attachment.get("is_share") or attachment.get("is_msg_unfurl"):
+            who = attachment.get("author_id") or attachment.get("author_name") or "somebody"
+            yield {"who": f"{SOURCE}:{who}", "text": plain(attachment.get("text") or "")}
+
+
+def words(message: Json) -> str:
+    """What a message says, also one of another bot that says it in attachments."""
+    told = (each.get("text") or each.get("fallback") for each in message.get("attachments") or [])
+    return message.get("text") or "\n".join(filter(None, told))

@@ -1,0 +1,204 @@
+"""What we say as the arguments of a Slack message: text, blocks, buttons, receipt and key.
+
+It knows Slack's limits and nothing of requests or connections.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from coworker.adapters import render
+from coworker.adapters.slack.text import escaped, fallback, harmless
+from coworker.types import Json, Outbound, Place
+
+EVENT = "coworker"
+"""The type of the metadata that carries an outbound's key."""
+PAGE = 11_000
+_MOST_PAGES = 3
+_MOST_BUTTONS = 5
+_LABEL = 75
+_CONTEXT = 1_500
+_QUICK_S = 30
+_OURS = re.compile(r"slack:([UW][A-Z0-9]+)")
+_OTHER = "Something else? Reply here in the thread."
+_IN_WORDS = "Or reply `!approve {ask}` or `!deny {ask}` here."
+_IN_FILE = "The whole answer is in the file."
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a button carries: the question or run it belongs to, where, and what it says."""
+
+    number: int
+    conversation: str
+    word: str
+
+    def __str__(self) -> str:
+        """As a button's value, within 150 characters."""
+        return f"{self.number} {self.conversation} {self.word}"
+
+    @classmethod
+    def read(cls, value: str) -> Mark | None:
+        """The mark in a button's value, None for a value that is none of ours."""
+        number, _, rest = value.partition(" ")
+        conversation, _, word = rest.partition(" ")
+        return cls(int(number), conversation, word) if number.isdecimal() and word else None
+
+    @property
+    def place(self) -> Place:
+        """Where it was shown."""
+        return Place(*self.conversation.split(":", 2))
+
+
+def parts(outbound: Outbound) -> list[Json]:
+    """The bodies of the messages that this takes: pages, or the first one and a file."""
+    key = _said_in(outbound)
+    text = outbound.body[key]
+    pages = render.pages(text, PAGE, lambda piece: len(harmless(piece)))
+    if len(pages) > _MOST_PAGES:
+        file = {"name": f"{outbound.op}.md", "text": text}
+        first, last = {key: pages[0], "page": [1, 2]}, {key: _IN_FILE, "page": [2, 2], "file": file}
+        return [{**outbound.body, **first}, {**outbound.body, **last}]
+    if len(pages) == 1:
+        return [outbound.body]
+    of = len(pages)
+    return [{**outbound.body, key: text, "page": [n, of]} for n, text in enumerate(pages, 1)]
+
+
+def is_whole(body: Json) -> bool:
+    """Whether this is all of what is said, in one message."""
+    return bool(body.get("page", [1, 1])[1] == 1)
+
+
+def is_last(body: Json) -> bool:
+    """Whether nothing more of it follows."""
+    page, of = body.get("page", [1, 1])
+    return bool(page == of)
+
+
+def was_quick(body: Json) -> bool:
+    """Whether the run was so short that whoever asked still looks on."""
+    return float((body.get("receipt") or {}).get("seconds") or 0) < _QUICK_S
+
+
+def message(outbound: Outbound) -> Json:
+    """Arguments of chat.postMessage and chat.update alike."""
+    body = outbound.body
+    said = body.get(_said_in(outbound)) or ""
+    if outbound.maybe_duplicate:
+        said = f"(possibly a repeat) {said}"
+    return {
+        "text": f"{_call(outbound)} {fallback(said)}".strip(),
+        "blocks": list(_blocks(outbound, said)),
+        "metadata": {"event_type": EVENT, "event_payload": {"key": outbound.key}},
+    }
+
+
+def without_blocks(arguments: Json) -> Json:
+    """The same in plain text, for a Slack that does not take our blocks."""
+    said = "\n".join(b["text"] for b in arguments["blocks"] if b["type"] == "markdown")
+    return {**arguments, "blocks": [], "text": escaped(said) or arguments["text"]}
+
+
+def shown(text: str, run: int, place: Place) -> Json:
+    """A run's progress, with a button that stops it."""
+    stop = _button("do:stop", "Stop", Mark(run, place.conversation, "stop"))
+    blocks = [_markdown(render.pages(text, PAGE)[0]), {"type": "actions", "elements": [stop]}]
+    return {"text": fallback(text), "blocks": blocks}
+
+
+def receipt(body: Json) -> Json:
+    """What a progress message turns into once the answer stands elsewhere."""
+    line = render.receipt_line(body["outcome"], body.get("receipt") or {})
+    return {"text": fallback(line), "blocks": [_context(line)]}
+
+
+def decided(blocks: Sequence[Json], who: str, word: str) -> list[Json]:
+    """A question's card after the decision: no buttons, and who decided."""
+    kept = [block for block in blocks if block["type"] not in ("actions", "context")]
+    line = {"type": "mrkdwn", "text": f"<@{who}> decided: {escaped(word)}"}
+    return [*kept, {"type": "context", "elements": [line]}]
+
+
+def asked(blocks: Sequence[Json]) -> Mark | None:
+    """The question whose card this is, while it has buttons."""
+    for block in blocks:
+        for element in block.get("elements", []) if block["type"] == "actions" else []:
+            if str(element.get("action_id", "")).startswith("answer"):
+                options = element.get("options") or [element]
+                return Mark.read(str(options[0].get("value", "")))
+    return None
+
+
+def _said_in(outbound: Outbound) -> str:
+    return "question" if outbound.op == "ask" else "text"
+
+
+def _call(outbound: Outbound) -> str:
+    """The mention that makes whoever asked look here again, where that is needed."""
+    body = outbound.body
+    asker = _OURS.fullmatch(str(body.get("asker") or ""))
+    first = body.get("page", [1, 1])[0] == 1
+    waits = outbound.op == "ask" or (body.get("run") and not was_quick(body))
+    needed = asker and first and waits and not outbound.place.room.startswith("D")
+    return f"<@{asker[1]}>" if asker and needed else ""
+
+
+def _blocks(outbound: Outbound, said: str) -> Iterator[Json]:
+    body = outbound.body
+    if mention := _call(outbound):
+        yield {"type": "section", "text": {"type": "mrkdwn", "text": mention}}
+    yield _markdown(said)
+    if outbound.op == "progress":
+        yield from shown(said, body["run"], outbound.place)["blocks"][1:]
+    elif is_last(body):
+        yield from _ask(outbound) if outbound.op == "ask" else _end(outbound)
+
+
+def _end(outbound: Outbound) -> Iterator[Json]:
+    """The receipt, and what can be done with the answer."""
+    body, here = outbound.body, outbound.place.conversation
+    if body.get("receipt"):
+        yield _context(render.receipt_line(body["outcome"], body["receipt"]))
+    buttons = [
+        _button(f"do:{each['action']}", each["label"], Mark(each["run"], here, each["action"]))
+        for each in body.get("actions") or []
+    ]
+    if buttons:
+        yield {"type": "actions", "elements": buttons}
+
+
+def _ask(outbound: Outbound) -> Iterator[Json]:
+    body, here = outbound.body, outbound.place.conversation
+    marks = [Mark(body["ask"], here, option) for option in body.get("options") or []]
+    if 0 < len(marks) <= _MOST_BUTTONS:
+        buttons = [_button(f"answer:{n}", mark.word, mark) for n, mark in enumerate(marks)]
+        yield {"type": "actions", "elements": buttons}
+    elif marks:
+        yield {"type": "actions", "elements": [_select(marks)]}
+    yield _context(_IN_WORDS.format(ask=body["ask"]) if body.get("approval") else _OTHER)
+
+
+def _select(marks: Sequence[Mark]) -> Json:
+    options = [{"text": _plain(mark.word), "value": str(mark)} for mark in marks]
+    chosen = {"placeholder": _plain("Choose an answer"), "options": options}
+    return {"type": "static_select", "action_id": "answer", **chosen}
+
+
+def _button(action_id: str, label: str, mark: Mark) -> Json:
+    return {"type": "button", "action_id": action_id, "text": _plain(label), "value": str(mark)}
+
+
+def _markdown(text: str) -> Json:
+    return {"type": "markdown", "text": harmless(text).strip() or "(nothing to show)"}
+
+
+def _context(line: str) -> Json:
+    return {"type": "context", "elements": [{**_plain(line), "text": line[:_CONTEXT]}]}
+
+
+def _plain(text: str) -> Json:
+    shortened = text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"
+    return {"type": "plain_text", "text": render.one_line(shortened) or "…", "emoji": False}

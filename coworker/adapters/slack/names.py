@@ -1,0 +1,43 @@
+"""What people are called, for texts that name them by id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from coworker.adapters.render import one_line
+from coworker.adapters.slack import calls
+from coworker.errors import CoworkerError
+
+_PATIENCE_S = 1.0
+_KEPT = 5_000
+
+
+class Names:
+    """Names by id, asked for once. Whoever cannot be looked up in time keeps the id as a name."""
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+        self._known: dict[str, str] = {}
+
+    async def of(self, ids: Iterable[str]) -> Mapping[str, str]:
+        """The names of these people, as far as they are known within a second."""
+        unknown = {each for each in ids if each not in self._known}
+        if unknown and len(self._known) < _KEPT:
+            lookups = [asyncio.ensure_future(self._look_up(each)) for each in sorted(unknown)]
+            _, late = await asyncio.wait(lookups, timeout=_PATIENCE_S)
+            for each in late:
+                each.cancel()
+        return self._known
+
+    async def _look_up(self, person: str) -> None:
+        self._known[person] = person
+        try:
+            user = (await calls.look(self._client.users_info(user=person)))["user"]
+        except CoworkerError:
+            return
+        profile = user.get("profile") or {}
+        name = profile.get("display_name") or profile.get("real_name") or user.get("name")
+        self._known[person] = one_line(name or person)

@@ -1,0 +1,141 @@
+"""What we say: posts, answers written over the progress message, files, marks of what is done."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from coworker.adapters.slack import calls, files, flow, messages
+from coworker.errors import Unavailable, Undeliverable
+from coworker.protocols import Clock
+from coworker.types import Json, Outbound, Place, Progress
+
+_BLOCKS_REFUSED = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
+_QUIET = {"unfurl_links": False, "unfurl_media": False}
+
+
+class Voice:
+    """Says outbounds over one connection."""
+
+    def __init__(self, client: AsyncWebClient, clock: Clock, background: flow.Background) -> None:
+        self._client = client
+        self._background = background
+        self._cards = flow.Cards(client, clock, background)
+        self._presence = flow.Presence(client)
+
+    def progress(self, place: Place, progress: Progress) -> None:
+        """Show a sign of life in the run's progress message."""
+        self._cards.hear(place, progress)
+
+    async def send(self, outbound: Outbound) -> str:
+        """Say it and return the message's ts. Raises as `calls.ask` does."""
+        if outbound.op == "reply":
+            return await self._reply(outbound)
+        ts = await self._post(outbound)
+        if outbound.op == "progress":
+            self._cards.begin(outbound.place, outbound.body["run"], ts)
+        status = "processing" if outbound.op == "progress" else "suspended"
+        self._background.start(self._presence.show(outbound.place, status))
+        return ts
+
+    async def find(self, outbound: Outbound) -> str | None:
+        """The ts of the message that carries this outbound's key. Raises Unavailable."""
+        where: dict[str, Any] = {"channel": outbound.place.room, "include_all_metadata": True}
+        method: calls.Method = self._client.conversations_history
+        if outbound.place.thread:
+            method, where["ts"] = self._client.conversations_replies, outbound.place.thread
+        try:
+            async for message in calls.pages(method, "messages", **where):
+                payload = (message.get("metadata") or {}).get("event_payload") or {}
+                if payload.get("key") == outbound.key:
+                    return str(message["ts"])
+        except Undeliverable:  # sending will say so
+            return None
+        return None
+
+    async def decided(self, room: str, card: Json, who: str, word: str) -> None:
+        """Take the buttons off a question's card and name who decided; best effort."""
+        blocks = messages.decided(card.get("blocks") or [], who, word)
+        text = card.get("text") or "…"
+        update = self._client.chat_update
+        at = {"channel": room, "ts": card["ts"], "text": text}
+        if await calls.attempt(update(blocks=blocks, **at)) in _BLOCKS_REFUSED:
+            await calls.attempt(update(blocks=messages.decided([], who, word), **at))
+
+    async def whisper(self, room: str, thread: str, person: str, text: str) -> None:
+        """A sentence that only this person sees; best effort."""
+        await calls.attempt(
+            self._client.chat_postEphemeral(
+                channel=room, user=person, text=text, thread_ts=thread or None
+            )
+        )
+
+    async def _reply(self, outbound: Outbound) -> str:
+        body = outbound.body
+        if body.get("run"):
+            await self._cards.end(outbound.place, body["run"])
+        if body.get("file"):
+            outbound = await self._attached(outbound)
+        ts = await self._written_over(outbound) or await self._post(outbound)
+        if messages.is_last(body):
+            self._background.start(self._finish(outbound, ts))
+        return ts
+
+    async def _attached(self, outbound: Outbound) -> Outbound:
+        """The same once its file is in the thread, or with the reason why it is not."""
+        body = outbound.body
+        try:
+            await files.upload(self._client, outbound.place, body["file"])
+        except (Unavailable, Undeliverable) as error:
+            if isinstance(error, Unavailable) and calls.code(error) != "missing_scope":
+                raise
+            text = f"The rest could not be attached. {error}"
+            return dataclasses.replace(outbound, body={**body, "text": text})
+        return outbound
+
+    async def _written_over(self, outbound: Outbound) -> str:
+        """The progress message's ts once it says the answer; "" where that is to be posted.
+
+        Repeating it changes nothing, so it is never labelled.
+        """
+        body, ts = outbound.body, outbound.over
+        if not (ts and messages.is_whole(body) and messages.was_quick(body)):
+            return ""
+        said = messages.message(dataclasses.replace(outbound, maybe_duplicate=False))
+        update, at = self._client.chat_update, {"channel": outbound.place.room, "ts": ts}
+        try:
+            await _in_blocks_or_words(update, at, said)
+        except Undeliverable:  # somebody deleted it, or edits are not allowed
+            return ""
+        return ts
+
+    async def _post(self, outbound: Outbound) -> str:
+        place = outbound.place
+        at = {"channel": place.room, "thread_ts": place.thread or None, **_QUIET}
+        post = self._client.chat_postMessage
+        return str((await _in_blocks_or_words(post, at, messages.message(outbound)))["ts"])
+
+    async def _finish(self, outbound: Outbound, ts: str) -> None:
+        """What follows an answer: the receipt in its place, the status, ✅ or ❌."""
+        body, place = outbound.body, outbound.place
+        if outbound.over and outbound.over != ts:
+            receipt = messages.receipt(body)
+            await calls.attempt(
+                self._client.chat_update(channel=place.room, ts=outbound.over, **receipt)
+            )
+        if body.get("run"):
+            await self._presence.show(place, "active")
+        answered: Sequence[str] = body.get("messages") or []
+        await flow.finished(self._client, place.room, answered, body["outcome"])
+
+
+async def _in_blocks_or_words(method: calls.Method, at: Json, said: Json) -> Any:
+    try:
+        return await calls.ask(method(**at, **said))
+    except Undeliverable as error:
+        if calls.code(error) not in _BLOCKS_REFUSED:
+            raise
+    return await calls.ask(method(**at, **messages.without_blocks(said)))
