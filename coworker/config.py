@@ -80,10 +80,14 @@ class Slack(Section, frozen=True):
 
 
 class Telegram(Section, frozen=True):
-    """Telegram is on when its token is there."""
+    """Telegram is on when its token is there.
+
+    `transcribe` is a program and its arguments that prints the words of the sound `{file}`.
+    """
 
     base_url: str = "https://api.telegram.org/bot"
     base_file_url: str = "https://api.telegram.org/file/bot"
+    transcribe: list[str] = []
 
 
 class PersonConfig(Section, frozen=True):

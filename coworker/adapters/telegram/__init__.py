@@ -1,0 +1,142 @@
+"""Telegram as a platform: it connects, and lends a mouth and ears to whoever runs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from telegram import Bot
+from telegram.error import InvalidToken, TelegramError
+
+from coworker import config
+from coworker.adapters import render
+from coworker.adapters.telegram import checks, events, messages, polling
+from coworker.adapters.telegram.attachments import TRANSCRIPT
+from coworker.adapters.telegram.calls import Calls, refuse_big
+from coworker.adapters.telegram.controls import Recent
+from coworker.adapters.telegram.events import Us
+from coworker.adapters.telegram.flow import Errands
+from coworker.adapters.telegram.hearing import Hearing
+from coworker.adapters.telegram.rooms import NAME, Rooms, is_private
+from coworker.adapters.telegram.speaking import Speaking
+from coworker.adapters.telegram.voice import transcribe
+from coworker.errors import Refused, Unavailable
+from coworker.protocols import Intake
+from coworker.types import ConversationId, Health, Json, Line, Outbound, Place, Progress
+
+_SILENT_MS = 1000 * (2 * polling.POLL_S + 15)
+
+
+class Telegram:
+    """A Platform. `token` is the bot's, from @BotFather."""
+
+    name = NAME
+
+    def __init__(self, settings: config.Telegram, token: str) -> None:
+        self._settings = settings
+        self._token = token
+        self._rooms = Rooms()
+        self._recent = Recent()
+        self._line: polling.Line | None = None
+        self._calls: Calls | None = None
+        self._speaking: Speaking | None = None
+        self._alive_ms = 0
+        self._refusal = ""
+
+    async def run(self, intake: Intake) -> None:
+        """Listen until cancelled. Raises Refused for a wrong token, else what ended it."""
+        polling.quiet_wires()
+        line = self._line = polling.Line(self._lives_on)
+        try:
+            async with polling.connection(self._settings, self._token, line) as bot:
+                self._lives_on()
+                await self._listen(intake, bot, line)
+        except InvalidToken:
+            self._refusal = polling.REFUSED
+            raise Refused(polling.REFUSED) from None
+        except TelegramError as error:
+            what = type(error).__name__
+            raise Unavailable(f"Telegram cannot be reached ({what}); I keep trying.") from None
+
+    async def _listen(self, intake: Intake, bot: Bot, line: polling.Line) -> None:
+        errands, calls = Errands(), Calls(bot, self._rooms)
+        us = Us(bot.id, bot.username, hears=bool(self._settings.transcribe))
+        hearing = Hearing(intake, us, calls, self._rooms, self._recent, errands)
+        self._speaking = Speaking(calls, self._rooms, self._recent, errands)
+        self._calls = calls
+        errands.start(calls.offer(events.COMMANDS))
+        intake.connected(self.name)
+        try:
+            await polling.listen(bot, hearing.take, line)
+        finally:
+            self._speaking.close()
+            self._speaking = self._calls = None
+            await errands.close()
+
+    def reachable(self, conversation: ConversationId) -> bool:
+        """Whether we are connected."""
+        return self._speaking is not None
+
+    def posts_progress(self, place: Place) -> bool:
+        """In groups; a private chat shows drafts instead."""
+        return not is_private(place)
+
+    def parts(self, outbound: Outbound) -> list[Json]:
+        """Pages, of which a person gets at most three; the whole of a longer text is a file."""
+        return messages.parts(outbound)
+
+    async def send(self, outbound: Outbound) -> str:
+        """Say it; see Adapter."""
+        if self._speaking is None:
+            raise Unavailable("Telegram is not connected.")
+        return await self._speaking.send(outbound)
+
+    async def find(self, outbound: Outbound) -> str | None:
+        """A bot cannot look up what it said."""
+        return None
+
+    def progress(self, place: Place, progress: Progress) -> None:
+        """Show a sign of life."""
+        if self._speaking:
+            self._speaking.progress(place, progress)
+
+    async def history(self, place: Place, before: str) -> Sequence[Line]:
+        """A bot cannot read what was said before it was asked."""
+        return []
+
+    async def fetch(self, file: Json) -> bytes:
+        """The bytes of a file; of a voice note's transcript, what the transcriber prints."""
+        refuse_big(file["size"])
+        if self._calls is None:
+            raise Unavailable("Telegram is not connected, so the file cannot be fetched now.")
+        data = await self._calls.download(file["id"].removeprefix(TRANSCRIPT))
+        if file["id"].startswith(TRANSCRIPT):
+            return await transcribe(self._settings.transcribe, data)
+        return data
+
+    async def examine(self) -> list[Json]:
+        """What doctor should know about the token, the bot's settings and other users of it."""
+        return await checks.examine(self._settings, self._token)
+
+    def health(self) -> Health:
+        """How the connection is, by when Telegram last answered a request for updates."""
+        if self._refusal:
+            return Health("refused", self._alive_ms, self._refusal)
+        if self._line and self._line.complaint:
+            return Health("broken", self._alive_ms, self._line.complaint)
+        silent_ms = _now_ms() - self._alive_ms
+        if self._speaking and silent_ms < _SILENT_MS:
+            return Health("connected", self._alive_ms)
+        if not self._alive_ms:
+            return Health("starting", 0, "Telegram has not answered yet.")
+        silent = render.duration(silent_ms / 1000)
+        detail = f"Telegram has not answered for {silent}; I keep trying. Check the network."
+        return Health("reconnecting", self._alive_ms, detail)
+
+    def _lives_on(self) -> None:
+        self._alive_ms = _now_ms()
+        self._refusal = ""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,122 @@
+"""Buttons and reactions: what a press means, and what the card shows after it."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from telegram import CallbackQuery, Message, MessageReactionUpdated, ReactionTypeEmoji, User
+
+from coworker.adapters import render
+from coworker.adapters.telegram.events import sender
+from coworker.adapters.telegram.messages import Said
+from coworker.types import Heard, InboundKind, Json, Place
+
+DONE = "-"
+"""The data of a button that only says what was decided."""
+SEEN, GOOD, BAD = "👀", "👌", "💔"
+_YES, _NO, _STOP = "👍", "👎", "😴"
+_REMEMBERED = 10_000
+_PRESS = re.compile(r"ask:(\d{1,9}):(\d{1,3})|act:([a-z_]{1,20}):(\d{1,9})|stop")
+GONE = "This button is too old. Write /help for what you can say instead."
+DECIDED = "This was decided already."
+_ANSWERS: dict[Heard, str] = {
+    "new": "",
+    "known": "",
+    "refused": "I do not know you. Ask an owner to add your id to the configuration.",
+    "ignored": "This is not open any more.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What a button asks for: the kind and body of an Inbound, and the label that was pressed."""
+
+    kind: InboundKind
+    body: Json
+    label: str
+
+
+class Recent:
+    """The places of the newest messages, and the questions they ask: reactions name only an id."""
+
+    def __init__(self) -> None:
+        self._places: OrderedDict[tuple[int, str], tuple[Place, int | None]] = OrderedDict()
+
+    def note(self, chat: int, message: str, place: Place, ask: int | None = None) -> None:
+        """Remember a message; the oldest is forgotten."""
+        self._places[chat, message] = (place, ask)
+        if len(self._places) > _REMEMBERED:
+            self._places.popitem(last=False)
+
+    def find(self, chat: int, message: str) -> tuple[Place | None, int | None]:
+        """Where a message stands and which question it asks, as far as we remember."""
+        return self._places.get((chat, message), (None, None))
+
+
+def pressed(query: CallbackQuery) -> Press | None:
+    """What a press on a button means; None when its card cannot be read, or never had it."""
+    data = query.data or ""
+    found = _PRESS.fullmatch(data)
+    label = _label(query, data)
+    if not found or label is None:
+        return None
+    body: Json = {"sender": sender(query.from_user)}
+    if found[1]:
+        return Press("answer", {**body, "ask": int(found[1]), "text": label}, label)
+    if found[3]:
+        return Press("action", {**body, "action": found[3], "run": int(found[4])}, label)
+    return Press("stop", body, label)
+
+
+def answer(press: Press | None, heard: Heard | None) -> str:
+    """The short word that a press gets; "" is none."""
+    if press is None or heard is None:
+        return GONE
+    if heard == "new" and press.kind == "stop":
+        return "Stopping."
+    return _ANSWERS[heard]
+
+
+def settled(query: CallbackQuery, press: Press) -> Said | None:
+    """The card's buttons after a press: who decided what. None when they stay as they are."""
+    done = (f"✓ {press.label} · {_name(query.from_user)}", DONE)
+    if press.kind == "answer":
+        return Said("", ((done,),))
+    if press.kind == "action":
+        rows = _rows(query)
+        return Said("", tuple(tuple(done if b[1] == query.data else b for b in r) for r in rows))
+    return None
+
+
+def reacted(update: MessageReactionUpdated, ask: int | None) -> tuple[InboundKind, Json] | None:
+    """What a new reaction means: 👍 and 👎 answer a question, 😴 stops."""
+    added = _emoji(update.new_reaction) - _emoji(update.old_reaction)
+    if not update.user:
+        return None
+    body: Json = {"sender": sender(update.user)}
+    if ask is not None and added & {_YES, _NO}:
+        return "answer", {**body, "ask": ask, "text": "yes" if _YES in added else "no"}
+    return ("stop", body) if _STOP in added else None
+
+
+def _emoji(reactions: object) -> set[str]:
+    found = reactions if isinstance(reactions, tuple) else ()
+    return {each.emoji for each in found if isinstance(each, ReactionTypeEmoji)}
+
+
+def _label(query: CallbackQuery, data: str) -> str | None:
+    """What stands on the button. Only the card knows: data has no room, and can be made up."""
+    return next((label for row in _rows(query) for label, each in row if each == data), None)
+
+
+def _rows(query: CallbackQuery) -> list[list[tuple[str, str]]]:
+    message = query.message
+    markup = message.reply_markup if isinstance(message, Message) else None
+    rows = markup.inline_keyboard if markup else ()
+    return [[(button.text, str(button.callback_data)) for button in row] for row in rows]
+
+
+def _name(user: User) -> str:
+    return render.one_line(user.first_name)[:30] or "somebody"

@@ -1,0 +1,151 @@
+"""Long polling that never confirms an update which is not on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from telegram import Bot, Update
+from telegram.error import Conflict, TelegramError
+from telegram.ext import Updater
+from telegram.request import HTTPXRequest
+
+from coworker import config
+from coworker.errors import Refused
+
+_log = logging.getLogger(__name__)
+POLL_S = 30
+_CONNECTIONS = 256
+_CONNECT_S, _READ_S, _POOL_S, _UPLOAD_S = 10.0, 20.0, 5.0, 60.0
+_KINDS = ["message", "edited_message", "callback_query", "message_reaction"]
+"""Channels, guests and business accounts are not among them: nobody we know speaks there."""
+REFUSED = (
+    "Telegram does not accept TELEGRAM_BOT_TOKEN. "
+    "Ask @BotFather for the token (/mybots, API Token) and set it."
+)
+_CONFLICT = (
+    "Another program receives this bot's messages ({what}), so I do not. "
+    "Stop that program, or give one of the two a bot of its own from @BotFather."
+)
+
+
+Take = Callable[[Update], Awaitable[None]]
+
+
+class Line:
+    """The connection on which updates come in: what it last said, and how it broke."""
+
+    def __init__(self, alive: Callable[[], None]) -> None:
+        self.complaint = ""
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._alive = alive
+
+    def answered(self, status: int) -> None:
+        """A request for updates was answered with this HTTP status."""
+        if status == 200:
+            self.complaint = ""
+            self._alive()
+        elif status in (401, 404):
+            self.breaks(Refused(REFUSED))
+
+    def failed(self, error: TelegramError) -> None:
+        """A request for updates failed; the updater tries again after 1 to 30 s."""
+        conflict = isinstance(error, Conflict)
+        self.complaint = _CONFLICT.format(what=error.message) if conflict else ""
+
+    def breaks(self, error: Exception) -> None:
+        """Nothing more can come in this way."""
+        if not self.broken.done():
+            self.broken.set_exception(error)
+
+
+class _Request(HTTPXRequest):
+    """Tells the line how each request ended: the updater itself is silent about successes."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(
+            connection_pool_size=1, connect_timeout=_CONNECT_S, read_timeout=_CONNECT_S
+        )
+        self._line = line
+
+    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+        status, payload = await super().do_request(*args, **kwargs)
+        self._line.answered(status)
+        return status, payload
+
+
+class _Inbox(asyncio.Queue[object]):
+    """Stands where the updater puts updates: it awaits put() before it moves the offset.
+
+    When taking fails, put() never returns. Returning would confirm the update, and raising would
+    end the updater's task unnoticed.
+    """
+
+    def __init__(self, take: Take, line: Line) -> None:
+        super().__init__()
+        self._take = take
+        self._line = line
+
+    async def put(self, item: object) -> None:
+        if not isinstance(item, Update):
+            return
+        try:
+            await self._take(item)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must end run() and not this task
+            self._line.breaks(error)
+            await asyncio.Event().wait()
+
+
+def connection(settings: config.Telegram, token: str, line: Line) -> Bot:
+    """A bot whose requests for updates are watched by the line."""
+    return Bot(
+        token,
+        base_url=settings.base_url,
+        base_file_url=settings.base_file_url,
+        request=request(),
+        get_updates_request=_Request(line),
+    )
+
+
+def request() -> HTTPXRequest:
+    """For everything but polling. It never repeats a request by itself."""
+    return HTTPXRequest(
+        connection_pool_size=_CONNECTIONS,
+        connect_timeout=_CONNECT_S,
+        read_timeout=_READ_S,
+        write_timeout=_READ_S,
+        pool_timeout=_POOL_S,
+        media_write_timeout=_UPLOAD_S,
+    )
+
+
+async def listen(bot: Bot, take: Take, line: Line) -> None:
+    """Hand each update to `take` and confirm it only afterwards, until the line breaks.
+
+    Raises what broke it; Telegram then delivers again what was not taken.
+    """
+    async with Updater(bot, _Inbox(take, line)) as updater:
+        await updater.start_polling(
+            timeout=POLL_S, allowed_updates=_KINDS, error_callback=line.failed
+        )
+        try:
+            await line.broken
+        finally:
+            await _stop(updater)
+
+
+async def _stop(updater: Updater) -> None:
+    try:
+        await updater.stop()
+    except TelegramError:  # the last error of its task, which the line knows
+        _log.info("polling had ended already")
+
+
+def quiet_wires() -> None:
+    """Their log lines contain addresses with the token, and messages; a flood is no deprecation."""
+    for name in ("httpx", "httpcore", "telegram"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", "Deprecated since version v22.2.*retry_after")
