@@ -21,7 +21,7 @@ from coworker import control, logs
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
 from coworker.agent.evidence import Evidence
-from coworker.config import Config, person_environment, runtime_dir
+from coworker.config import Config, person_environment, refuse_unknown_tools, runtime_dir
 from coworker.connections import Connections
 from coworker.control import Control
 from coworker.dispatch import Dispatch
@@ -104,6 +104,7 @@ async def owned(
         platforms = _platforms(config) if connecting else {}
         adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
         ports = _ports(config, log, router, registry, Rooms(adapters, platforms))
+        refuse_unknown_tools(config, ports.tools)
         dispatch, connections = Dispatch(ports, adapters), Connections(platforms, clock)
         verbs = Verbs(ports, dispatch, registry, connections.states)
         reception = Reception(ports, dispatch, registry, verbs)
