@@ -25,8 +25,8 @@ from coworker import __version__
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
 from coworker.agent.words import broke
+from coworker.config import file_for
 from coworker.dispatch import Dispatch
-from coworker.doctor import examine
 from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
 from coworker.reception import Reception, stranger, too_long
 from coworker.repos.registry import Registry
@@ -52,6 +52,14 @@ class Client:
     show: Callable[[Json], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What there is to look at: how things go now, and what is right and wrong, with fixes."""
+
+    overview: Callable[[], Json]
+    examine: Callable[[Path], Awaitable[list[Json]]]
+
+
 class Control:
     """The verbs of the command line."""
 
@@ -60,14 +68,14 @@ class Control:
         ports: Ports,
         dispatch: Dispatch,
         reception: Reception,
-        overview: Callable[[], Json],
+        views: Views,
         terminal: Terminal,
         registry: Registry,
     ) -> None:
         self._ports = ports
         self._dispatch = dispatch
         self._reception = reception
-        self._overview = overview
+        self._views = views
         self._terminal = terminal
         self._registry = registry
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -210,7 +218,7 @@ class Control:
 
     async def status(self, _: Client) -> Json:
         """What is going on."""
-        ports, seen = self._ports, self._overview()
+        ports, seen = self._ports, self._views.overview()
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -257,9 +265,9 @@ class Control:
         await self._registry.remove(name)
         return {"removed": name}
 
-    async def doctor(self, _: Client) -> list[Json]:
+    async def doctor(self, _: Client, file: str = "") -> list[Json]:
         """What is configured, reachable, missing, unsafe."""
-        return await examine(self._ports.config, self._ports.router, self._registry.list())
+        return await self._views.examine(file_for(Path(file) if file else None))
 
     # Parts of verbs
 

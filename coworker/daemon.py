@@ -21,10 +21,11 @@ from coworker import control, logs
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
 from coworker.agent.evidence import Evidence
-from coworker.config import Config, person_environment, refuse_unknown_tools, runtime_dir
+from coworker.config import Config, person_environment, refuse_unknown_tools, runtime_dir, secret
 from coworker.connections import Connections
-from coworker.control import Control
+from coworker.control import Control, Views
 from coworker.dispatch import Dispatch
+from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.policy.people import People
@@ -108,7 +109,10 @@ async def owned(
         dispatch, connections = Dispatch(ports, adapters), Connections(platforms, clock)
         verbs = Verbs(ports, dispatch, registry, connections.states)
         reception = Reception(ports, dispatch, registry, verbs)
-        front = Control(ports, dispatch, reception, verbs.overview, terminal, registry)
+        # Whoever is not connecting still examines what would be connected.
+        doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
+        views = Views(verbs.overview, doctor.examine)
+        front = Control(ports, dispatch, reception, views, terminal, registry)
         if working:
             await dispatch.recover()
         path = runtime_dir(config) / control.SOCKET
@@ -161,7 +165,17 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
 
 def _platforms(config: Config) -> dict[str, Platform]:
     """The chat services whose tokens are there; their libraries are loaded only then."""
-    return {}
+    found: dict[str, Platform] = {}
+    bot_token, app_token = secret("SLACK_BOT_TOKEN"), secret("SLACK_APP_TOKEN")
+    if bot_token and app_token:
+        from coworker.adapters.slack.platform import Slack
+
+        found["slack"] = Slack(config.slack, bot_token, app_token, SystemClock())
+    if token := secret("TELEGRAM_BOT_TOKEN"):
+        from coworker.adapters.telegram import Telegram
+
+        found["telegram"] = Telegram(config.telegram, token)
+    return found
 
 
 def _intake(reception: Reception, dispatch: Dispatch, verbs: Verbs, log: Log) -> Intake:
