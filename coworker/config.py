@@ -225,6 +225,17 @@ def runtime_dir(config: Config) -> Path:
     return Path(under_systemd) if under_systemd else config.state
 
 
+def from_systemd(name: str) -> str:
+    """What systemd says in `NOTIFY_SOCKET` or `JOURNAL_STREAM`; "" when it does not run us."""
+    return os.environ.get(name, "")
+
+
+def watchdog_s() -> float:
+    """Seconds within which systemd wants a sign of life from this process; 0 for never."""
+    for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6 if for_us else 0
+
+
 def color_allowed() -> bool:
     """False when the person set NO_COLOR to anything."""
     return not os.environ.get("NO_COLOR")
@@ -343,13 +354,14 @@ def _with_defaults(config: Config, where: str) -> Config:
             f"{where}: timezone: there is no zone {config.timezone!r}. "
             "Use a name such as Europe/Berlin."
         ) from None
-    changes: dict[str, Any] = {"state_dir": config.state_dir or _default_state_dir()}
+    changes: dict[str, Any] = {"state_dir": config.state_dir or default_state_dir()}
     changes["models"] = _models(config.models)
     _refuse_nonsense(config, where)
     return msgspec.structs.replace(config, **changes)
 
 
-def _default_state_dir() -> str:
+def default_state_dir() -> str:
+    """Where the state is kept when nobody says."""
     under_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     return under_systemd or f"{base}/coworker"

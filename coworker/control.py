@@ -267,9 +267,7 @@ class Control:
 
     async def doctor_checks(self, _: Client, repo: str) -> Json:
         """Whether a repository's set-up and checks work here; it may take many minutes."""
-        found = self._registry.get(repo)
-        if found is None:
-            raise NotFound(f"There is no repository {repo}. `coworker repo list` shows them.")
+        found = await self._registry.find(repo)
         rehearsal = asyncio.create_task(rehearse(found, self._workplace))
         self._rehearsals.add(rehearsal)
         try:

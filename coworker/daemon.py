@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import faulthandler
 import logging
 import os
 import resource
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from coworker import control, logs
+from coworker import control, logs, notify, signals
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
-from coworker.agent.evidence import Evidence
-from coworker.config import Config, person_environment, runtime_dir, secret
+from coworker.config import (
+    Config,
+    from_systemd,
+    person_environment,
+    runtime_dir,
+    secret,
+    watchdog_s,
+)
 from coworker.connections import Connections
 from coworker.control import Control
 from coworker.dispatch import Dispatch
@@ -30,6 +36,7 @@ from coworker.models.router import Router
 from coworker.policy.people import People
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
+from coworker.repos import marks
 from coworker.repos.checkout import Checkouts
 from coworker.repos.clones import Clones
 from coworker.repos.map import Maps
@@ -72,17 +79,17 @@ async def opened(config: Config, *, working: bool = True) -> AsyncIterator[Path]
         yield await _reach_or_own(config, stack, working=working)
 
 
-async def run(config: Config) -> int:
+async def run(config: Config, log_lines: str = "auto") -> int:
     """The daemon: until SIGTERM or SIGINT. Returns the exit status."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    logs.to_stderr()
+    faulthandler.enable()  # the watchdog ends us with SIGABRT: say where we hung
+    stopping = signals.stop_event()
+    logs.to_stderr(log_lines, from_systemd("JOURNAL_STREAM"))
     async with AsyncExitStack() as stack:
         path = await _own(config, stack)
         _log.info("ready, listening on %s", path)
+        notify.tell(from_systemd("NOTIFY_SOCKET"), "READY=1", f"STATUS=Listening on {path}")
         await stopping.wait()
+        notify.tell(from_systemd("NOTIFY_SOCKET"), "STOPPING=1", "STATUS=Parking what runs")
         _log.info("stopping")
     return 0
 
@@ -120,7 +127,8 @@ async def owned(
         await front.listen(path)
         connections.start(_intake(reception, dispatch, verbs, log))
         try:
-            yield path
+            async with notify.watched(from_systemd("NOTIFY_SOCKET"), watchdog_s(), log.answers):
+                yield path
         finally:
             await connections.stop()
             await front.close()
@@ -263,9 +271,12 @@ def _ports(
             for command, finished in results
         ]
 
-    async def undo(conversation: Conversation, evidence: Evidence) -> str:
-        commits = [each["sha"] for each in evidence.commits]
-        return await workplace.take_back(conversation.id, commits)
+    async def undo(conversation: Conversation, run: int) -> str:
+        workspace = workplace.get(conversation.id)
+        try:
+            return await marks.take_back(workspace, run) if workspace else marks.NOTHING
+        except CoworkerError as error:
+            return f"not taken back: {error}"
 
     return Ports(
         log=log,

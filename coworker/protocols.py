@@ -130,6 +130,7 @@ class ToolContext:
     conversation: ConversationId
     call_id: str
     emit: Emit
+    run: int = 0
 
 
 class Tool(Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from datetime import datetime
 
 from coworker.agent.act import Ports
@@ -42,6 +43,9 @@ def too_long(text: str) -> str | None:
     )
 
 
+_log = logging.getLogger(__name__)
+
+
 class Reception:
     """Turns what people say on any platform into inbox rows."""
 
@@ -65,6 +69,8 @@ class Reception:
                 return await self._amend(inbound)
             case "message":
                 return await self._message(inbound)
+            case "answer" if not self._verbs.counts(inbound):
+                return "ignored"
             case _:
                 return await self._take(inbound)
 
@@ -140,6 +146,7 @@ class Reception:
         key = f"stranger:{sender}:{inbound.place.room}"
         said = _notice(key, inbound.place, stranger(sender)) if inbound.body.get("direct") else None
         await self._close(kept, "refused", said)
+        _log.info("refused a stranger", extra={"source": inbound.source})
         return "refused"
 
     async def _put_by(self, inbound: Inbound) -> Heard:

@@ -152,7 +152,7 @@ async def test_undo_in_words_takes_the_last_run_back(world, shop):
         conversation = await w.says("praise the goods")
         await w.hears()
         await w.says("!undo", conversation)
-        assert "1 commits taken back" in (await w.hears()).text
+        assert "1 commit taken back" in (await w.hears()).text
 
 
 async def test_a_guest_cannot_choose_the_repository(world, shop):
