@@ -51,7 +51,7 @@ class Telegram:
             async with polling.connection(self._settings, self._token, line) as bot:
                 self._lives_on()
                 await self._listen(intake, bot, line)
-        except InvalidToken:
+        except (InvalidToken, Refused):
             self._refusal = polling.REFUSED
             raise Refused(polling.REFUSED) from None
         except TelegramError as error:

@@ -93,6 +93,7 @@ class Calls:
 
         async def ask(chat: int) -> str:
             sent = await self._first_of(
+                said,
                 lambda: self._rich("sendRichMessage", said, chat_id=chat, **common),
                 lambda: self._bot.send_message(chat, text, entities=entities, **common),
                 lambda: self._bot.send_message(chat, text, **common),
@@ -114,6 +115,7 @@ class Calls:
                     await self._bot.edit_message_text(words, chat, **form, **common)
 
             await self._first_of(
+                said,
                 lambda: over("", api_kwargs=rich),
                 lambda: over(text, entities=entities),
                 lambda: over(text),
@@ -135,7 +137,7 @@ class Calls:
         async def ask(chat: int) -> None:
             more = {"chat_id": chat, "draft_id": number, **topic}
             await self._first_of(
-                lambda: self._rich("sendRichMessageDraft", said, **more), lambda: plain(chat)
+                said, lambda: self._rich("sendRichMessageDraft", said, **more), lambda: plain(chat)
             )
 
         if self._has_drafts:
@@ -208,10 +210,10 @@ class Calls:
                 self._rooms.note(place, moved.new_chat_id)
                 return await ask(moved.new_chat_id)
 
-    async def _first_of(self, rich: Form, *others: Form) -> Any:
+    async def _first_of(self, said: Said, rich: Form, *others: Form) -> Any:
         """What Telegram says to the first form it takes; it refuses without an effect."""
         refusal: TelegramError = BadRequest("no form")
-        for form in (rich, *others) if self._has_rich else others:
+        for form in (rich, *others) if self._has_rich and said.is_tame else others:
             try:
                 return await form()
             except EndPointNotFound:

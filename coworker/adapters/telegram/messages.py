@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import pyromark
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity
 from telegramify_markdown import RenderConfig, convert
+from telegramify_markdown.converter import STANDARD_OPTIONS
 
 from coworker.adapters import render
 from coworker.types import Json, Outbound
@@ -24,18 +26,26 @@ _QUICK_S = 30
 _REPEAT = "(possibly a repeat)"
 _STOP = "🛑 Stop"
 _CODE = re.compile(
-    r"(^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\2[`~]* *$|\Z)|(`+)[^`].*?(?<!`)\3(?!`))", re.M | re.S
+    r"(^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*?(?:^ {0,3}\2[`~]* *$|\Z)"
+    r"|(?<!\\)(`+)[^`].*?(?<!`)\3(?!`))",
+    re.M | re.S,
 )
+_OPEN = ("http://", "https://", "mailto:")
+"""Links that lead out of Telegram; those that do not can ping people and press buttons."""
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~])")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message in Markdown, its buttons as rows of (label, data), and perhaps a file."""
+    """A message in Markdown, its buttons as rows of (label, data), and perhaps a file.
+
+    `ping` is the one link into Telegram that is ours and not some text's.
+    """
 
     text: str
     buttons: tuple[tuple[tuple[str, str], ...], ...] = ()
     file: Json | None = None
+    ping: str = ""
 
     @property
     def markup(self) -> InlineKeyboardMarkup | None:
@@ -45,12 +55,33 @@ class Said:
         ]
         return InlineKeyboardMarkup(rows) if rows else None
 
+    @property
+    def is_tame(self) -> bool:
+        """Whether Telegram may read the Markdown: to a parser it holds no picture, HTML or ping."""
+        events: Any = pyromark.events(self.text, options=STANDARD_OPTIONS)
+        return all(self._is_open(event) for event in events if isinstance(event, dict))
+
     def formatted(self) -> tuple[str, list[MessageEntity]]:
         """The text as people see it, with where it is bold, code and so on."""
         text, found = convert(self.text, latex_escape=False, config=_look())
         if not text.strip() or render.utf16(text) > LIMIT:
             return self.text, []
-        return text, [MessageEntity(**entity.to_dict()) for entity in found[:_ENTITIES]]
+        kept = [
+            entity
+            for entity in found
+            if entity.type != "spoiler" and (not entity.url or self._leads_out(entity.url))
+        ]
+        return text, [MessageEntity(**entity.to_dict()) for entity in kept[:_ENTITIES]]
+
+    def _is_open(self, event: Json) -> bool:
+        start = event.get("Start")
+        inside = start if isinstance(start, dict) else {}
+        if "Image" in inside or "Html" in event or "InlineHtml" in event:
+            return False
+        return "Link" not in inside or self._leads_out(inside["Link"]["dest_url"])
+
+    def _leads_out(self, url: str) -> bool:
+        return url.startswith(_OPEN) or url == self.ping != ""
 
 
 def parts(outbound: Outbound) -> list[Json]:
@@ -103,8 +134,9 @@ def question(body: Json, *, ping: bool = False, repeated: bool = False) -> Said:
     labels = [_cut(render.one_line(option), _LABEL) for option in body.get("options") or []]
     rows = tuple(((label, f"ask:{number}:{n}"),) for n, label in enumerate(labels) if label)
     head = _REPEAT if repeated else ""
-    mark = _pinging(body.get("asker")) if ping else "❓"
-    return Said("\n\n".join(filter(None, [head, f"{mark} {text}", escaped(how)])), rows)
+    link = _link_to(body.get("asker")) if ping else ""
+    mark = f"[❓]({link})" if link else "❓"
+    return Said("\n\n".join(filter(None, [head, f"{mark} {text}", escaped(how)])), rows, ping=link)
 
 
 def working(text: str) -> Said:
@@ -130,16 +162,16 @@ def escaped(text: str) -> str:
 
 
 def _defused(text: str) -> str:
-    """An image would be fetched by Telegram from whatever address a model was made to write."""
-    text = text.replace("![", "[").replace("tg:", "tg:\u2060")
+    """A picture would be fetched by Telegram from whatever address a model was made to write."""
+    text = text.replace("![", "[")
     text = re.sub(r"<(?=[A-Za-z/!?])(?!https?://)", r"\\<", text)
     return re.sub(r"(?<![\w.])@(?=[A-Za-z])", "@\u2060", text)
 
 
-def _pinging(asker: str | None) -> str:
-    """A mark that notifies the asker: a link to somebody's id needs no name."""
-    found = re.fullmatch(r"telegram:(\d+)", asker or "")
-    return f"[❓](tg://user?id={found[1]})" if found else "❓"
+def _link_to(person: str | None) -> str:
+    """A link that notifies somebody; it needs no name."""
+    found = re.fullmatch(r"telegram:(\d+)", person or "")
+    return f"tg://user?id={found[1]}" if found else ""
 
 
 def _actions(body: Json) -> Sequence[tuple[tuple[str, str], ...]]:

@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 POLL_S = 30
 _CONNECTIONS = 256
 _CONNECT_S, _READ_S, _POOL_S, _UPLOAD_S = 10.0, 20.0, 5.0, 60.0
+_SETTLE_S = 0.1
+"""After a refusal the updater's task ends by itself; stopped before, it complains in the log."""
 _KINDS = ["message", "edited_message", "callback_query", "message_reaction"]
 """Channels, guests and business accounts are not among them: nobody we know speaks there."""
 REFUSED = (
@@ -49,7 +51,7 @@ class Line:
             self.complaint = ""
             self._alive()
         elif status in (401, 404):
-            self.breaks(Refused(REFUSED))
+            asyncio.get_running_loop().call_later(_SETTLE_S, self.breaks, Refused(REFUSED))
 
     def failed(self, error: TelegramError) -> None:
         """A request for updates failed; the updater tries again after 1 to 30 s."""

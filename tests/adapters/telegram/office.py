@@ -1,4 +1,4 @@
-"""A Telegram adapter at work: the real client, a fake platform, a real log, and a recording core."""
+"""Telegram at work: the real client, a fake platform, a real log, and a recording core."""
 
 from __future__ import annotations
 

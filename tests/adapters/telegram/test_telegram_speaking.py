@@ -67,24 +67,32 @@ async def test_what_telegram_cannot_format_is_said_plainly(office, ann):
 
 @pytest.mark.parametrize("rich", [True, False])
 @pytest.mark.parametrize(
-    ("written", "seen"),
+    "written",
     [
-        ("ask @ann", "@ann"),
-        ("[you](tg://user?id=4711)", "tg://user"),
-        ("![x](https://evil.example/?secret)", "!["),
-        ("a <tg-spoiler>b</tg-spoiler>", "<tg-spoiler>"),
+        "ask @ann",
+        "[you](tg://user?id=4711)",
+        "[you](&#116;g://user?id=4711)",
+        "[you][r]\n\n[r]: tg\\://user?id=4711",
+        "![x](https://evil.example/?secret)",
+        "\\`![x](https://evil.example/?secret)`",
+        "- a\n  ```\n  b\n![x](https://evil.example/?secret)",
+        "a <tg-spoiler>b</tg-spoiler>",
+        "- a\n  ```\n  b\n<tg-spoiler>c</tg-spoiler>",
     ],
 )
-async def test_no_text_of_a_model_pings_fetches_or_hides(office, ann, rich, written, seen):
+async def test_no_text_of_a_model_pings_fetches_or_hides(office, ann, rich, written):
     office.telegram.world.rich = rich
     await office.says(place(ann), written, receipt={})
 
     said = office.telegram.replies(ann)[0]
-    links = [e.get("url", "") for e in said.entities]
     kinds = {e["type"] for e in said.entities}
-    assert not [url for url in links if url.startswith("tg:")]
+    assert not [e for e in said.entities if e.get("url", "").startswith("tg:")]
     assert not kinds & {"mention", "text_mention", "spoiler"}
-    assert seen not in said.text.replace(r"\<", "&lt;") or (not rich and "tg-spoiler" in seen)
+    if said.rich:  # Telegram reads it as Markdown
+        assert "![" not in said.text
+        assert "tg:" not in said.text
+        assert "@ann" not in said.text
+        assert "<" not in said.text.replace(r"\<", "")
 
 
 async def test_code_is_left_as_it_is(office, ann):
