@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,6 +23,7 @@ from coworker.types import Heard, Inbound, Json
 _ANSWER_WITHIN_S = 2.2
 _CLOSED = "That button is no longer in use. Write in the thread what you want."
 _NOT_IN = "I am not in this channel. Invite me (`/invite @coworker`) and ask again."
+_log = logging.getLogger(__name__)
 _OUTSIDE = {"not_in_channel", "channel_not_found"}
 Ack = Callable[..., Awaitable[Any]]
 
@@ -51,8 +53,9 @@ class Ears:
         if event.get("type") == "app_home_opened":
             self._background.start(self._show_home(event))
             return
-        async with self._turns.setdefault(str(event.get("channel")), asyncio.Lock()):
-            inbound = await self._reader.event(event)
+        room = event.get("channel") or (event.get("item") or {}).get("channel")
+        async with self._turns.setdefault(str(room), asyncio.Lock()):
+            inbound = await self._read(event)
             heard = await self._hear(inbound) if inbound else "ignored"
         if inbound and inbound.kind == "answer" and heard == "new":
             self._background.start(self._approved(event["item"], inbound))
@@ -84,6 +87,14 @@ class Ears:
             return
         await ack(text="One moment …")
         self._background.start(_later(respond, answering))
+
+    async def _read(self, event: Json) -> Inbound | None:
+        """The inbound in an event. One of an unknown shape would be no better a second time."""
+        try:
+            return await self._reader.event(event)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            _log.warning("an event %s cannot be read: %r", event.get("type"), error)
+            return None
 
     async def _hear(self, inbound: Inbound) -> Heard:
         heard = await self._intake.hear(inbound)

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from coworker.adapters.slack import calls, messages
 from coworker.adapters.slack.names import Names
 from coworker.adapters.slack.text import mentioned, opens_with_somebody, plain
+from coworker.errors import Undeliverable
 from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
 
 SOURCE = "slack"
@@ -69,12 +70,14 @@ class Reader:
 
     async def message(self, room: str, ts: str) -> Json:
         """One message by its id, wherever in a thread it stands; {} when it is gone."""
-        answer = await calls.look(
-            self._client.conversations_replies(
-                channel=room, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
-            )
+        span = self._client.conversations_replies(
+            channel=room, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
         )
-        return next((each for each in answer["messages"] if each["ts"] == ts), {})
+        try:
+            found = (await calls.look(span))["messages"]
+        except Undeliverable:
+            return {}
+        return next((each for each in found if each["ts"] == ts), {})
 
     async def _said(self, message: Json) -> Inbound | None:
         place = Place(SOURCE, message["channel"], message.get("thread_ts") or message["ts"])
