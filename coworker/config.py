@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -124,6 +124,12 @@ class Sandbox(Section, frozen=True):
     kind: Literal["bubblewrap", "none"] = "bubblewrap"
 
 
+class WorkspaceKeeping(Section, frozen=True):
+    """How long a conversation's workspace is kept; unsaved work is kept for ever."""
+
+    keep_days: float = 14.0
+
+
 class Rule(Section, frozen=True):
     """Deny beats ask beats allow among the rules that match; an absent field matches everything."""
 
@@ -147,6 +153,7 @@ class Config(Section, frozen=True):
     repos: dict[str, RepoConfig] = {}
     budget: Budget = Budget()
     sandbox: Sandbox = Sandbox()
+    workspaces: WorkspaceKeeping = WorkspaceKeeping()
     rules: list[Rule] = []
 
     @property
@@ -160,20 +167,24 @@ class Config(Section, frozen=True):
         return ZoneInfo(self.timezone)
 
     def named_repos(self) -> list[Repo]:
-        """The repositories that have a checkout on this machine."""
+        """The repositories, each with its checkout; that of a mere url is ours to make."""
         return [
             Repo(
                 name=name,
-                path=Path(repo.path).expanduser().absolute(),
+                path=Path(repo.path).expanduser().absolute() if repo.path else self._clone(name),
                 url=repo.url,
                 local_only=repo.local_only,
                 rooms=tuple(repo.rooms),
                 setup=tuple(repo.setup),
                 checks=tuple(repo.checks),
+                is_cloned=not repo.path,
             )
             for name, repo in self.repos.items()
-            if repo.path
+            if repo.path or repo.url
         ]
+
+    def _clone(self, name: str) -> Path:
+        return self.state / "clones" / quote(name, safe="") / "files"
 
 
 def load(path: Path | None = None, state_dir: Path | None = None) -> Config:
@@ -365,6 +376,8 @@ def _refuse_nonsense(config: Config, where: str) -> None:
             raise ConfigError(f"{where}: budget.{name}: {value} is no limit. Use 0 for none.")
     if not 0 <= config.stale_hours < math.inf:
         raise ConfigError(f"{where}: stale_hours: {config.stale_hours} is no time. Use 0 for none.")
+    if not 0 < (days := config.workspaces.keep_days) < math.inf:
+        raise ConfigError(f"{where}: workspaces.keep_days: {days} is no time. Use 14, or 0.5.")
 
 
 def _models_from_environment() -> Models:

@@ -31,18 +31,20 @@ from coworker.policy.people import People
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
 from coworker.repos.checkout import Checkouts
+from coworker.repos.clones import Clones
 from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, edit, files, git, shell
-from coworker.tools.workplace import Workplace
+from coworker.tools import ask, commit, edit, files, git, setup, shell
+from coworker.tools.workplace import Workplace, slug
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
 
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
+_SWEEP_EVERY_S = 6 * 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -103,11 +105,15 @@ async def owned(
         clock, terminal = SystemClock(), Terminal()
         platforms = _platforms(config) if connecting else {}
         adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
-        ports = _ports(config, log, router, registry, Rooms(adapters, platforms))
+        workspaces = Workspaces(config.state, person_environment())
+        workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
+        checkouts = Checkouts(config.state, prepare=Clones(workspaces.mirror).refresh)
+        ports = _ports(log, router, workplace, checkouts, Rooms(adapters, platforms), config)
         dispatch, connections = Dispatch(ports, adapters), Connections(platforms, clock)
         verbs = Verbs(ports, dispatch, registry, connections.states)
         reception = Reception(ports, dispatch, registry, verbs)
-        front = Control(ports, dispatch, reception, verbs.overview, terminal, registry)
+        front = Control(ports, dispatch, reception, terminal, registry, workplace)
+        sweeping = asyncio.create_task(_sweep(workspaces, log, config)) if working else None
         if working:
             await dispatch.recover()
         path = runtime_dir(config) / control.SOCKET
@@ -120,6 +126,9 @@ async def owned(
             await front.close()
             await reception.close()
             await dispatch.stop()
+            if sweeping:
+                sweeping.cancel()
+                await asyncio.wait([sweeping])
     finally:
         await router.aclose()
         await log.close()
@@ -189,16 +198,39 @@ def _intake(reception: Reception, dispatch: Dispatch, verbs: Verbs, log: Log) ->
     )
 
 
-def _ports(config: Config, log: Log, router: Router, registry: Registry, rooms: Rooms) -> Ports:
-    checkouts = Checkouts(config.state)
+async def _sweep(workspaces: Workspaces, log: Log, config: Config) -> None:
+    """Every few hours, remove the workspaces that nobody will miss."""
+    keep_s = config.workspaces.keep_days * 86_400
+
+    def is_open(name: str) -> bool:
+        return any(slug(row.id) == name and row.state != "idle" for row in log.conversations())
+
+    while True:
+        await asyncio.sleep(max(0.0, await workspaces.sweep_due_in(_SWEEP_EVERY_S)))
+        try:
+            removed = await workspaces.sweep(keep_s, SystemClock().now_ms(), is_open)
+        except CoworkerError as error:
+            _log.warning("workspaces cannot be swept: %s", error)
+            await asyncio.sleep(_SWEEP_EVERY_S)
+        else:
+            _log.info("swept %d workspaces", len(removed), extra={"removed": removed})
+
+
+def _ports(
+    log: Log,
+    router: Router,
+    workplace: Workplace,
+    checkouts: Checkouts,
+    rooms: Rooms,
+    config: Config,
+) -> Ports:
     maps = Maps(checkouts)
-    workspaces = Workspaces(config.state, person_environment())
-    workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
     tools: list[Tool] = [
         *files.tools(checkouts),
-        *git.tools(checkouts),
+        *git.tools(checkouts, workplace.get),
         *edit.tools(workplace),
         *shell.tools(workplace),
+        *setup.tools(workplace),
         *commit.tools(workplace),
         *ask.TOOLS,
     ]
@@ -213,17 +245,20 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry, rooms: 
 
     def place_of(conversation: Conversation) -> Repo | None:
         """The conversation's own workspace once it has one, else the checkout."""
-        repo = registry.get(conversation.repo) if conversation.repo else None
+        repo = workplace.original(conversation.repo) if conversation.repo else None
         own = workplace.get(conversation.id) if repo else None
-        return dataclasses.replace(repo, path=own.tree) if repo and own else repo
+        if repo and own:
+            return dataclasses.replace(repo, path=own.tree, git_dir=own.git_dir)
+        return repo
 
     async def check(conversation: Conversation) -> list[Json]:
-        repo = registry.get(conversation.repo) if conversation.repo else None
-        results = await workplace.check(conversation.id, repo) if repo else []
+        repo = workplace.original(conversation.repo) if conversation.repo else None
+        results, notes = await workplace.check(conversation.id, repo) if repo else ([], [])
         return [
             {
                 "text": shell.told(finished),
                 "receipt": shell.receipt(command, finished) | {"check": True},
+                "notes": notes,
             }
             for command, finished in results
         ]
@@ -241,6 +276,7 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry, rooms: 
         clock=SystemClock(),
         place_of=place_of,
         check=check,
+        notes=lambda conversation: workplace.notes(conversation.id),
         undo=undo,
         introduce=introduce,
         rooms=rooms,

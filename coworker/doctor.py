@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import stat
 import sys
@@ -10,11 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coworker import sandbox
-from coworker.config import Config, program_environment
-from coworker.errors import NotFound
+from coworker.config import Config, person_environment, program_environment
+from coworker.errors import CoworkerError
 from coworker.models.router import Router
+from coworker.repos import remote
 from coworker.repos.checkout import locate
+from coworker.repos.text import one_line
+from coworker.sandbox import Finished
+from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
+
+_REHEARSAL_S = 1800.0
+_NO_PROGRAM = re.compile(r"(\S+): (?:command )?not found")
+_NO_MODULE = re.compile(r"No module named '?([\w.]+)")
 
 
 async def examine(config: Config, router: Router, repos: Sequence[Repo]) -> list[Json]:
@@ -30,8 +39,42 @@ async def examine(config: Config, router: Router, repos: Sequence[Repo]) -> list
             _sandbox(config.sandbox.kind),
         ),
         *_models(router),
-        *[_repo(repo) for repo in repos],
+        *[row for rows in await asyncio.gather(*map(_repo, repos)) for row in rows],
     ]
+
+
+async def rehearse(repo: Repo, workplace: Workplace) -> Json:
+    """A finding: whether set-up and checks pass once on a clean checkout, in the sandbox."""
+    check = f"checks of {repo.name}"
+    try:
+        async with asyncio.timeout(_REHEARSAL_S):
+            results = await workplace.rehearse(repo)
+    except TimeoutError:
+        fix = "Configure commands that are quicker."
+        return finding(check, False, f"not done after {_REHEARSAL_S / 60:.0f} minutes", fix)
+    except CoworkerError as error:
+        return finding(check, False, "could not be tried", str(error))
+    for command, ended in results:
+        if ended.exit_code:
+            last = one_line((ended.output.strip().splitlines() or [""])[-1], 200)
+            found = f"`{command}` ended with exit {ended.exit_code}: {last}"
+            return finding(check, False, found, _mend(command, ended))
+    seconds = sum(ended.seconds for _, ended in results)
+    return finding(check, True, f"{len(results)} commands passed in {seconds:.0f} s")
+
+
+def _mend(command: str, ended: Finished) -> str:
+    """What is missing, as far as the shell or Python says so."""
+    if missing := _NO_PROGRAM.search(ended.output) if ended.exit_code == 127 else None:
+        return (
+            f"Install {missing[1]} where the sandbox sees it: below /usr, such as /usr/local/bin, "
+            "or by a set-up command into $HOME/.local/bin."
+        )
+    if module := _NO_MODULE.search(ended.output):
+        return f"Have a set-up command install the Python package of {module[1]}."
+    if ended.timed_out:
+        return "Configure a command that is quicker."
+    return f"Mend it in the repository, or configure another command than `{command}`."
 
 
 def finding(check: str, ok: bool | None, found: str, fix: str = "") -> Json:
@@ -95,9 +138,22 @@ def _models(router: Router) -> list[Json]:
     ]
 
 
-def _repo(repo: Repo) -> Json:
-    fix = f"Check it out there, or `coworker repo remove {repo.name}`."
+async def _repo(repo: Repo) -> list[Json]:
+    check, fix = (
+        f"repository {repo.name}",
+        f"Check it out there, or `coworker repo remove {repo.name}`.",
+    )
     try:
-        return finding(f"repository {repo.name}", True, str(locate(repo.path).root))
-    except NotFound as error:
-        return finding(f"repository {repo.name}", False, str(error), fix)
+        if repo.is_cloned:
+            fix = f"Mend url in [repos.{repo.name}]."
+            there = remote.address(repo.url)
+            await remote.reach(there, person_environment())
+            found = [finding(check, True, f"{there.shown} can be read")]
+        else:
+            found = [finding(check, True, str(locate(repo.path).root))]
+    except CoworkerError as error:
+        return [finding(check, False, str(error), fix)]
+    if repo.setup or repo.checks:
+        once = "`coworker doctor --checks` runs set-up and checks once in the sandbox."
+        found.append(finding(f"checks of {repo.name}", None, "not tried", once))
+    return found

@@ -50,6 +50,7 @@ class Reception:
         self._dispatch = dispatch
         self._registry = registry
         self._verbs = verbs
+        self.overview = verbs.overview
         self._report: asyncio.Task[None] | None = None
         self._rooms = {
             room: name for name, repo in ports.config.repos.items() for room in repo.rooms

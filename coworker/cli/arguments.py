@@ -98,7 +98,11 @@ def _add_looking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     log.add_argument("conversation", metavar="CONVERSATION")
     _add_json(log)
     about = "what is configured, reachable, missing, unsafe, and the fix"
-    _add_json(_command(commands, everywhere, "doctor", about))
+    doctor = _command(commands, everywhere, "doctor", about)
+    doctor.add_argument(
+        "--checks", action="store_true", help="also run each repository's set-up and checks once"
+    )
+    _add_json(doctor)
 
 
 def _add_repo(commands: _Commands[_Parser], everywhere: _Parser) -> None:

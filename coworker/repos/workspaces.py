@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Workspaces:
     def __init__(self, state_dir: Path, credentials: Mapping[str, str] | None = None) -> None:
         self._state_dir = state_dir
         self._folder = state_dir / "workspaces"
+        self._swept = self._folder / ".swept"
         self._credentials = dict(credentials or {})
         self._known: dict[str, Workspace] = {}
         self._mirrors: dict[tuple[str, Path, str], Mirror] = {}
@@ -85,22 +87,38 @@ class Workspaces:
 
     async def push_address(self, repo: Repo) -> Address:
         """Where work on a repository is pushed. Raises ToolError in words when nowhere."""
+        if repo.is_cloned:
+            return remote.address(repo.url)
         return await remote.push_address(repo, await self.mirror(repo).checkout())
 
-    async def sweep(self, retention_s: float, now_ms: int, keep: Collection[str] = ()) -> list[str]:
+    async def sweep_due_in(self, every_s: float) -> float:
+        """Seconds until the next sweep, of whichever process, is due."""
+        try:
+            last = (await in_thread(self._swept.stat)).st_mtime
+        except FileNotFoundError:
+            return 0.0
+        return last + every_s - time.time()
+
+    async def sweep(
+        self,
+        retention_s: float,
+        now_ms: int,
+        is_kept: Callable[[str], bool] = lambda _: False,
+    ) -> list[str]:
         """Remove workspaces that are merged or older, with nothing in them that would be lost.
 
-        Those named in `keep` stay. Returns the names of the removed.
+        Those that `is_kept` says yes to stay. Returns the names of the removed.
         """
+        with gitdir.in_words():
+            self._swept.parent.mkdir(mode=0o700, exist_ok=True)
+            self._swept.touch()
         await self._sweep_leftovers()
         removed = []
         for workspace in await in_thread(self.all):
             slug = workspace.slug
-            if slug in keep:
-                continue
             with suppress(CoworkerError):  # one that is damaged stays, for a person to look at
                 async with self._locks.setdefault(slug, asyncio.Lock()):
-                    if await _may_go(workspace, retention_s, now_ms):
+                    if await _may_go(workspace, retention_s, now_ms) and not is_kept(slug):
                         await workspace.remove(force=True)
                         removed.append(slug)
         return removed

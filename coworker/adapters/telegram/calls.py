@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import httpx
 from telegram import Bot, BotCommand, LinkPreviewOptions, Message, ReplyParameters
@@ -83,6 +84,7 @@ class Calls:
         self._rooms = rooms
         self._has_rich = True
         self._has_drafts = True
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def post(self, place: Place, said: Said, reply_to: str = "") -> str:
         """Say something new, perhaps as an answer to a message; returns its id."""
@@ -144,10 +146,11 @@ class Calls:
             await self._at(place, ask)
 
     async def mark(self, place: Place, message: str, emoji: str) -> None:
-        """React to a message."""
-        await self._at(
-            place, lambda chat: self._bot.set_message_reaction(chat, int(message), emoji)
-        )
+        """React to a message; a room's reactions arrive in the order in which they were given."""
+        async with self._turns.setdefault(place.room, asyncio.Lock()):
+            await self._at(
+                place, lambda chat: self._bot.set_message_reaction(chat, int(message), emoji)
+            )
 
     async def type(self, place: Place) -> None:
         """Be seen typing for 5 s."""

@@ -16,6 +16,7 @@ from tests.fakes.telegram import (
     refuse,
     reset,
     server_error,
+    slow,
 )
 
 
@@ -116,13 +117,16 @@ async def test_code_is_left_as_it_is(office, ann):
         "<!-- nothing -->",
         "😀" * 1_700,
         "*a* " * 400,
+        "@a " * 1_300,
+        "<b> " * 1_000,
+        "| a | b |\n|---|---|\n" + "| 1 | a longer cell |\n" * 150,
     ],
 )
 async def test_any_text_arrives(office, ann, text, rich):
     office.telegram.world.rich = rich
-    await office.says(place(ann), text)
+    await send_all(office, reply(place(ann), text))
 
-    assert "✓ 12 s" in office.telegram.replies(ann)[0].text
+    assert "✓ 12 s" in office.telegram.replies(ann)[-1].text
 
 
 async def send_all(office, outbound):
@@ -169,6 +173,18 @@ async def test_in_a_group_the_answer_cites_who_asked_and_eyes_become_a_sign(offi
     failed = {"outcome": "failed", "messages": [str(asked["message_id"])], "key": "r2"}
     await office.says(place(shop), "It broke.", **failed)
     await telegram.until(lambda: telegram.chat(shop)[0].reactions == ("💔",))
+
+
+async def test_a_late_pair_of_eyes_never_covers_the_sign_of_the_end(office, ann, shop):
+    telegram = office.telegram
+    telegram.fail("setMessageReaction", slow(0.3))
+    asked = await telegram.says(ann, shop, "@coworker_bot fix it")
+    await office.hears()
+    await office.says(place(shop), "Fixed.", messages=[str(asked["message_id"])])
+    await telegram.until(lambda: len(telegram.called("setMessageReaction")) == 2)
+
+    await telegram.until(lambda: telegram.chat(shop)[0].reactions == ("👌",))
+    assert [call.result for call in telegram.called("setMessageReaction")] == [True, True]
 
 
 async def test_a_quick_answer_is_written_over_the_progress_message(office, shop):
