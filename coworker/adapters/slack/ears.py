@@ -21,7 +21,8 @@ from coworker.protocols import Intake
 from coworker.types import Heard, Inbound, Json
 
 _ANSWER_WITHIN_S = 2.2
-_CLOSED = "That button is no longer in use. Write in the thread what you want."
+_CLOSED = "That is not open any more, or not yours to decide. Write in the thread what you want."
+_UNKNOWN = "I do not know you, so that button does nothing. An owner can add you."
 _NOT_IN = "I am not in this channel. Invite me (`/invite @coworker`) and ask again."
 _log = logging.getLogger(__name__)
 _OUTSIDE = {"not_in_channel", "channel_not_found"}
@@ -119,9 +120,9 @@ class Ears:
         message, person = body.get("message") or {}, body["user"]["id"]
         if not room:
             return
-        if heard in ("known", "ignored"):
-            thread = message.get("thread_ts") or ""
-            await self._voice.whisper(room, thread, person, _CLOSED)
+        if heard in ("ignored", "refused"):
+            said = _CLOSED if heard == "ignored" else _UNKNOWN
+            await self._voice.whisper(room, message.get("thread_ts") or "", person, said)
         elif heard == "new" and inbound and inbound.kind == "answer" and message.get("ts"):
             await self._voice.decided(room, message, person, inbound.body["text"])
 

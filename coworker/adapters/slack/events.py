@@ -92,6 +92,7 @@ class Reader:
             "message": message["ts"],
             "at": round(float(message["ts"]) * 1000),
             "direct": direct,
+            "private": _is_private(place),
         }
         if files := list(_files(message)):
             body["files"] = files
@@ -189,7 +190,14 @@ class Reader:
         """`/coworker verb`: the verb as it is written elsewhere, `!verb`."""
         place = Place(SOURCE, body["channel_id"])
         text = f"!{(await self.plain(body.get('text') or '')).lstrip('!/') or 'help'}"
-        return self._heard(place, body["trigger_id"], "verb", body["user_id"], text=text)
+        return self._heard(
+            place,
+            body["trigger_id"],
+            "verb",
+            body["user_id"],
+            text=text,
+            private=_is_private(place),
+        )
 
     def _again(self, place: Place, name: str, person: str, message: str | None) -> Inbound:
         at = round(float(name.partition(":")[0]) * 1000)
@@ -206,13 +214,17 @@ class Reader:
     def _is_direct(self, message: Json) -> bool:
         return (
             message.get("type") == "app_mention"
-            or message.get("channel_type") == "im"
-            or message["channel"].startswith("D")
+            or _is_private(Place(SOURCE, message["channel"]))
             or self._us.user in mentioned(message.get("text") or "")
         )
 
     def _is_for_us(self, place: Place, text: str) -> bool:
         return self._follows(place.conversation) and not opens_with_somebody(text)
+
+
+def _is_private(place: Place) -> bool:
+    """Whether only the person and we are there."""
+    return place.room.startswith("D")
 
 
 def _files(message: Json) -> Iterator[Json]:

@@ -107,7 +107,7 @@ class Slack:
         return await self._open().voice.send(outbound)
 
     async def find(self, outbound: Outbound) -> str | None:
-        """The ts of the message with the outbound's key, None if there is none."""
+        """The ts of the message with the outbound's key, "" if there is surely none."""
         return await self._open().voice.find(outbound)
 
     def progress(self, place: Place, progress: Progress) -> None:

@@ -37,7 +37,9 @@ class Desk:
     broken: int = 0
     answers: dict[str, str] = field(default_factory=dict)
     answer_after: asyncio.Event = field(default_factory=asyncio.Event)
-    overview: Json = field(default_factory=dict)
+    overview: Json = field(
+        default_factory=lambda: {"running": [], "waiting": [], "spend_today_usd": 0.0}
+    )
 
     def __post_init__(self) -> None:
         self.answer_after.set()

@@ -50,7 +50,7 @@ async def test_an_old_button_says_so_to_whoever_clicked(office):
     await office.slack.clicks(ALICE, card, "answer:0")
     await office.until(lambda: office.slack.ephemerals)
     assert office.slack.ephemerals[0].only_for == ALICE
-    assert "no longer in use" in office.slack.ephemerals[0].shown
+    assert "not open any more" in office.slack.ephemerals[0].shown
     assert card.buttons
 
 
@@ -145,21 +145,25 @@ async def test_a_slow_command_is_acknowledged_in_time_and_answered_later(office)
 
 async def test_the_home_tab_shows_what_goes_on_and_nothing_of_what_is_said(office):
     office.desk.overview = {
-        "running": [
-            {
-                "conversation": "slack:C0GENERAL:1.1",
-                "repo": "shop",
-                "seconds": 130,
-                "text": "salary",
-            }
-        ],
-        "questions": [{"conversation": "slack:D0ALICE:1.1", "ask": 3, "question": "salary?"}],
-        "spend": {"today_usd": 1.5, "day_usd": 20.0},
+        "running": ["slack:C0GENERAL:1.1", "t-1234", "slack:D0BOB:1.1"],
+        "waiting": [f"slack:C0GENERAL:{n}.1" for n in range(30)],
+        "spend_today_usd": 1.5,
     }
     await office.slack.opens_home(ALICE)
     await office.until(lambda: ALICE in office.slack.homes)
     shown = str(office.slack.homes[ALICE])
-    assert "shop in <#C0GENERAL> works, 2 min 10 s" in shown
-    assert "waits for an answer" in shown
-    assert "$1.50 of $20.00" in shown
-    assert "salary" not in shown
+    assert "• a thread in <#C0GENERAL>\\n• a terminal\\n• a direct message" in shown
+    assert "… and 10 more" in shown
+    assert "$1.50" in shown
+    assert "D0BOB" not in shown
+
+
+async def test_a_strangers_click_does_nothing_and_says_so(office):
+    said, place = await office.asked()
+    await office.says(place, "ask", "a3", **SURE)
+    card = office.slack.thread(GENERAL, said.ts)[1]
+    office.desk.strangers.add(f"slack:{BOB}")
+    await office.slack.clicks(BOB, card, "answer:0")
+    await office.until(lambda: office.slack.ephemerals)
+    assert "I do not know you" in office.slack.ephemerals[0].shown
+    assert card.buttons

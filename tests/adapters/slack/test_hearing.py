@@ -12,7 +12,7 @@ async def test_a_mention_is_heard_once_and_seen(office):
     assert heard.body["text"] == "who knows @bob's cart & till?"
     assert heard.body["sender"] == f"slack:{ALICE}"
     assert heard.body["message"] == said.ts
-    assert heard.body["direct"] is True
+    assert (heard.body["direct"], heard.body["private"]) == (True, False)
     assert heard.body["at"] == round(float(said.ts) * 1000)
     assert heard.place == Place("slack", GENERAL, said.ts)
     assert heard.event_id == f"T0TEAM:{GENERAL}:{said.ts}"

@@ -66,7 +66,7 @@ async def _a_working_day(slack, platform, desk):
     card = await platform.send(outbound(heard.place, "progress", "p", text="👀"))
     await platform.fetch(heard.body["files"][0])
     file = {"name": "reply.md", "text": "long"}
-    await platform.send(outbound(heard.place, "reply", "r", over=card, file=file, page=[2, 2]))
+    await platform.send(outbound(heard.place, "reply", "r", over=card, file=file, part=2, parts=2))
     await slack.until(lambda: slack.called("assistant.threads.setStatus"))
     await slack.reacts(ALICE, said, "repeat")
     await slack.stops(ALICE, said)
