@@ -137,6 +137,20 @@ async def test_push_in_words_is_a_press_of_the_button(world, shop, tmp_path):
 
 
 @HANDS
+async def test_open_pr_in_words_pushes_and_gives_the_link(world, shop, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(origin))
+    git(shop, "remote", "add", "origin", str(origin))
+    async with world([EDIT, KEEP, say("Praised.")]) as w:
+        conversation = await w.says("praise the goods")
+        await w.hears()
+        await w.says("!pr", conversation)
+        opened = await w.hears()
+        assert (opened.outcome, "Pushed coworker/" in opened.text) == ("answered", True)
+        assert "Praise the goods" in git(origin, "log", "--all", "--format=%s")
+
+
+@HANDS
 async def test_a_rule_against_pushing_beats_the_button(world, shop):
     rules = [Rule(tool="git_push", then="deny")]
     async with world([EDIT, KEEP, say("Praised.")], rules=rules) as w:
