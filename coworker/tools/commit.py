@@ -7,6 +7,7 @@ from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
 from coworker.repos import forge
 from coworker.repos.commits import Commit
+from coworker.repos.remote import Pushed
 from coworker.repos.workspace import Workspace
 from coworker.tools.base import Args, tool
 from coworker.tools.workplace import Workplace
@@ -85,9 +86,7 @@ def _publish(workplace: Workplace) -> tuple[Tool, ...]:
         """Push this conversation's branch. A person is asked first."""
         workspace = await workplace.workspace(context)
         pushed = await workspace.push(await workplace.push_address(context), person_environment())
-        receipt = {"kind": "push", "ref": pushed.ref, "url": pushed.to, "sha": pushed.sha}
-        text = f"Pushed {pushed.sha[:10]} to {pushed.to} as {pushed.ref}."
-        return ToolResult(text, receipt=receipt)
+        return ToolResult(_out(pushed), receipt=_push_receipt(pushed))
 
     async def would_open(args: OpenPr, context: ToolContext) -> str:
         return f"{args.title}\n\n{args.body}\n\n{await leaving(context)}"
@@ -104,12 +103,12 @@ def _publish(workplace: Workplace) -> tuple[Tool, ...]:
 first."""
         workspace = await workplace.workspace(context)
         address = await workplace.push_address(context)
-        if await workspace.has_unpushed():
-            await workspace.push(address, person_environment())
+        forge.project_of(address.url)
+        pushed = await workspace.push(address, person_environment())
         link = await forge.open_request(address.url, workspace.branch, args.title, args.body)
         if link.is_open:
             return _opened(link.url)
-        return ToolResult(f"Pushed {workspace.branch}. {link.text}")
+        return ToolResult(f"{_out(pushed)} {link.text}", receipt=_push_receipt(pushed))
 
     return git_push, open_pr
 
@@ -124,6 +123,14 @@ def _receipt(workspace: Workspace, commit: Commit, subject: str) -> Json:
     branch, stat = workspace.branch, commit.stat
     made = {"kind": "commit", "sha": commit.sha, "branch": branch, "stat": stat}
     return {**made, "subject": subject}
+
+
+def _out(pushed: Pushed) -> str:
+    return f"Pushed {pushed.sha[:10]} to {pushed.to} as {pushed.ref}."
+
+
+def _push_receipt(pushed: Pushed) -> Json:
+    return {"kind": "push", "ref": pushed.ref, "url": pushed.to, "sha": pushed.sha}
 
 
 def _opened(url: str) -> ToolResult:

@@ -137,7 +137,7 @@ async def test_push_in_words_is_a_press_of_the_button(world, shop, tmp_path):
 
 
 @HANDS
-async def test_open_pr_in_words_pushes_and_gives_the_link(world, shop, tmp_path):
+async def test_open_pr_without_a_hosting_service_pushes_nothing(world, shop, tmp_path):
     origin = tmp_path / "origin.git"
     git(tmp_path, "init", "-q", "--bare", str(origin))
     git(shop, "remote", "add", "origin", str(origin))
@@ -146,8 +146,8 @@ async def test_open_pr_in_words_pushes_and_gives_the_link(world, shop, tmp_path)
         await w.hears()
         await w.says("!pr", conversation)
         opened = await w.hears()
-        assert (opened.outcome, "Pushed coworker/" in opened.text) == ("answered", True)
-        assert "Praise the goods" in git(origin, "log", "--all", "--format=%s")
+        assert (opened.outcome, "no pull request" in opened.text) == ("failed", True)
+        assert git(origin, "branch", "--all") == ""
 
 
 @HANDS
