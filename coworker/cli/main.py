@@ -163,7 +163,9 @@ def _log(options: Namespace) -> int:
 def _doctor(options: Namespace) -> int:
     from coworker.cli import show
 
-    return show.doctor(_config(options), as_json=options.json, with_checks=options.checks)
+    return show.doctor(
+        _config(options), options.config, as_json=options.json, with_checks=options.checks
+    )
 
 
 def _repo_add(options: Namespace) -> int:

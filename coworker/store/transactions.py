@@ -98,7 +98,8 @@ def amend(db: sqlite3.Connection, inbound: Inbound, at: int) -> str | None:
         db.execute(sql, (source, event_id))
     else:
         sql = "UPDATE inbox SET body = ? WHERE source = ? AND event_id = ?"
-        db.execute(sql, (encode({**decode(body), "text": text}), source, event_id))
+        changed = {key: inbound.body[key] for key in ("text", "when") if key in inbound.body}
+        db.execute(sql, (encode(decode(body) | changed), source, event_id))
     return str(event_id)
 
 
