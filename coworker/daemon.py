@@ -135,7 +135,7 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
 
 
 async def _sweep(parts: Parts) -> None:
-    """Every few hours, remove the workspaces that nobody will miss."""
+    """Every few hours, remove workspaces that nobody will miss, and what is kept long enough."""
     workspaces, keep_s = parts.workspaces, parts.config.workspaces.keep_days * 86_400
 
     def is_open(name: str) -> bool:
@@ -146,11 +146,19 @@ async def _sweep(parts: Parts) -> None:
         await asyncio.sleep(max(0.0, await workspaces.sweep_due_in(_SWEEP_EVERY_S)))
         try:
             removed = await workspaces.sweep(keep_s, SystemClock().now_ms(), is_open)
+            await _expire(parts)
         except CoworkerError as error:
             _log.warning("workspaces cannot be swept: %s", error)
             await asyncio.sleep(_SWEEP_EVERY_S)
         else:
             _log.info("swept %d workspaces", len(removed), extra={"removed": removed})
+
+
+async def _expire(parts: Parts) -> None:
+    days = parts.config.retention_days
+    if days:
+        before = SystemClock().now_ms() - int(days * 86_400_000)
+        _log.info("forgot %d old conversations", await parts.log.expire(before))
 
 
 def _allow_many_files() -> None:
