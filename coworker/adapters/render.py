@@ -22,6 +22,7 @@ UNSAFE = re.compile(
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _MARKS = {"answered": "✓", "stopped": "■"}
 _STEPS_SHOWN = 5
+_COMMANDS_SHOWN = 3
 Measure = Callable[[str], int]
 """How much of a platform's limit a text takes."""
 
@@ -76,14 +77,15 @@ def receipt_line(outcome: str, receipt: Json) -> str:
 
 
 def _work(receipt: Json) -> Iterator[str]:
-    """`pytest -q exit 0 @ 3f2a1c9`: the last command, and the last commit."""
-    commands, commit = receipt.get("commands"), receipt.get("commit")
-    at = f" @ {one_line(str(commit))[:7]}" if commit else ""
-    if commands:
-        last = commands[-1]
-        yield f"{one_line(str(last['command']))} exit {last['exit_code']}{at}"
-    elif commit:
-        yield at.strip()
+    """`pytest -q exit 0 @ 3f2a1c9`, `coworker/t-1: 1 file changed, 2 insertions(+)`."""
+    ended = {each["command"]: each["exit_code"] for each in receipt.get("commands") or ()}
+    commit = one_line(str(receipt.get("commit") or ""))[:7]
+    told = [f"{one_line(str(command))} exit {code}" for command, code in ended.items()]
+    if commit:
+        told[-1:] = [f"{told[-1]} @ {commit}" if told else f"@ {commit}"]
+    yield from told[-_COMMANDS_SHOWN:]
+    if stat := str(receipt.get("diff_stat") or "").strip():
+        yield f"{receipt['branch']}: {one_line(stat.splitlines()[-1])}"
 
 
 class Doing:

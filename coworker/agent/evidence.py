@@ -6,6 +6,7 @@ It reads receipts and words; it runs nothing and decides nothing.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -51,6 +52,8 @@ _A_TEST = re.compile(
     r"|(npm|pnpm|yarn|bun|go|cargo|mvn|gradle|gradlew|dotnet|mix|make|just|node)\b.*\b(test|check|lint)"
     r")\b|(^|[\s/_.=-])(tests?|checks?|specs?)([\s/_.-]|$)"
 )
+_JOINS = frozenset(";|&()")
+_TALKS = re.compile(r"(\w+=\S* )*(echo|printf|cat|true|:|grep|rg|ls|head|tail|sed|awk|git)( |$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,17 @@ def offered(evidence: Evidence, outcome: str, run: int) -> list[Json]:
     return [{"action": name, "label": LABELS[name], "run": run} for name in names]
 
 
+def red_checks(done: Sequence[Json]) -> list[Json]:
+    """The repository's checks that did not pass on the last commit."""
+    last: dict[str, Json] = {}
+    for receipt in filter(None, (body.get("receipt") for body in done)):
+        if receipt["kind"] == "commit":
+            last = {}
+        elif receipt.get("check"):
+            last[receipt["command"]] = receipt
+    return [receipt for receipt in last.values() if receipt["exit_code"]]
+
+
 def marked(text: str, done: Sequence[Json]) -> str:
     """The text with every claim that no receipt carries named below it."""
     evidence = gathered(done)
@@ -143,15 +157,31 @@ def _claims(text: str) -> Iterator[str]:
 
 
 def _why_untested(evidence: Evidence) -> str | None:
-    tests = [e for e in evidence.commands if e.get("check") or _A_TEST.search(e["command"])]
+    tests = [e for e in evidence.commands if e.get("check") or _is_test(e["command"])]
     if not tests:
-        return "no test was run"
+        return "no test was run by itself, so that its exit code could be seen"
     last = tests[-1]
     if last["exit_code"]:
         return f"`{last['command']}` ended with exit {last['exit_code']}"
     if any(edit["order"] > last["order"] for edit in evidence.edits):
         return f"files changed after `{last['command']}` ran"
     return None
+
+
+def _is_test(command: str) -> bool:
+    """Whether the exit code of this command is that of tests: nothing else may have the last word.
+
+    `npm test | tail`, `npm test || true` and `echo npm test` say nothing of tests.
+    """
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    try:
+        words = [*lexer]
+    except ValueError:
+        return False
+    if "\n" in command.strip() or any(word != "&&" and set(word) <= _JOINS for word in words):
+        return False
+    steps = " ".join(words).split(" && ")
+    return any(_A_TEST.search(step) and not _TALKS.match(step) for step in steps)
 
 
 def _why_unchanged(evidence: Evidence) -> str | None:

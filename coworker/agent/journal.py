@@ -13,7 +13,7 @@ from coworker import logs
 from coworker.agent import words
 from coworker.agent.act import Ports
 from coworker.agent.context import render
-from coworker.agent.evidence import gathered, marked, offered
+from coworker.agent.evidence import gathered, marked, offered, red_checks
 from coworker.agent.fold import fold
 from coworker.agent.think import receipt
 from coworker.store.log import Batch, Conversation, ConversationState
@@ -67,6 +67,8 @@ class Journal:
         state, conversation = self.state, self.conversation
         if by == "model":
             text = marked(text, state.done)
+            if red := red_checks(state.done):
+                text, outcome = f"{text}\n\n{words.red(red)}", "failed"
         run, seq = state.run or state.next_seq, state.next_seq + len(before)
         body: Json = {
             "text": words.with_notices(text, state.notices),

@@ -113,6 +113,12 @@ def bound(repo: str) -> str:
     return f"This conversation is about {repo} now."
 
 
+def red(checks: Sequence[Json]) -> str:
+    """The sentence for work that does not pass, whatever the model says of it."""
+    ended = ", ".join(f"`{each['command']}` ended with exit {each['exit_code']}" for each in checks)
+    return f"⚠ The last commit does not pass the repository's checks: {ended}."
+
+
 def undone(run: int, text: str, evidence: Evidence) -> str:
     """The report after an undo, with what cannot be taken back."""
     pushed = dict.fromkeys(each["url"] for each in evidence.pushes)

@@ -58,6 +58,7 @@ async def _ask_owner(
             output.say(words.as_json(_document(word, name)))
         elif isinstance(word, Reply):
             output.say(words.clean(word.text))
+            _say_what_was_done(word, name)
             _warn_of_repetition(word)
         if isinstance(word, Ask):
             output.note(_how_to_answer(word, name))
@@ -128,6 +129,16 @@ class _Exchange:
 
     def _is_new(self, ask: Ask) -> bool:
         return all(ask.ask != known.ask for known in self._open)
+
+
+def _say_what_was_done(reply: Reply, conversation: str) -> None:
+    """The receipt of a run that worked on something, and what can be done with it."""
+    receipt = reply.receipt or {}
+    if receipt.get("commands") or receipt.get("commit"):
+        output.say(f"\n{words.receipt_line(reply.outcome, receipt)}")
+    if receipt.get("commit"):
+        name = shlex.quote(words.one_line(conversation))
+        output.note(f'Next: coworker ask --conversation {name} "!push" (or !pr, !undo)')
 
 
 def _warn_of_repetition(reply: Reply) -> None:

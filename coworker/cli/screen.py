@@ -42,7 +42,8 @@ class Screen:
         """The last line of a run, with a blank line after it."""
         line = words.receipt_line(reply.outcome, reply.receipt or {})
         again = " · perhaps shown before" if reply.maybe_duplicate else ""
-        return self.aside(f"{line}{again}") + "\n"
+        verbs = " · !push !pr !undo" if (reply.receipt or {}).get("commit") else ""
+        return self.aside(f"{line}{verbs}{again}") + "\n"
 
     def aside(self, text: str) -> str:
         """A line beside the conversation."""

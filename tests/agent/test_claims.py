@@ -120,3 +120,28 @@ def test_the_same_claim_is_not_marked_when_all_of_it_was_seen(text):
 @pytest.mark.parametrize("text", OTHER_WORDS)
 def test_other_words_are_not_marked(text):
     assert marked(text, []) == text
+
+
+@pytest.mark.parametrize(
+    ("command", "counts"),
+    [
+        ("npm test", True),
+        ("cd web && npm test", True),
+        ("CI=1 pytest -q -k 'a or b; c|d'", True),
+        ("npm test 2>&1", True),
+        ("npm test 2>&1 | tail -3", False),
+        ("npm test || true", False),
+        ("npm test; echo done", False),
+        ("npm test &", False),
+        ("npm test\ntrue", False),
+        ("echo 'ok: 12 passed'  # npm test", False),
+        ("echo npm test", False),
+        ("git log --grep tests", False),
+        ("(npm test)", False),
+        ("npm test 'half", False),
+    ],
+)
+def test_only_a_command_that_ends_with_the_tests_is_their_receipt(command, counts):
+    receipt = {"kind": "command", "command": command, "exit_code": 0}
+    said = marked("All tests pass.", [{"receipt": receipt}])
+    assert ("⚠" not in said) == counts

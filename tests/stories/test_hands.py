@@ -293,3 +293,12 @@ async def test_set_up_that_fails_on_the_clean_checkout_is_a_failed_check(world, 
     async with world(script, repos={"shop": repo}) as w:
         await w.says("add it", repo="shop")
         assert [each["exit_code"] for each in (await w.hears()).receipt["commands"]] == [1]
+
+
+async def test_a_commit_that_fails_its_checks_is_no_success(working):
+    wrong = call("edit_file", path="shop/cart.py", old=QUICK.wrong, new="0")
+    async with working([wrong, KEEP, say("Done."), say("Done, it works now.")]) as w:
+        await w.says("fix the failing test", repo="shop")
+        reply = await w.hears()
+        assert (reply.outcome, reply.exit_status) == ("failed", 1)
+        assert f"does not pass the repository's checks: `{CHECK}` ended with exit 1" in reply.text
