@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import arrival, crowd, idle, long, machine, recovery, start, table
+from benchmarks import arrival, crowd, hands, idle, long, machine, recovery, start, table
 from benchmarks.machine import Disk
 from benchmarks.rig import Rig
 
@@ -26,6 +26,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "long": ("6  Long conversations", long.long),
     "recovery": ("7  Recovery with many open conversations", recovery.recovery),
     "memory": ("8  Memory", idle.memory),
+    "hands": ("9  Hands: commands, workspaces, tools, large trees", hands.hands),
 }
 
 

@@ -78,9 +78,15 @@ def _report(task: Task, stamps: list[Stamp]) -> Step:
 
 
 def _call(task: Task, number: int) -> Step:
-    if task.tool == "ask":
-        return call("ask", question=f"May I go on, {task.id}?")
-    return call("read_file", path=f"shop/part{number % 10}.py")
+    match task.tool:
+        case "ask":
+            return call("ask", question=f"May I go on, {task.id}?")
+        case "write_file":
+            return call("write_file", path="shop/new.py", content=f"{task.id}, {number}\n")
+        case "shell":
+            return call("shell", command=f": {task.id}, {number}")
+        case _:
+            return call("read_file", path=f"shop/part{number % 10}.py")
 
 
 if __name__ == "__main__":

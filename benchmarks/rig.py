@@ -225,15 +225,16 @@ async def _make_repository(folder: Path) -> None:
     """A small checkout with a little history."""
     (folder / "shop").mkdir(parents=True)
     (folder / "README.md").write_text("# Shop\n\nSells things.\n")
-    await _git(folder, "init", "-q", "-b", "main")
+    await git(folder, "init", "-q", "-b", "main")
     for number in range(10):
         lines = [f"def part{number}_{line}():\n    return {line}\n" for line in range(15)]
         (folder / "shop" / f"part{number}.py").write_text("\n".join(lines))
-        await _git(folder, "add", ".")
-        await _git(folder, "commit", "-qm", f"Add part {number}")
+        await git(folder, "add", ".")
+        await git(folder, "commit", "-qm", f"Add part {number}")
 
 
-async def _git(folder: Path, *arguments: str) -> None:
+async def git(folder: Path, *arguments: str) -> None:
+    """Run git there as ann. Raises RuntimeError."""
     who = ("-c", "user.name=ann", "-c", "user.email=ann@example.com")
     process = await asyncio.create_subprocess_exec("git", "-C", str(folder), *who, *arguments)
     if await process.wait():

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -22,10 +22,12 @@ from coworker.errors import ConfigError
 from coworker.mistakes import (
     nearest,
     plain,
-    refuse_odd_url,
+    refuse_odd_ids,
+    refuse_odd_urls,
+    refuse_odd_zone,
     refuse_secrets,
+    refuse_shared_ids,
     refuse_unknown,
-    refuse_unplaced,
 )
 from coworker.types import Json, Repo, Role, Tier, Verdict
 
@@ -36,7 +38,6 @@ TOKENS = {
 }
 """What each platform needs to be on."""
 SECRET_NAMES = (*TOKENS["slack"], *TOKENS["telegram"], "ANTHROPIC_API_KEY")
-_ADAPTERS = (*TOKENS, "terminal")
 
 
 class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -132,6 +133,12 @@ class Sandbox(Section, frozen=True):
     kind: Literal["bubblewrap", "none"] = "bubblewrap"
 
 
+class WorkspaceKeeping(Section, frozen=True):
+    """How long a conversation's workspace is kept; unsaved work is kept for ever."""
+
+    keep_days: float = 14.0
+
+
 class Rule(Section, frozen=True):
     """Deny beats ask beats allow among the rules that match; an absent field matches everything."""
 
@@ -155,6 +162,7 @@ class Config(Section, frozen=True):
     repos: dict[str, RepoConfig] = {}
     budget: Budget = Budget()
     sandbox: Sandbox = Sandbox()
+    workspaces: WorkspaceKeeping = WorkspaceKeeping()
     rules: list[Rule] = []
 
     @property
@@ -168,20 +176,24 @@ class Config(Section, frozen=True):
         return ZoneInfo(self.timezone)
 
     def named_repos(self) -> list[Repo]:
-        """The repositories that have a checkout on this machine."""
+        """The repositories, each with its checkout; that of a mere url is ours to make."""
         return [
             Repo(
                 name=name,
-                path=Path(repo.path).expanduser().absolute(),
+                path=Path(repo.path).expanduser().absolute() if repo.path else self._clone(name),
                 url=repo.url,
                 local_only=repo.local_only,
                 rooms=tuple(repo.rooms),
                 setup=tuple(repo.setup),
                 checks=tuple(repo.checks),
+                is_cloned=not repo.path,
             )
             for name, repo in self.repos.items()
-            if repo.path
+            if repo.path or repo.url
         ]
+
+    def _clone(self, name: str) -> Path:
+        return self.state / "clones" / quote(name, safe="") / "files"
 
 
 def load(path: Path | None = None, state_dir: Path | None = None) -> Config:
@@ -240,6 +252,17 @@ def runtime_dir(config: Config) -> Path:
     """Where the control socket lives: `$RUNTIME_DIRECTORY`, else the state directory."""
     under_systemd = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
     return Path(under_systemd) if under_systemd else config.state
+
+
+def from_systemd(name: str) -> str:
+    """What systemd says in `NOTIFY_SOCKET` or `JOURNAL_STREAM`; "" when it does not run us."""
+    return os.environ.get(name, "")
+
+
+def watchdog_s() -> float:
+    """Seconds within which systemd wants a sign of life from this process; 0 for never."""
+    for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6 if for_us else 0
 
 
 def color_allowed() -> bool:
@@ -305,20 +328,15 @@ def _merge_environment(raw: Json, environment: Mapping[str, str]) -> None:
 
 
 def _with_defaults(config: Config, where: str) -> Config:
-    try:
-        ZoneInfo(config.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(
-            f"{where}: timezone: there is no zone {config.timezone!r}. "
-            "Use a name such as Europe/Berlin."
-        ) from None
-    changes: dict[str, Any] = {"state_dir": config.state_dir or _default_state_dir()}
+    refuse_odd_zone(config.timezone, f"{where}: timezone")
+    changes: dict[str, Any] = {"state_dir": config.state_dir or default_state_dir()}
     changes["models"] = _models(config.models)
     _refuse_nonsense(config, where)
     return msgspec.structs.replace(config, **changes)
 
 
-def _default_state_dir() -> str:
+def default_state_dir() -> str:
+    """Where the state is kept when nobody says."""
     under_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     return under_systemd or f"{base}/coworker"
@@ -345,8 +363,14 @@ def _refuse_nonsense(config: Config, where: str) -> None:
             raise ConfigError(f"{where}: budget.{name}: {value} is no limit. Use 0 for none.")
     if not 0 <= config.stale_hours < math.inf:
         raise ConfigError(f"{where}: stale_hours: {config.stale_hours} is no time. Use 0 for none.")
+    if not 0 < (days := config.workspaces.keep_days) < math.inf:
+        raise ConfigError(f"{where}: workspaces.keep_days: {days} is no time. Use 14, or 0.5.")
     _refuse_odd_urls(config, where)
-    _refuse_odd_ids(config, where)
+    people = {f"people.{name}.ids": person.ids for name, person in config.people.items()}
+    rooms = {f"repos.{name}.rooms": repo.rooms for name, repo in config.repos.items()}
+    refuse_odd_ids(people, where, (*TOKENS, "terminal"))
+    refuse_shared_ids(people, where)
+    refuse_odd_ids(rooms, where, (*TOKENS,))
 
 
 def _refuse_odd_urls(config: Config, where: str) -> None:
@@ -357,24 +381,7 @@ def _refuse_odd_urls(config: Config, where: str) -> None:
     }
     models = {"large": config.models.large, "small": config.models.small}
     urls |= {f"models.{n}.base_url": m.base_url for n, m in models.items() if m and m.base_url}
-    for key, url in urls.items():
-        refuse_odd_url(url, f"{where}: {key}")
-
-
-def _refuse_odd_ids(config: Config, where: str) -> None:
-    """Whoever has two names, or none of a platform, would get another's authority, or none."""
-    seen: dict[str, str] = {}
-    for name, person in config.people.items():
-        for each in person.ids:
-            refuse_unplaced(each, f"{where}: people.{name}.ids", _ADAPTERS)
-            if seen.setdefault(each, name) != name:
-                raise ConfigError(
-                    f"{where}: people.{name}.ids: {each} is also {seen[each]}'s. "
-                    "Give each id to one person."
-                )
-    for name, repo in config.repos.items():
-        for room in repo.rooms:
-            refuse_unplaced(room, f"{where}: repos.{name}.rooms", tuple(TOKENS))
+    refuse_odd_urls(urls, where)
 
 
 def _models_from_environment() -> Models:

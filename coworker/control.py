@@ -27,6 +27,7 @@ from coworker.agent.act import Ports
 from coworker.agent.words import broke
 from coworker.config import file_for
 from coworker.dispatch import Dispatch
+from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
 from coworker.reception import Reception, stranger, too_long
 from coworker.repos.registry import Registry
@@ -52,14 +53,6 @@ class Client:
     show: Callable[[Json], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Views:
-    """What there is to look at: how things go now, and what is right and wrong, with fixes."""
-
-    overview: Callable[[], Json]
-    examine: Callable[[Path], Awaitable[list[Json]]]
-
-
 class Control:
     """The verbs of the command line."""
 
@@ -68,16 +61,17 @@ class Control:
         ports: Ports,
         dispatch: Dispatch,
         reception: Reception,
-        views: Views,
         terminal: Terminal,
         registry: Registry,
+        doctor: Doctor,
     ) -> None:
         self._ports = ports
         self._dispatch = dispatch
         self._reception = reception
-        self._views = views
         self._terminal = terminal
         self._registry = registry
+        self._doctor = doctor
+        self._rehearsals: set[asyncio.Task[Json]] = set()
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
         self._path = Path()
@@ -99,12 +93,14 @@ class Control:
 
     async def close(self) -> None:
         """Hang up on everybody."""
+        for rehearsal in self._rehearsals:
+            rehearsal.cancel()
         if self._server:
             self._server.close()
             self._path.unlink(missing_ok=True)
         for writer in self._connections.values():
             writer.close()
-        await asyncio.gather(*self._connections)
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -218,7 +214,7 @@ class Control:
 
     async def status(self, _: Client) -> Json:
         """What is going on."""
-        ports, seen = self._ports, self._views.overview()
+        ports, seen = self._ports, self._reception.overview()
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -267,7 +263,19 @@ class Control:
 
     async def doctor(self, _: Client, file: str = "") -> list[Json]:
         """What is configured, reachable, missing, unsafe."""
-        return await self._views.examine(file_for(Path(file) if file else None))
+        return await self._doctor.examine(file_for(Path(file) if file else None))
+
+    async def doctor_checks(self, _: Client, repo: str) -> Json:
+        """Whether a repository's set-up and checks work here; it may take many minutes."""
+        found = self._registry.get(repo)
+        if found is None:
+            raise NotFound(f"There is no repository {repo}. `coworker repo list` shows them.")
+        rehearsal = asyncio.create_task(self._doctor.rehearse(found))
+        self._rehearsals.add(rehearsal)
+        try:
+            return await rehearsal
+        finally:
+            self._rehearsals.discard(rehearsal)
 
     # Parts of verbs
 
@@ -338,7 +346,9 @@ class Control:
         return {
             "name": repo.name,
             "path": str(repo.path),
+            "url": repo.url,
             "rooms": list(repo.rooms),
+            "setup": list(repo.setup),
             "checks": list(repo.checks),
             "local_only": repo.local_only,
             "configured": name in self._ports.config.repos,
@@ -362,6 +372,7 @@ _VERBS: dict[str, _Verb] = {
     "repo_add": Control.repo_add,
     "repo_remove": Control.repo_remove,
     "doctor": Control.doctor,
+    "doctor_checks": Control.doctor_checks,
 }
 
 

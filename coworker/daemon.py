@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import faulthandler
 import logging
 import os
 import resource
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from coworker import control, logs
+from coworker import control, logs, notify, signals
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
 from coworker.agent.evidence import Evidence
-from coworker.config import Config, person_environment, refuse_unknown_tools, runtime_dir, secret
+from coworker.config import (
+    Config,
+    from_systemd,
+    person_environment,
+    refuse_unknown_tools,
+    runtime_dir,
+    secret,
+    watchdog_s,
+)
 from coworker.connections import Connections
-from coworker.control import Control, Views
+from coworker.control import Control
 from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError, DiskFull, TryLater
@@ -32,18 +40,20 @@ from coworker.policy.people import People
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
 from coworker.repos.checkout import Checkouts
+from coworker.repos.clones import Clones
 from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, edit, files, git, shell
-from coworker.tools.workplace import Workplace
+from coworker.tools import ask, commit, edit, files, git, setup, shell
+from coworker.tools.workplace import Workplace, slug
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
 
 _CONNECT_TRIES = 50
 _CONNECT_WAIT_S = 0.1
+_SWEEP_EVERY_S = 6 * 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -71,17 +81,17 @@ async def opened(config: Config, *, working: bool = True) -> AsyncIterator[Path]
         yield await _reach_or_own(config, stack, working=working)
 
 
-async def run(config: Config) -> int:
+async def run(config: Config, log_lines: str = "auto") -> int:
     """The daemon: until SIGTERM or SIGINT. Returns the exit status."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    logs.to_stderr()
+    faulthandler.enable()  # the watchdog ends us with SIGABRT: say where we hung
+    stopping = signals.stop_event()
+    logs.to_stderr(log_lines, from_systemd("JOURNAL_STREAM"))
     async with AsyncExitStack() as stack:
         path = await _own(config, stack)
         _log.info("ready, listening on %s", path)
+        notify.tell(from_systemd("NOTIFY_SOCKET"), "READY=1", f"STATUS=Listening on {path}")
         await stopping.wait()
+        notify.tell(from_systemd("NOTIFY_SOCKET"), "STOPPING=1", "STATUS=Parking what runs")
         _log.info("stopping")
     return 0
 
@@ -104,27 +114,39 @@ async def owned(
         clock, terminal = SystemClock(), Terminal()
         platforms = _platforms(config) if connecting else {}
         adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
-        ports = _ports(config, log, router, registry, Rooms(adapters, platforms))
-        refuse_unknown_tools(config, ports.tools)
+        workspaces = Workspaces(config.state, person_environment())
+        workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
+        checkouts = Checkouts(config.state, prepare=Clones(workspaces.mirror).refresh)
+        ports = _ports(log, router, workplace, checkouts, Rooms(adapters, platforms), config)
         dispatch, connections = Dispatch(ports, adapters), Connections(platforms, clock)
         verbs = Verbs(ports, dispatch, registry, connections.states)
         reception = Reception(ports, dispatch, registry, verbs)
         # Whoever is not connecting still examines what would be connected.
-        doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
-        views = Views(verbs.overview, doctor.examine)
-        front = Control(ports, dispatch, reception, views, terminal, registry)
+        front = Control(
+            ports,
+            dispatch,
+            reception,
+            terminal,
+            registry,
+            Doctor(config, router, registry, workplace, lambda: platforms or _platforms(config)),
+        )
+        sweeping = asyncio.create_task(_sweep(workspaces, log, config)) if working else None
         if working:
             await dispatch.recover()
         path = runtime_dir(config) / control.SOCKET
         await front.listen(path)
         connections.start(_intake(reception, dispatch, verbs, log))
         try:
-            yield path
+            async with notify.watched(from_systemd("NOTIFY_SOCKET"), watchdog_s(), log.answers):
+                yield path
         finally:
             await connections.stop()
             await front.close()
             await reception.close()
             await dispatch.stop()
+            if sweeping:
+                sweeping.cancel()
+                await asyncio.wait([sweeping])
     finally:
         await router.aclose()
         await log.close()
@@ -165,17 +187,17 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
 
 def _platforms(config: Config) -> dict[str, Platform]:
     """The chat services whose tokens are there; their libraries are loaded only then."""
-    found: dict[str, Platform] = {}
-    bot_token, app_token = secret("SLACK_BOT_TOKEN"), secret("SLACK_APP_TOKEN")
-    if bot_token and app_token:
+    platforms: dict[str, Platform] = {}
+    bot, app = secret("SLACK_BOT_TOKEN"), secret("SLACK_APP_TOKEN")
+    if bot and app:
         from coworker.adapters.slack.platform import Slack
 
-        found["slack"] = Slack(config.slack, bot_token, app_token, SystemClock())
+        platforms["slack"] = Slack(config.slack, bot, app, SystemClock())
     if token := secret("TELEGRAM_BOT_TOKEN"):
         from coworker.adapters.telegram import Telegram
 
-        found["telegram"] = Telegram(config.telegram, token)
-    return found
+        platforms["telegram"] = Telegram(config.telegram, token)
+    return platforms
 
 
 def _intake(reception: Reception, dispatch: Dispatch, verbs: Verbs, log: Log) -> Intake:
@@ -194,19 +216,44 @@ def _intake(reception: Reception, dispatch: Dispatch, verbs: Verbs, log: Log) ->
     )
 
 
-def _ports(config: Config, log: Log, router: Router, registry: Registry, rooms: Rooms) -> Ports:
-    checkouts = Checkouts(config.state)
+async def _sweep(workspaces: Workspaces, log: Log, config: Config) -> None:
+    """Every few hours, remove the workspaces that nobody will miss."""
+    keep_s = config.workspaces.keep_days * 86_400
+
+    def is_open(name: str) -> bool:
+        return any(slug(row.id) == name and row.state != "idle" for row in log.conversations())
+
+    while True:
+        await asyncio.sleep(max(0.0, await workspaces.sweep_due_in(_SWEEP_EVERY_S)))
+        try:
+            removed = await workspaces.sweep(keep_s, SystemClock().now_ms(), is_open)
+        except CoworkerError as error:
+            _log.warning("workspaces cannot be swept: %s", error)
+            await asyncio.sleep(_SWEEP_EVERY_S)
+        else:
+            _log.info("swept %d workspaces", len(removed), extra={"removed": removed})
+
+
+def _ports(
+    log: Log,
+    router: Router,
+    workplace: Workplace,
+    checkouts: Checkouts,
+    rooms: Rooms,
+    config: Config,
+) -> Ports:
     maps = Maps(checkouts)
-    workspaces = Workspaces(config.state, person_environment())
-    workplace = Workplace(workspaces, config.state, config.sandbox.kind, registry.get)
     tools: list[Tool] = [
         *files.tools(checkouts),
-        *git.tools(checkouts),
+        *git.tools(checkouts, workplace.get),
         *edit.tools(workplace),
         *shell.tools(workplace),
+        *setup.tools(workplace),
         *commit.tools(workplace),
         *ask.TOOLS,
     ]
+
+    refuse_unknown_tools(config, [tool.name for tool in tools])
 
     async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
         if repo is None:
@@ -218,17 +265,20 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry, rooms: 
 
     def place_of(conversation: Conversation) -> Repo | None:
         """The conversation's own workspace once it has one, else the checkout."""
-        repo = registry.get(conversation.repo) if conversation.repo else None
+        repo = workplace.original(conversation.repo) if conversation.repo else None
         own = workplace.get(conversation.id) if repo else None
-        return dataclasses.replace(repo, path=own.tree) if repo and own else repo
+        if repo and own:
+            return dataclasses.replace(repo, path=own.tree, git_dir=own.git_dir)
+        return repo
 
     async def check(conversation: Conversation) -> list[Json]:
-        repo = registry.get(conversation.repo) if conversation.repo else None
-        results = await workplace.check(conversation.id, repo) if repo else []
+        repo = workplace.original(conversation.repo) if conversation.repo else None
+        results, notes = await workplace.check(conversation.id, repo) if repo else ([], [])
         return [
             {
                 "text": shell.told(finished),
                 "receipt": shell.receipt(command, finished) | {"check": True},
+                "notes": notes,
             }
             for command, finished in results
         ]
@@ -246,6 +296,7 @@ def _ports(config: Config, log: Log, router: Router, registry: Registry, rooms: 
         clock=SystemClock(),
         place_of=place_of,
         check=check,
+        notes=lambda conversation: workplace.notes(conversation.id),
         undo=undo,
         introduce=introduce,
         rooms=rooms,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from datetime import datetime
 
 from coworker.agent.act import Ports
@@ -42,6 +43,9 @@ def too_long(text: str) -> str | None:
     )
 
 
+_log = logging.getLogger(__name__)
+
+
 class Reception:
     """Turns what people say on any platform into inbox rows."""
 
@@ -50,6 +54,7 @@ class Reception:
         self._dispatch = dispatch
         self._registry = registry
         self._verbs = verbs
+        self.overview = verbs.overview
         self._report: asyncio.Task[None] | None = None
         self._rooms = {
             room: name for name, repo in ports.config.repos.items() for room in repo.rooms
@@ -64,6 +69,8 @@ class Reception:
                 return await self._amend(inbound)
             case "message":
                 return await self._message(inbound)
+            case "answer" if not self._verbs.counts(inbound):
+                return "ignored"
             case _:
                 return await self._take(inbound)
 
@@ -139,6 +146,7 @@ class Reception:
         key = f"stranger:{sender}:{inbound.place.room}"
         said = _notice(key, inbound.place, stranger(sender)) if inbound.body.get("direct") else None
         await self._close(kept, "refused", said)
+        _log.info("refused a stranger", extra={"source": inbound.source})
         return "refused"
 
     async def _put_by(self, inbound: Inbound) -> Heard:

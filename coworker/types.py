@@ -228,7 +228,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Repo:
-    """A repository we may read: its name in chat and the checkout it lives in."""
+    """A repository we may read: its name in chat and the checkout it lives in.
+
+    `git_dir` is given where nothing beneath `path` may be asked for it: in a workspace. One that
+    `is_cloned` is configured by url only; `path` is our own checkout of it.
+    """
 
     name: str
     path: Path
@@ -237,3 +241,5 @@ class Repo:
     rooms: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    git_dir: Path | None = None
+    is_cloned: bool = False

@@ -18,6 +18,7 @@ from coworker.agent.fold import OpenCall, State, fold
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
 from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
 
@@ -185,6 +186,15 @@ class Verbs:
         """The verbs."""
         return HELP
 
+    def counts(self, inbound: Inbound) -> bool:
+        """Whether an answer is to a question that is open, from somebody who may give it."""
+        person = self._ports.people.find(inbound.body["sender"])
+        for call in self._open(inbound.conversation):
+            if call.ask and call.ask["ask"] == inbound.body["ask"]:
+                senders = self._state(inbound.conversation).senders
+                return refusal(person, senders, approval=call.ask["approval"]) is None
+        return False
+
     # What drives a conversation
 
     def _stop(self, inbound: Inbound) -> Inbound | str:
@@ -232,23 +242,28 @@ class Verbs:
         person = self._ports.people.find(inbound.body["sender"])
         if person is None or person.role == "guest":
             return "Guests cannot choose the repository; a member can."
-        if not _opens_room(inbound):
-            return _become(inbound, "action", action="repo", repo=name, run=0)
+        moved = _become(inbound, "action", action="repo", repo=name, run=0)
+        if not _speaks_to_room(inbound):
+            return moved
         if person.role != "owner" and not inbound.body.get("private"):
             return "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
         await self._ports.log.keep("room", room_key(inbound.place), name)
+        if self._ports.log.is_followed(inbound.conversation):
+            return moved
         return f"This room is about {name} from now on."
 
     def _open(self, conversation: ConversationId) -> list[OpenCall]:
+        return [call for call in self._state(conversation).calls.values() if call.ask]
+
+    def _state(self, conversation: ConversationId) -> State:
         row = self._ports.log.conversation(conversation)
-        entries = self._ports.log.entries(conversation, row.base_seq) if row else []
-        state: State = fold(entries)
-        return [call for call in state.calls.values() if call.ask]
+        return fold(self._ports.log.entries(conversation, row.base_seq) if row else [])
 
 
-def _opens_room(inbound: Inbound) -> bool:
-    """Whether this was said to the room itself and not in a thread of it."""
-    return inbound.place.thread in ("", inbound.body.get("message"))
+def _speaks_to_room(inbound: Inbound) -> bool:
+    """Whether this was said to a whole room and not in a thread of it."""
+    place = inbound.place
+    return place.adapter != "terminal" and place.thread in ("", inbound.body.get("message"))
 
 
 def _become(inbound: Inbound, kind: InboundKind, **body: object) -> Inbound:

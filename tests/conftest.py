@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,16 @@ def git(folder: Path, *args: str) -> str:
         text=True,
     )
     return done.stdout.strip()
+
+
+def running(words: str) -> list[str]:
+    """The command lines on this machine that hold these words."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            line = file.read_bytes().decode(errors="replace")
+            found += [line] if words in line else []
+    return found
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ class Ports:
     clock: Clock
     place_of: Callable[[Conversation], Repo | None]
     check: Callable[[Conversation], Coroutine[Any, Any, list[Json]]]
+    notes: Callable[[Conversation], Sequence[str]]
     undo: Callable[[Conversation, Evidence], Awaitable[str]]
     introduce: Callable[[Repo | None], Awaitable[list[tuple[str, str]]]]
     rooms: Rooms

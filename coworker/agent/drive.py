@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from coworker.agent import words
 from coworker.agent.act import Admitted, Ports, admit, perform
 from coworker.agent.compact import summarise
-from coworker.agent.context import render
-from coworker.agent.evidence import gathered, marked
 from coworker.agent.fold import (
     Act,
     Action,
@@ -29,11 +26,11 @@ from coworker.agent.fold import (
     Think,
     Wait,
     carried,
-    fold,
     next_action,
     outgrown,
 )
-from coworker.agent.press import Past, objection, offered, past, published
+from coworker.agent.journal import Draft, Journal
+from coworker.agent.press import press
 from coworker.agent.receive import receive
 from coworker.agent.think import (
     assistant,
@@ -42,25 +39,21 @@ from coworker.agent.think import (
     limit,
     opening,
     overheard,
-    receipt,
     requested,
 )
 from coworker.errors import ContextTooLong, ModelError, RateLimited
-from coworker.store.log import Batch, Conversation, ConversationState, InboxRow
+from coworker.store.log import Conversation, ConversationState, InboxRow
 from coworker.types import (
     Answer,
     Entry,
-    EntryKind,
     Json,
     Outbound,
     Parked,
     Progress,
     Request,
-    progress_key,
 )
 
 Result = TypeVar("Result")
-Draft = tuple[EntryKind, Json]
 _MAX_CHECKS = 3
 """Rounds of checks in a run; after that the reply says how they ended."""
 
@@ -69,14 +62,11 @@ class _Interrupted(Exception):
     """Somebody said stop while an effect was under way."""
 
 
-class Drive:
+class Drive(Journal):
     """One conversation, driven until it is idle or waits."""
 
     def __init__(self, conversation: Conversation, entries: Sequence[Entry], ports: Ports) -> None:
-        self.conversation = conversation
-        self._ports = ports
-        self._state = fold(entries)
-        self._transcript = render(entries)
+        super().__init__(conversation, entries, ports)
         self._effect: asyncio.Task[Any] | None = None
         self._interrupted = False
 
@@ -89,7 +79,7 @@ class Drive:
     async def run(self) -> None:
         """Go on until nothing is left to do. Raises Conflict when somebody else drives too."""
         while True:
-            action = next_action(self._state, self._ports.log.open_inbox(self.conversation.id))
+            action = next_action(self.state, self.ports.log.open_inbox(self.conversation.id))
             if isinstance(action, Idle | Wait):
                 return await self._settle("idle" if isinstance(action, Idle) else "waiting")
             with contextlib.suppress(_Interrupted):  # the stop is in the inbox: look again
@@ -104,12 +94,12 @@ class Drive:
             case Begin(rows):
                 await self._begin(rows)
             case Steer(rows):
-                said = await heard("steer", rows, self.conversation, self._ports)
-                await self._append(*said, take=rows)
+                said = await heard("steer", rows, self.conversation, self.ports)
+                await self.append(*said, take=rows)
             case Act(calls):
-                await self._act(await admit(self._state, calls, self.conversation, self._ports))
+                await self._act(await admit(self.state, calls, self.conversation, self.ports))
             case Press(row):
-                await self._press(row)
+                await press(self, row)
             case Conclude():
                 await self._check_or_conclude()
             case Think():
@@ -117,202 +107,127 @@ class Drive:
 
     async def fail(self, reference: str) -> None:
         """Close a run that broke inside us with a sentence; the details are in our own log."""
-        results = dict.fromkeys(self._state.calls, words.BROKEN_CALL)
+        results = dict.fromkeys(self.state.calls, words.BROKEN_CALL)
         broken: list[Draft] = [("error", {"what": "internal", "text": reference})]
         if results:
             broken.append(("cancelled", {"by": "coworker", "results": results}))
-        waiting = self._ports.log.open_inbox(self.conversation.id)
-        await self._conclude(words.broke(reference), "failed", *broken, take=waiting)
+        waiting = self.ports.log.open_inbox(self.conversation.id)
+        await self.conclude(words.broke(reference), "failed", *broken, take=waiting)
 
     async def _settle(self, state: ConversationState) -> None:
-        if self._ports.log.state(self.conversation.id) != state:
-            await self._ports.log.settle(self.conversation.id, state)
+        if self.ports.log.state(self.conversation.id) != state:
+            await self.ports.log.settle(self.conversation.id, state)
 
     # Beginning and ending
 
     async def _begin(self, rows: Sequence[InboxRow]) -> None:
-        conversation, first = self.conversation, self._state.next_seq
+        conversation, first = self.conversation, self.state.next_seq
         fresh: list[Draft] = []
-        if not self._state.base:
-            fresh = await opening(conversation, self._ports)
-            fresh += await overheard(conversation, rows, self._ports)
-        said = await heard("user", rows, conversation, self._ports)
-        await self._append(
+        if not self.state.base:
+            fresh = await opening(conversation, self.ports)
+            fresh += await overheard(conversation, rows, self.ports)
+        said = await heard("user", rows, conversation, self.ports)
+        await self.append(
             *fresh,
             *said,
             take=rows,
             base_seq=first if fresh else None,
-            outbox=self._first_sign(first),
+            outbox=self.first_sign(first),
         )
 
-    def _first_sign(self, run: int) -> list[Outbound]:
-        """The progress message of a run, where its place has one."""
-        conversation = self.conversation
-        if not self._ports.rooms.posts_progress(conversation.place):
-            return []
-        key, body = progress_key(conversation.id, run), {"run": run, "text": words.STARTED}
-        return [Outbound(key, conversation.id, "progress", body, conversation.place)]
-
     async def _receive(self, rows: Sequence[InboxRow]) -> None:
-        drafts = receive(self._state, rows, self._ports.people)
+        drafts = receive(self.state, rows, self.ports.people)
         for kind, body in drafts:
             if kind == "error":
-                self._emit(Progress("note", f"That answer does not count: {body['text']}."))
-        if self._state.run:
-            await self._append(*drafts, take=rows)
+                self.emit(Progress("note", f"That answer does not count: {body['text']}."))
+        if self.state.run:
+            await self.append(*drafts, take=rows)
         else:
-            await self._append(*drafts, take=rows, state="idle", outcome="ignored")
+            await self.append(*drafts, take=rows, state="idle", outcome="ignored")
 
     async def _cancel(self, rows: Sequence[InboxRow], by: str) -> None:
         self._interrupted = False
-        if not self._state.run:
-            return await self._conclude(words.NOTHING_RUNS, "stopped", take=rows)
-        results = dict.fromkeys(self._state.calls, words.STOPPED_CALL)
+        if not self.state.run:
+            return await self.conclude(words.NOTHING_RUNS, "stopped", take=rows)
+        results = dict.fromkeys(self.state.calls, words.STOPPED_CALL)
         cancelled: Draft = ("cancelled", {"by": by, "results": results})
-        return await self._conclude(words.stopped(self._state), "stopped", cancelled, take=rows)
-
-    # Buttons
-
-    async def _press(self, row: InboxRow) -> None:
-        action = row.body["action"]
-        if action in ("new", "repo"):
-            return await self._afresh(row)
-        done = past(int(row.body["run"]), self._ports.log.entries(self.conversation.id))
-        if sentence := objection(row, done, self.conversation, self._ports):
-            return await self._conclude(sentence, "failed", take=[row])
-        if action == "undo":
-            return await self._undo(row, done)
-        return await self._append(
-            *published(row, done, self._ports),
-            take=[row],
-            outbox=self._first_sign(self._state.next_seq),
-        )
-
-    async def _undo(self, row: InboxRow, done: Past) -> None:
-        """Repeating it after a crash changes nothing more, so it needs no intent of its own."""
-        text = await self._ports.undo(self.conversation, done.evidence)
-        await self._conclude(words.undone(done.run, text, done.evidence), "answered", take=[row])
-
-    async def _afresh(self, row: InboxRow) -> None:
-        """Begin anew in the same place, perhaps with another repository."""
-        repo = row.body.get("repo")
-        entries = self._ports.log.entries(self.conversation.id)
-        if repo and any(e.kind == "tool_done" and e.body.get("receipt") for e in entries):
-            text = words.HAS_WORK.format(repo=self.conversation.repo)
-            return await self._conclude(text, "failed", take=[row])
-        if repo:
-            self.conversation = dataclasses.replace(self.conversation, repo=repo)
-        first, fresh = self._state.next_seq, await opening(self.conversation, self._ports)
-        text = words.bound(repo) if repo else words.AFRESH
-        return await self._conclude(text, "answered", *fresh, take=[row], base_seq=first, repo=repo)
-
-    async def _conclude(
-        self,
-        text: str,
-        outcome: str,
-        *before: Draft,
-        by: str = "host",
-        exit_status: int = 0,
-        **batch: Any,
-    ) -> None:
-        """Append the reply and put it into the outbox: the run is over."""
-        state, conversation = self._state, self.conversation
-        if by == "model":
-            text = marked(text, state.done)
-        run, seq = state.run or state.next_seq, state.next_seq + len(before)
-        body: Json = {
-            "text": words.with_notices(text, state.notices),
-            "by": by,
-            "outcome": outcome,
-            "exit_status": exit_status or (0 if outcome == "answered" else 1),
-            "run": run,
-            "receipt": receipt(state, before, self._ports.clock.now_ms()),
-            "actions": offered(gathered(state.done), outcome, run),
-            "messages": state.messages,
-            "asker": state.senders[-1] if state.senders else "",
-        }
-        key = f"{conversation.id}:{run}:{seq}"
-        outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
-        outbox = self._ports.rooms.split(outbound)
-        await self._append(
-            *before, ("reply", body), outcome=outcome, outbox=outbox, state="idle", **batch
-        )
+        return await self.conclude(words.stopped(self.state), "stopped", cancelled, take=rows)
 
     # Thinking
 
     async def _think(self) -> None:
-        request = requested(self._state, self._transcript, self.conversation, self._ports)
-        if sentence := limit(self._state, request, self._transcript.tokens, self._ports):
-            return await self._conclude(words.limited(sentence, self._state), "stopped")
-        if outgrown(self._state):
+        request = requested(self.state, self.transcript, self.conversation, self.ports)
+        if sentence := limit(self.state, request, self.transcript.tokens, self.ports):
+            return await self.conclude(words.limited(sentence, self.state), "stopped")
+        if outgrown(self.state):
             return await self._compact(request)
-        self._emit(Progress("step", "thinking"))
-        thinking = self._ports.router.respond(request, self._emit)
+        self.emit(Progress("step", "thinking"))
+        thinking = self.ports.router.respond(request, self.emit)
         try:
             answer = await self._interruptible(
-                asyncio.wait_for(thinking, left_s(self._state, self._ports))
+                asyncio.wait_for(thinking, left_s(self.state, self.ports))
             )
         except TimeoutError:
-            sentence = words.TOO_SLOW.format(minutes=self._ports.config.budget.run_minutes)
-            return await self._conclude(words.limited(sentence, self._state), "stopped")
+            sentence = words.TOO_SLOW.format(minutes=self.ports.config.budget.run_minutes)
+            return await self.conclude(words.limited(sentence, self.state), "stopped")
         except ContextTooLong as error:
             return await self._too_long(error)
         except ModelError as error:
             status = 75 if isinstance(error, RateLimited) else 69
             failure: Draft = ("error", {"what": "model", "text": str(error)})
-            return await self._conclude(str(error), "failed", failure, exit_status=status)
+            return await self.conclude(str(error), "failed", failure, exit_status=status)
         return await self._answered(answer)
 
     async def _answered(self, answer: Answer) -> None:
         body = assistant(answer)
-        if answer.notice and answer.notice not in self._state.notices:
-            self._state.notices.append(answer.notice)
+        if answer.notice and answer.notice not in self.state.notices:
+            self.state.notices.append(answer.notice)
         final = words.final(answer)
         if final is None:
-            return await self._append(("assistant", body))
+            return await self.append(("assistant", body))
         text, outcome, by = final
         said: Draft = ("assistant", body)
         if answer.is_stopgap:
-            return await self._conclude(text, "failed", said, by=by, exit_status=69)
-        if by == "model" and self._state.unchecked:
-            return await self._append(("assistant", {**body, "final": text}))
-        return await self._conclude(text, outcome, said, by=by)
+            return await self.conclude(text, "failed", said, by=by, exit_status=69)
+        if by == "model" and self.state.unchecked:
+            return await self.append(("assistant", {**body, "final": text}))
+        return await self.conclude(text, outcome, said, by=by)
 
     async def _check_or_conclude(self) -> None:
         """What was committed must pass the repository's checks before the last word counts."""
-        state = self._state
+        state = self.state
         if state.final and state.final.get("pressed"):
             failed = any(result["is_error"] for result in state.done)
             text = "\n\n".join(result["text"] for result in state.done)
-            return await self._conclude(text, "failed" if failed else "answered")
+            return await self.conclude(text, "failed" if failed else "answered")
         if state.unchecked and state.checks < _MAX_CHECKS:
-            self._emit(Progress("step", "running the checks"))
-            results = await self._interruptible(self._ports.check(self.conversation))
+            self.emit(Progress("step", "running the checks"))
+            results = await self._interruptible(self.ports.check(self.conversation))
             if results:
-                return await self._append(("context", words.checked(results)))
+                return await self.append(("context", words.checked(results)))
         text = state.final["final"] if state.final else ""
-        return await self._conclude(text, "answered", by="model")
+        return await self.conclude(text, "answered", by="model")
 
     async def _too_long(self, error: ContextTooLong) -> None:
-        await self._append(("error", {"what": "context_too_long", "text": str(error)}))
+        await self.append(("error", {"what": "context_too_long", "text": str(error)}))
 
     async def _compact(self, request: Request) -> None:
         """Go on from a summary: a new base, deliberately, that carries the run under way."""
-        self._emit(Progress("step", "summarising the conversation so far"))
-        state = self._state
+        self.emit(Progress("step", "summarising the conversation so far"))
+        state = self.state
         state.compactions += 1
-        summary = await self._interruptible(summarise(request, state, self._ports.router))
-        fresh = await opening(self.conversation, self._ports, carry=carried(state))
-        await self._append(*fresh, ("summary", summary), base_seq=state.next_seq)
+        summary = await self._interruptible(summarise(request, state, self.ports.router))
+        fresh = await opening(self.conversation, self.ports, carry=carried(state))
+        await self.append(*fresh, ("summary", summary), base_seq=state.next_seq)
 
     # Acting
 
     async def _act(self, admitted: Admitted) -> None:
         """Run the admitted calls side by side; each result is appended as it comes."""
         conversation = self.conversation
-        await self._append(*admitted.drafts, outbox=admitted.outbox)
+        await self.append(*admitted.drafts, outbox=admitted.outbox)
         running = {
-            asyncio.create_task(perform(admission, self._ports, conversation)): admission
+            asyncio.create_task(perform(admission, self.ports, conversation)): admission
             for admission in admitted.calls
         }
         try:
@@ -328,22 +243,23 @@ class Drive:
 
     async def _finished(self, call: str, result: Json | Parked) -> None:
         if not isinstance(result, Parked):
-            return await self._append(("tool_done", words.with_nudge(result, self._state)))
-        number = self._state.asks + 1
+            told = words.with_notes(result, self.ports.notes(self.conversation), self.state)
+            return await self.append(("tool_done", words.with_nudge(told, self.state)))
+        number = self.state.asks + 1
         body = {
             "ask": number,
             "call": call,
             "question": result.question,
             "options": result.options,
             "approval": False,
-            "asker": self._state.senders[-1],
-            "run": self._state.run,
+            "asker": self.state.senders[-1],
+            "run": self.state.run,
         }
         outbound = self._question(body)
-        return await self._append(("ask", body), outbox=[outbound])
+        return await self.append(("ask", body), outbox=[outbound])
 
     def _question(self, body: Json) -> Outbound:
-        key = f"{self.conversation.id}:{self._state.run}:ask{body['ask']}"
+        key = f"{self.conversation.id}:{self.state.run}:ask{body['ask']}"
         return Outbound(key, self.conversation.id, "ask", body, self.conversation.place)
 
     # The two primitives
@@ -363,23 +279,3 @@ class Drive:
             raise _Interrupted from None
         finally:
             self._effect = None
-
-    async def _append(
-        self, *drafts: Draft, state: ConversationState = "ready", **batch: Any
-    ) -> None:
-        """Append entries in one transaction, then take them into account."""
-        at, first = self._ports.clock.now_ms(), self._state.next_seq
-        run = self._state.run or first
-        entries = [
-            Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
-            for n, (kind, body) in enumerate(drafts)
-        ]
-        await self._ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))
-        for entry in entries:
-            self._state.apply(entry)
-            self._transcript.apply(entry)
-        if batch.get("outbox"):
-            self._ports.deliver(self.conversation.id)
-
-    def _emit(self, progress: Progress) -> None:
-        self._ports.emit(self.conversation.id, progress)

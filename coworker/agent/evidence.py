@@ -11,24 +11,40 @@ from dataclasses import dataclass, field
 
 from coworker.types import Json
 
+LABELS = {"push": "Push", "open_pr": "Open PR", "undo": "Undo", "retry": "Retry"}
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]?")
+_CLAUSE = re.compile(r"[,;:]\s+|\s[–—-]\s|\bbut\b|\band (?=not?\b)")
+_OPEN = re.compile(r"(?i)^\W*(if|unless|until)\b|\?\s*$")
 _HEDGE = re.compile(
-    r"(?i)\b(not|never|no|cannot|if|once|when|after|before|should|would|could|will|may|might|must|"
-    r"please|to be|until|unless|\w+n['’]t)\b|\?\s*$"
+    r"(?i)\b(not|never|no|none|nothing|neither|cannot|if|whether|should|would|could|will|may|might|"
+    r"must|please|to be|until|unless|\w+n['’]t)\b|^(run|check|ensure|make sure|see|verify|ask)\b"
 )
+_LATER = re.compile(r"(?i)\b(after|before|once|when|while)\b")
 _TESTS = re.compile(
-    r"(?i)(^|\b(all|the|both|every|these|\d+) (\w+ ){0,2})"
+    r"(?i)(^|\b(all|the|both|every|these|your|our|my|\d+) (\w+ ){0,2})"
     r"(tests?|test suite|suite|checks?|specs?|build|ci|lint)\b[^.\n]{0,40}"
-    r"\b(pass|passes|passed|passing|green|succeeds?|succeeded)\b"
-    r"|\b(passing|green) (tests?|checks?|build)\b|\b\d+ passed\b"
+    r"\b(pass|passes|(?<!is )(?<!are )(?<!was )(?<!were )passed|passing|green|clean|succeeds?"
+    r"|succeeded)\b(?! (an?|the|its|-\w))"
+    r"|\b(everything|all) (is |are |now )*(pass|passes|passed|green)\b"
+    r"|\b(passing|green) (tests?|checks?)\b|\b\d+ passed\b"
+    r"|\b(pytest|tests?|suite|checks?|build)\b.{0,30}\bexit(s|ed)? (with |code )*0\b"
 )
-_PUSHED = re.compile(r"(?i)\bpushed\b|\bopened (a|the) (pull|merge) request\b")
+_WORK = r"\b(it|this|everything|work|code|fix|edits?|changes?|commits?|branch)\b.{0,20}\b"
+_REQUEST = r"((pull|merge) request|[pm]r)\b"
+_PASSIVE = r"(is|are|was|were|been) (now )?"
+_PUSHED = re.compile(
+    rf"(?i)\bI(['’]ve| have)?( \w+)? pushed\b|^pushed (it|the|to|all|both)\b|\band pushed\b"
+    rf"|{_WORK}{_PASSIVE}pushed\b(?! (by|onto)\b)"
+    rf"|\bopened ((a|the) )?{_REQUEST}|\b{_REQUEST} ({_PASSIVE})?(opened|created)\b"
+)
 _COMMITTED = re.compile(
-    r"(?i)\bI(['’]ve| have)? (now |just )?committed\b|\b(is|are|been) committed\b"
+    rf"(?i)\bI(['’]ve| have)? (now |just )?committed\b|^committed (it|the|this|as|and)\b"
+    rf"|{_WORK}{_PASSIVE}committed\b(?! by\b)"
 )
 _CHANGED = re.compile(
-    r"(?i)\bI(['’]ve| have)? (now |just |also )?(fixed|changed|edited|updated|added|removed|"
-    r"deleted|implemented|refactored|rewrote|created|renamed|wrote)\b|\b(is|has been) now fixed\b"
+    r"(?i)(\bI(['’]ve| have)? (now |just |also )?|^(?=\w+ (the|an?|it|this|both|all)\b))"
+    r"(fixed|mended|changed|edited|updated|added|removed|replaced|deleted|implemented|refactored|"
+    r"rewrote|created|renamed|wrote)\b(?! up\b)|\b(is|has been) now fixed\b"
 )
 _A_TEST = re.compile(
     r"(?i)\b(pytest|unittest|tox|nox|jest|vitest|mocha|rspec|ctest|phpunit|ruff|mypy|eslint|tsc"
@@ -67,6 +83,7 @@ def gathered(done: Sequence[Json]) -> Evidence:
     found = Evidence()
     kinds = {
         "command": found.commands,
+        "setup": found.commands,
         "edit": found.edits,
         "commit": found.commits,
         "push": found.pushes,
@@ -79,6 +96,19 @@ def gathered(done: Sequence[Json]) -> Evidence:
     return found
 
 
+def offered(evidence: Evidence, outcome: str, run: int) -> list[Json]:
+    """The buttons under a reply."""
+    names: list[str] = []
+    if evidence.commits:
+        out = {each["kind"] for each in evidence.pushes}
+        names += [name for name, kind in (("push", "push"), ("open_pr", "pr")) if kind not in out]
+    if evidence.commits or evidence.edits:
+        names.append("undo")
+    if outcome == "failed":
+        names.append("retry")
+    return [{"action": name, "label": LABELS[name], "run": run} for name in names]
+
+
 def marked(text: str, done: Sequence[Json]) -> str:
     """The text with every claim that no receipt carries named below it."""
     evidence = gathered(done)
@@ -87,24 +117,29 @@ def marked(text: str, done: Sequence[Json]) -> str:
 
 
 def _doubts(text: str, evidence: Evidence) -> Iterator[str]:
-    for sentence in _claims(text):
+    for claim in _claims(text):
         for pattern, why in (
             (_TESTS, _why_untested(evidence)),
             (_PUSHED, None if evidence.pushes else "nothing was pushed in this run"),
             (_COMMITTED, None if evidence.commits else "nothing was committed in this run"),
             (_CHANGED, _why_unchanged(evidence)),
         ):
-            if why and pattern.search(sentence):
-                yield f"“{sentence[:160]}” – {why}."
+            found = pattern.search(claim) if why else None
+            if found and not _LATER.search(claim[: found.start()]):
+                yield f"“{claim[:160]}” – {why}."
 
 
 def _claims(text: str) -> Iterator[str]:
-    """Plain statements outside of code and quotations."""
-    prose = re.sub(r"(?s:```.*?(```|\Z))|`[^`\n]*`|^>.*?$", " ", text, flags=re.MULTILINE)
+    """Plain statements outside of code and quotations, clause by clause."""
+    quoted = r"(?s:```.*?(```|\Z))|`[^`\n]*`|“[^”\n]{0,300}”|\"[^\"\n]{0,300}\"|^>.*?$"
+    prose = re.sub(quoted, " ", text, flags=re.MULTILINE)
     for match in _SENTENCE.finditer(prose):
-        sentence = match[0].strip(" *_#-")
-        if sentence and not _HEDGE.search(sentence):
-            yield sentence
+        if _OPEN.search(match[0]):
+            continue
+        for clause in _CLAUSE.split(match[0]):
+            claim = re.sub(r"^\W+|[\s*_]+$", "", clause)
+            if claim and not _HEDGE.search(claim):
+                yield claim
 
 
 def _why_untested(evidence: Evidence) -> str | None:

@@ -45,6 +45,8 @@ class State:
     done: list[Json] = field(default_factory=list)
     seen: dict[str, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    """What this conversation has been told of its workspace, once for all runs."""
     too_long: bool = False
     final: Json | None = None
     """The model's last word, while something must still be done before it is the reply."""
@@ -233,8 +235,11 @@ def _tool_start(state: State, entry: Entry) -> None:
 def _tool_done(state: State, entry: Entry) -> None:
     state.calls.pop(entry.body["call"], None)
     state.done.append(entry.body)
+    notes: list[str] = entry.body.get("notes", [])
+    state.told += notes
+    state.notices += notes
     receipt = entry.body.get("receipt") or {}
-    state.unchecked = state.unchecked or receipt.get("kind") == "commit"
+    state.unchecked = state.unchecked or receipt.get("kind") in ("commit", "setup")
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
 
@@ -255,6 +260,7 @@ def _context(state: State, entry: Entry) -> None:
     results: list[Json] = entry.body.get("checks", [])
     if results:
         state.done.extend(results)
+        state.notices += [note for note in results[0].get("notes", []) if note not in state.notices]
         state.checks += 1
         state.unchecked = False
         if any(result["receipt"]["exit_code"] for result in results):
@@ -281,6 +287,7 @@ def _reply(state: State, _: Entry) -> None:
         context_tokens=state.context_tokens,
         too_long=state.too_long,
         asks=state.asks,
+        told=state.told,
     )
     for name in State.__slots__:
         setattr(state, name, getattr(kept, name))
@@ -313,5 +320,5 @@ def outgrown(state: State) -> bool:
 def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
-    more = ("messages", "done", "seen", "notices", "compactions", "asks", "unchecked", "checks")
-    return {name: getattr(state, name) for name in (*names, *more)}
+    more = ("messages", "done", "seen", "notices", "compactions", "asks", "told", "unchecked")
+    return {name: getattr(state, name) for name in (*names, *more, "checks")}

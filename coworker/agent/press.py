@@ -1,24 +1,26 @@
 """The buttons of a reply, and the same in words: push, open a pull request, undo, start afresh.
 
-It drafts what a press amounts to. A press is a person's own decision, so nobody is asked again;
+A press is a person's own decision, so nobody is asked again;
 whether it counts is asked of policy like any approval.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from coworker.agent import words
 from coworker.agent.act import Ports
 from coworker.agent.context import head
-from coworker.agent.evidence import Evidence, gathered
+from coworker.agent.evidence import LABELS, Evidence, gathered
+from coworker.agent.journal import Draft, Journal
+from coworker.agent.think import opening
 from coworker.policy.approvals import refusal
 from coworker.policy.rules import decide
 from coworker.store.log import Conversation, InboxRow
-from coworker.types import Entry, EntryKind, Json
+from coworker.types import Entry, Json
 
-Draft = tuple[EntryKind, Json]
-LABELS = {"push": "Push", "open_pr": "Open PR", "undo": "Undo", "retry": "Retry"}
 _TOOLS = {"push": "git_push", "open_pr": "open_pr"}
 
 
@@ -31,30 +33,54 @@ class Past:
     evidence: Evidence = field(default_factory=Evidence)
 
 
-def offered(evidence: Evidence, outcome: str, run: int) -> list[Json]:
-    """The buttons under a reply."""
-    names: list[str] = []
-    if evidence.commits:
-        published = {each["kind"] for each in evidence.pushes}
-        names += [
-            name for name, kind in (("push", "push"), ("open_pr", "pr")) if kind not in published
-        ]
-    if evidence.commits or evidence.edits:
-        names.append("undo")
-    if outcome == "failed":
-        names.append("retry")
-    return [{"action": name, "label": LABELS[name], "run": run} for name in names]
+async def press(journal: Journal, row: InboxRow) -> None:
+    """Do what a button says, if the person who pressed it may decide that."""
+    action = row.body["action"]
+    if action in ("new", "repo"):
+        return await _afresh(journal, row)
+    done = _past(int(row.body["run"]), journal.ports.log.entries(journal.conversation.id))
+    if sentence := _objection(row, done, journal.conversation, journal.ports):
+        return await journal.conclude(sentence, "failed", take=[row])
+    if action == "undo":
+        return await _undo(journal, row, done)
+    return await journal.append(
+        *_published(row, done, journal.ports),
+        take=[row],
+        outbox=journal.first_sign(journal.state.next_seq),
+    )
 
 
-def past(run: int, entries: Sequence[Entry]) -> Past:
-    """What is known of a run."""
+async def _undo(journal: Journal, row: InboxRow, done: Past) -> None:
+    """Repeating it after a crash changes nothing more, so it needs no intent of its own."""
+    text = await journal.ports.undo(journal.conversation, done.evidence)
+    await journal.conclude(words.undone(done.run, text, done.evidence), "answered", take=[row])
+
+
+async def _afresh(journal: Journal, row: InboxRow) -> None:
+    """Begin anew in the same place, perhaps with another repository."""
+    repo = row.body.get("repo")
+    entries = journal.ports.log.entries(journal.conversation.id)
+    if repo and any(e.kind == "tool_done" and e.body.get("receipt") for e in entries):
+        text = words.HAS_WORK.format(repo=journal.conversation.repo)
+        return await journal.conclude(text, "failed", take=[row])
+    if repo:
+        journal.conversation = dataclasses.replace(journal.conversation, repo=repo)
+    first, fresh = journal.state.next_seq, await opening(journal.conversation, journal.ports)
+    text = words.bound(repo) if repo else words.AFRESH
+    return await journal.conclude(text, "answered", *fresh, take=[row], base_seq=first, repo=repo)
+
+
+def _past(run: int, entries: Sequence[Entry]) -> Past:
+    """What is known of a run, with what was published since: a button pushes in a later one."""
     own = [entry for entry in entries if entry.run == run]
     askers = [entry.body["sender"] for entry in own if entry.kind in ("user", "steer")]
-    done = [entry.body for entry in own if entry.kind == "tool_done"]
-    return Past(run, askers, gathered(done))
+    since = [entry for entry in entries if entry.run >= run and entry.kind == "tool_done"]
+    pushes = gathered([entry.body for entry in since]).pushes
+    mine = gathered([entry.body for entry in since if entry.run == run])
+    return Past(run, askers, dataclasses.replace(mine, pushes=pushes))
 
 
-def objection(row: InboxRow, done: Past, conversation: Conversation, ports: Ports) -> str | None:
+def _objection(row: InboxRow, done: Past, conversation: Conversation, ports: Ports) -> str | None:
     """Why this press has no effect, or None when it counts."""
     person = ports.people.find(row.body["sender"])
     if reason := refusal(person, done.askers, approval=True):
@@ -67,7 +93,7 @@ def objection(row: InboxRow, done: Past, conversation: Conversation, ports: Port
     return None
 
 
-def published(row: InboxRow, done: Past, ports: Ports) -> list[Draft]:
+def _published(row: InboxRow, done: Past, ports: Ports) -> list[Draft]:
     """A press of Push or Open PR as a run of its own: words, a call by the host, a decision."""
     action, sender = row.body["action"], row.body["sender"]
     person = ports.people.find(sender)

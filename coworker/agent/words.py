@@ -103,7 +103,8 @@ def checked(results: Sequence[Json]) -> Json:
     told = [f"$ {each['receipt']['command']}\n{each['text']}" for each in results]
     failed = any(each["receipt"]["exit_code"] for each in results)
     verdict = "Mend it, commit, and say what you did." if failed else "All of them passed."
-    text = "\n\n".join(["Run on a clean checkout of your last commit:", *told, verdict])
+    notes = dict.fromkeys(note for each in results for note in each.get("notes", []))
+    text = "\n\n".join(["Run on a clean checkout of your last commit:", *notes, *told, verdict])
     return {"source": "checks of the repository", "text": text, "checks": list(results)}
 
 
@@ -117,6 +118,14 @@ def undone(run: int, text: str, evidence: Evidence) -> str:
     pushed = dict.fromkeys(each["url"] for each in evidence.pushes)
     stays = f" What was pushed stays at {', '.join(pushed)}." if pushed else ""
     return f"Undo of run {run}: {text}{stays}"
+
+
+def with_notes(body: Json, notes: Sequence[str], state: State) -> Json:
+    """A result with what has not been told yet about where it happened."""
+    fresh = [note for note in notes if note not in state.told]
+    if not fresh:
+        return body
+    return {**body, "text": "\n".join([body["text"], *(f"[{n}]" for n in fresh)]), "notes": fresh}
 
 
 def with_nudge(body: Json, state: State) -> Json:

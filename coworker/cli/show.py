@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from coworker.cli import interrupt, output, table, words
-from coworker.cli.link import linked
+from coworker.cli.events import Progress
+from coworker.cli.link import Link, linked
+from coworker.cli.progress import Doing, LiveLine
 from coworker.config import Config
 from coworker.types import Json
 
@@ -87,16 +89,31 @@ def repo_remove(config: Config, name: str) -> int:
     return _shown(config, "repo_remove", {"name": name}, lambda _: text)
 
 
-def doctor(config: Config, file: Path | None, *, as_json: bool) -> int:
+def doctor(config: Config, file: Path | None, *, as_json: bool, with_checks: bool) -> int:
     """What is configured, reachable, missing, unsafe, and the fix. 1 when a check fails."""
-    return interrupt.run(_doctor(config, str(file.absolute()) if file else None, as_json))
+    named = str(file.absolute()) if file else None
+    return interrupt.run(_doctor(config, named, as_json, with_checks))
 
 
-async def _doctor(config: Config, file: str | None, as_json: bool) -> int:
+async def _doctor(config: Config, file: str | None, as_json: bool, with_checks: bool) -> int:
+    printed = _many(_diagnosis, "Nothing to check.", as_json)
     async with linked(config, working=False) as link:
         checks: list[Json] = await link.call("doctor", file=file)
-    output.say(_many(_diagnosis, "Nothing to check.", as_json)(checks))
+        tried = await _with_something_to_try(link) if with_checks else []
+        names = {f"checks of {name}" for name in tried}
+        checks = [check for check in checks if check.get("check") not in names]
+        output.say(printed(checks))
+        for name in tried:
+            async with LiveLine(Doing()) as line:
+                line.hear(Progress("tool", f"runs set-up and checks of {name}"))
+                checks.append(await link.call("doctor_checks", repo=name))
+            output.say(printed(checks[-1:]))
     return int(any(check.get("ok") is False for check in checks))
+
+
+async def _with_something_to_try(link: Link) -> list[str]:
+    rows: list[Json] = await link.call("repos")
+    return [row["name"] for row in rows if row.get("setup") or row.get("checks")]
 
 
 def _shown(config: Config, verb: str, params: Json, printed: Print) -> int:

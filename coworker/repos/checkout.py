@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class Checkout:
     `prefix` is where the opened path lies beneath `root`, "" for the top itself.
     """
 
-    def __init__(self, path: Path, layout: Layout, view: Path) -> None:
+    def __init__(self, path: Path, layout: Layout, view: Path, *, is_found: bool) -> None:
         self.path = path
         self.root = layout.root
         self.is_bare = layout.is_bare
@@ -83,18 +84,20 @@ class Checkout:
         self.prefix = "" if below == "." or layout.is_bare or below.startswith("..") else below
         self._layout = layout
         self._view = view
+        self._is_found = is_found
         if layout.is_bare:
             self.git = Git(view)
         else:
             self.git = Git(view, layout.root, layout.git_dir / "index")
 
     @classmethod
-    async def open(cls, path: Path, state_dir: Path) -> Checkout:
+    async def open(cls, path: Path, state_dir: Path, git_dir: Path | None = None) -> Checkout:
         """Find the checkout around a path and lay out our view of it under the state directory.
 
-        Raises NotFound in words.
+        With `git_dir` nothing is looked for: the path is the top of its files. Raises NotFound in
+        words.
         """
-        return await asyncio.to_thread(cls._open, path, state_dir)
+        return await asyncio.to_thread(cls._open, path, state_dir, git_dir)
 
     async def refresh(self) -> None:
         """Take over what changed in their git directory. Raises NotFound when it is gone."""
@@ -137,16 +140,16 @@ class Checkout:
         return output.out.decode().strip() if output.status == 0 else ""
 
     @classmethod
-    def _open(cls, path: Path, state_dir: Path) -> Checkout:
-        layout = locate(path)
+    def _open(cls, path: Path, state_dir: Path, git_dir: Path | None) -> Checkout:
+        layout = Layout(path, git_dir, git_dir, is_bare=False) if git_dir else locate(path)
         place = f"{layout.root}\0{layout.git_dir}".encode(errors="surrogateescape")
         view = state_dir / "checkouts" / hashlib.sha256(place).hexdigest()[:20]
-        checkout = cls(path, layout, view)
+        checkout = cls(path, layout, view, is_found=git_dir is None)
         checkout._write_view()
         return checkout
 
     def _refresh(self) -> None:
-        if locate(self.path) != self._layout:
+        if self._is_found and locate(self.path) != self._layout:
             raise NotFound(f"{_shown(self.path)} is another checkout than before. Ask again.")
         self._write_view()
 
@@ -170,18 +173,29 @@ class Checkout:
 class Checkouts:
     """The open checkouts, each brought up to date at most every `fresh_s` seconds."""
 
-    def __init__(self, state_dir: Path, fresh_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        fresh_s: float = 1.0,
+        prepare: Callable[[Repo], Awaitable[None]] | None = None,
+    ) -> None:
         self._state_dir = state_dir
         self._fresh_s = fresh_s
+        self._prepare = prepare
         self._known: dict[Path, tuple[Checkout, float]] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
 
     async def open(self, repo: Repo) -> Checkout:
-        """The trusted view of a repository's checkout. Raises NotFound in words."""
+        """The trusted view of a repository's checkout.
+
+        Raises NotFound in words, and what `prepare` raises.
+        """
+        if self._prepare and repo.git_dir is None:
+            await self._prepare(repo)
         async with self._locks.setdefault(repo.path, asyncio.Lock()):
             known, at = self._known.pop(repo.path, (None, 0.0))
             if known is None:
-                known = await Checkout.open(repo.path, self._state_dir)
+                known = await Checkout.open(repo.path, self._state_dir, repo.git_dir)
                 at = time.monotonic()
             elif time.monotonic() - at >= self._fresh_s:
                 await known.refresh()

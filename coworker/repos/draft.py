@@ -49,14 +49,15 @@ class Draft:
         await in_thread(self._lay_base, base)
         files = Git(self._git.git_dir, self._folder / "tree", settings=_QUICK)
         await files.must("read-tree", "--reset", "-u", base, limits=LIMITS)
+        carried = bool(tree) and base != start
         about = About(
             slug=slug,
             repo=repo.name,
             branch=self._branch,
             base=base,
-            carried=bool(tree) and base != start,
+            carried=carried,
             mirror=str(self._mirror.path),
-            notes=[*_not_carried(left_out), *await _notes(files)],
+            notes=[*_brought(base, carried), *_not_carried(left_out), *await _notes(files)],
         )
         await in_thread(self._finish, msgspec.json.encode(about))
 
@@ -138,6 +139,11 @@ async def _notes(files: Git) -> list[str]:
                 f"them, and changes to them are not committed: {_some(paths)}."
             )
     return notes
+
+
+def _brought(base: str, carried: bool) -> list[str]:
+    label = f"The work builds on the uncommitted files of the checkout, kept as commit {base[:10]}."
+    return [f"{label} A push takes that commit along."] if carried else []
 
 
 def _not_carried(left_out: Sequence[LeftOut]) -> list[str]:

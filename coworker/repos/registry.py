@@ -114,7 +114,7 @@ class Registry:
 
     def _unknown(self, name: str) -> str:
         if name in self._config.repos:
-            return f"{name} is configured by url only. Give it a path in [repos.{name}] as well."
+            return f"{name} is configured without a path or url. Give it one in [repos.{name}]."
         known = [repo.name for repo in self.list()]
         return f"There is no repository {one_line(name, 60)}. {_hint(name, known)}"
 

@@ -25,6 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCP = re.compile(r"(?:[\w.-]+@)?\w[\w.-]*:(?!//)\S+")
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
 _OURS_ONLY = ("GIT_CONFIG_COUNT", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_SSH_COMMAND")
+_STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 _LOCAL_SETTINGS = (
     "safe.directory=*",
     "core.hooksPath=/dev/null",
@@ -75,7 +76,7 @@ class Address:
         reached = {"GIT_ALLOW_PROTOCOL": self.protocol}
         if self.protocol == "file":
             return dict(reached)
-        return {**dict.fromkeys(_OURS_ONLY), **credentials, **reached}
+        return {**dict.fromkeys(_OURS_ONLY), **credentials, **reached, **_STALLED}
 
     def failure(self, command: str, output: Output) -> CoworkerError:
         """What to say when a command did not get there."""
@@ -105,6 +106,16 @@ def address(url: str, near: Path | None = None) -> Address:
     if not path.is_dir():
         raise ToolError(f"{shown} is no folder on this machine. Use https, ssh or a path.")
     return Address(str(path), "file")
+
+
+async def reach(there: Address, credentials: Mapping[str, str] | None = None) -> None:
+    """Ask an address for its branches. Raises Denied, Unavailable, TryLater or ToolError."""
+    local = [f"--upload-pack={local_command('upload-pack')}"] if there.protocol == "file" else []
+    arguments = ("ls-remote", "--quiet", "--heads", *local, there.url)
+    env = there.environment(credentials or {})
+    output = await Git(Path("/nonexistent")).run(*arguments, limits=Limits(seconds=20), env=env)
+    if output.status != 0:
+        raise there.failure("ls-remote", output)
 
 
 async def push_address(repo: Repo, checkout: Checkout) -> Address:

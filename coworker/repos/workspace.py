@@ -100,6 +100,11 @@ class Workspace:
         """The id of the last commit."""
         return await self._commit_id("HEAD")
 
+    async def files(self) -> str:
+        """The id of a tree of the files as they are now."""
+        async with self._lock, self._scratch() as scratch:
+            return (await self._snapshot(scratch)).tree
+
     async def status(self) -> list[Change]:
         """What is not committed, by path; what cannot be is "left out"."""
         async with self._lock, self._scratch() as scratch:
@@ -111,16 +116,22 @@ class Workspace:
         left_out = [Change(entry.path, "left out", entry.why) for entry in now.left_out]
         return sorted([*changes, *left_out], key=lambda change: change.path)
 
-    async def diff(self, base: str | None = None) -> str:
-        """The files now against a commit, the last one by default, as a patch.
+    async def diff(self, base: str | None = None, paths: Sequence[str] = ()) -> str:
+        """The files now, or some of them, against a commit, the last one by default, as a patch.
 
         At most a megabyte of it; the end says so.
         """
-        return await self._compared(_DIFF, base)
+        return await self._compared(_DIFF, base, paths)
 
     async def diff_stat(self, base: str | None = None) -> str:
         """The same as lines per file, at most 60 files."""
         return await self._compared(_STAT, base)
+
+    async def stat_of(self, commit: str, since: str = "") -> str:
+        """What one commit, or all those since another one, changed, as lines per file."""
+        against = (since,) if since else ("--root", "--no-commit-id")
+        out = await self.git.must(*_STAT, *against, commit, limits=LIMITS)
+        return out.decode(errors="replace").rstrip("\n")
 
     async def commit(
         self,
@@ -137,7 +148,7 @@ class Workspace:
         text = commits.message(message, call_id)
         async with self._lock, self._scratch() as scratch:
             if done := await self.probe_commit(call_id):
-                return Commit(done, await self._stat(done))
+                return Commit(done, await self.stat_of(done))
             now = await self._snapshot(scratch, paths)
             head = await self.head()
             if now.tree == await self._tree_id(head):
@@ -145,7 +156,7 @@ class Workspace:
                 return None
             made = await self._committed(now.tree, head, text, author)
             await self._advance(head, made, scratch / "index")
-        return Commit(made, await self._stat(made), now.left_out)
+        return Commit(made, await self.stat_of(made), now.left_out)
 
     async def probe_commit(self, call_id: str) -> str | None:
         """The commit that a call made, if it got that far."""
@@ -229,11 +240,12 @@ class Workspace:
             await git.must("read-tree", "-m", "HEAD", limits=LIMITS)
         return await snapshot(git, self.tree, seen, files)
 
-    async def _compared(self, command: Sequence[str], base: str | None) -> str:
+    async def _compared(
+        self, command: Sequence[str], base: str | None, paths: Sequence[str] = ()
+    ) -> str:
         against = await self._commit_id(base or "HEAD")
-        async with self._lock, self._scratch() as scratch:
-            now = await self._snapshot(scratch)
-        output = await self.git.run(*command, against, now.tree, limits=_PATCH)
+        now = await self.files()
+        output = await self.git.run(*command, against, now, "--", *paths, limits=_PATCH)
         if output.status != 0:
             raise failure("diff", output)
         left = f"\n({output.size - len(output.out):,} more bytes are not shown)\n"
@@ -296,10 +308,6 @@ class Workspace:
         fields = [os.fsdecode(field) for field in out.split(b"\0")]
         rows = zip(fields[0::2], fields[1::2], strict=False)
         return [(row[-1], row[1:14], path) for row, path in rows]
-
-    async def _stat(self, commit: str) -> str:
-        out = await self.git.must(*_STAT, f"{commit}~1", commit, limits=LIMITS)
-        return out.decode(errors="replace").rstrip("\n")
 
     async def _at_source(self, *, merged: bool = False) -> set[str]:
         """The ids that the source's branches have, or only those that are not ours."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +18,10 @@ import msgspec
 from coworker.errors import CoworkerError, ToolError
 from coworker.repos import gitdir, remote
 from coworker.repos.draft import Draft
+from coworker.repos.git import Git
 from coworker.repos.mirror import Mirror
 from coworker.repos.remote import Address
+from coworker.repos.snapshot import LIMITS
 from coworker.repos.tree import erase, in_thread
 from coworker.repos.workspace import About, Workspace
 from coworker.types import Repo
@@ -35,6 +38,7 @@ class Workspaces:
     def __init__(self, state_dir: Path, credentials: Mapping[str, str] | None = None) -> None:
         self._state_dir = state_dir
         self._folder = state_dir / "workspaces"
+        self._swept = self._folder / ".swept"
         self._credentials = dict(credentials or {})
         self._known: dict[str, Workspace] = {}
         self._mirrors: dict[tuple[str, Path, str], Mirror] = {}
@@ -76,6 +80,12 @@ class Workspaces:
         names = sorted(path.name for path in self._folder.glob("*"))
         return [found for found in map(self.get, names) if found]
 
+    async def refill(self) -> None:
+        """Check the last commit out where a restored workspace has a branch and no files."""
+        for workspace in await in_thread(self.all):
+            if not await in_thread(workspace.tree.exists):
+                await _refill(workspace)
+
     def mirror(self, repo: Repo) -> Mirror:
         """The mirror that a repository's workspaces borrow from."""
         key = repo.name, repo.path, repo.url
@@ -85,22 +95,38 @@ class Workspaces:
 
     async def push_address(self, repo: Repo) -> Address:
         """Where work on a repository is pushed. Raises ToolError in words when nowhere."""
+        if repo.is_cloned:
+            return remote.address(repo.url)
         return await remote.push_address(repo, await self.mirror(repo).checkout())
 
-    async def sweep(self, retention_s: float, now_ms: int, keep: Collection[str] = ()) -> list[str]:
+    async def sweep_due_in(self, every_s: float) -> float:
+        """Seconds until the next sweep, of whichever process, is due."""
+        try:
+            last = (await in_thread(self._swept.stat)).st_mtime
+        except FileNotFoundError:
+            return 0.0
+        return last + every_s - time.time()
+
+    async def sweep(
+        self,
+        retention_s: float,
+        now_ms: int,
+        is_kept: Callable[[str], bool] = lambda _: False,
+    ) -> list[str]:
         """Remove workspaces that are merged or older, with nothing in them that would be lost.
 
-        Those named in `keep` stay. Returns the names of the removed.
+        Those that `is_kept` says yes to stay. Returns the names of the removed.
         """
+        with gitdir.in_words():
+            self._swept.parent.mkdir(mode=0o700, exist_ok=True)
+            self._swept.touch()
         await self._sweep_leftovers()
         removed = []
         for workspace in await in_thread(self.all):
             slug = workspace.slug
-            if slug in keep:
-                continue
             with suppress(CoworkerError):  # one that is damaged stays, for a person to look at
                 async with self._locks.setdefault(slug, asyncio.Lock()):
-                    if await _may_go(workspace, retention_s, now_ms):
+                    if await _may_go(workspace, retention_s, now_ms) and not is_kept(slug):
                         await workspace.remove(force=True)
                         removed.append(slug)
         return removed
@@ -161,6 +187,14 @@ class Workspaces:
 
         for folder in await in_thread(left):
             await erase(folder)
+
+
+async def _refill(workspace: Workspace) -> None:
+    await in_thread(lambda: workspace.tree.mkdir(mode=0o700))
+    files = Git(workspace.git_dir, workspace.tree)
+    await files.must("read-tree", "--reset", "-u", "HEAD", limits=LIMITS)
+    pointer = gitdir.small_file(workspace.dotgit)
+    await in_thread(lambda: gitdir.put(workspace.tree / ".git", pointer))
 
 
 async def _may_go(workspace: Workspace, retention_s: float, now_ms: int) -> bool:

@@ -17,7 +17,9 @@ _SWITCHES = (  # file below /proc/sys, the value that forbids, the mend
         "1",
         "AppArmor forbids user namespaces to ordinary programs. Allow them to bubblewrap: put "
         "`abi <abi/4.0>, profile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }` into "
-        "/etc/apparmor.d/bwrap and run `sudo systemctl reload apparmor`",
+        "/etc/apparmor.d/bwrap and run `sudo systemctl reload apparmor`, or allow "
+        "them to all programs: "
+        "`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`",
     ),
     (
         "kernel/unprivileged_userns_clone",

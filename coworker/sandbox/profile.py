@@ -83,6 +83,7 @@ def environment(box: Box) -> dict[str, str]:
         "GIT_PAGER": "cat",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",  # bytecode of a second ago can outlive a quick edit
         # Inside, files have another uid; without this git would read each of them to compare.
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "core.checkStat",

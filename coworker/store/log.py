@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
+from coworker.errors import CoworkerError
 from coworker.store import database
 from coworker.store import transactions as tx
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
@@ -56,6 +57,14 @@ class Log:
         database.unlock(self._lock)
 
     # Writing
+
+    async def answers(self) -> bool:
+        """Whether a transaction that writes nothing gets through now, behind all that is queued."""
+        try:
+            await self._writer.write(lambda db: db.execute("SELECT 1 FROM conversation LIMIT 1"))
+        except (sqlite3.Error, CoworkerError):
+            return False
+        return True
 
     async def ingest(
         self,

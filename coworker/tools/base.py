@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from coworker.errors import DiskFull, NotFound, ToolError, TryLater, Unavailable
+from coworker.errors import Denied, DiskFull, NotFound, ToolError, TryLater, Unavailable
 from coworker.protocols import ToolContext
 from coworker.repos.text import one_line, visible
 from coworker.types import Effect, Json, Parked, Repo, Rerun, ToolResult
@@ -123,7 +123,7 @@ class Declared(Generic[A]):
             result = await self.body(args, context)
         except DiskFull:
             raise
-        except (NotFound, Unavailable, TryLater) as error:
+        except (NotFound, Unavailable, TryLater, Denied) as error:
             raise ToolError(str(error)) from None
         except OSError as error:
             raise ToolError(f"{self.name} failed: {error.strerror or error}.") from None

@@ -67,8 +67,14 @@ def _publish(workplace: Workplace) -> tuple[Tool, ...]:
     async def leaving(context: ToolContext) -> str:
         workspace = await workplace.workspace(context)
         address = await workplace.push_address(context)
-        stat = await workspace.diff_stat(workspace.base())
-        return f"{workspace.branch} → {address.shown}\n{stat}"
+        base = workspace.base()
+        parts = [f"{workspace.branch} → {address.shown}", await workspace.stat_of("HEAD", base)]
+        if workspace.about.carried:
+            parts += [
+                "The uncommitted files of the checkout go along, as the commit below all others:",
+                await workspace.stat_of(base),
+            ]
+        return "\n".join(parts)
 
     async def would_push(_: GitPush, context: ToolContext) -> str:
         return await leaving(context)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, NoReturn
 
@@ -19,9 +20,11 @@ from coworker.repos.checkout import Checkout, Checkouts
 from coworker.repos.program import Limits
 from coworker.repos.root import Root
 from coworker.repos.text import decoded, one_line, path_name
+from coworker.repos.workspace import Workspace
 from coworker.tools.base import Args, bound_repo, bounded, tool
 from coworker.tools.blame import Stretch, annotated
 from coworker.tools.since import begin_of
+from coworker.types import ConversationId
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LIMITS = Limits(seconds=30, keep=400_000)
@@ -94,8 +97,17 @@ class GitStatus(Args):
         return "looks at the state of the checkout"
 
 
-def tools(checkouts: Checkouts) -> tuple[Tool, ...]:
-    """The git tools, which see repositories through `checkouts`."""
+def _nobodys(_: ConversationId) -> None:
+    """The workspaces where there are none."""
+
+
+def tools(
+    checkouts: Checkouts, own: Callable[[ConversationId], Workspace | None] = _nobodys
+) -> tuple[Tool, ...]:
+    """The git tools, which see repositories through `checkouts`.
+
+    `own` is a conversation's workspace: whose files may change while they are looked at.
+    """
 
     async def opened(context: ToolContext) -> Checkout:
         return await checkouts.open(bound_repo(context))
@@ -108,7 +120,8 @@ def tools(checkouts: Checkouts) -> tuple[Tool, ...]:
     @tool(effect="read", rerun="safe")
     async def git_diff(args: GitDiff, context: ToolContext) -> str:
         """Changes in a range such as main..HEAD; without one, what is not committed."""
-        return await _diff(await opened(context), args)
+        workspace = own(context.conversation)
+        return await _diff(await opened(context), args, workspace)
 
     @tool(effect="read", rerun="safe")
     async def git_show(args: GitShow, context: ToolContext) -> str:
@@ -123,6 +136,8 @@ def tools(checkouts: Checkouts) -> tuple[Tool, ...]:
     @tool(effect="read", rerun="safe")
     async def git_status(args: GitStatus, context: ToolContext) -> str:
         """The branch and the files that are changed or new."""
+        if workspace := own(context.conversation):
+            return await _work(workspace)
         return await _status(await opened(context))
 
     return git_log, git_diff, git_show, git_blame, git_status
@@ -143,13 +158,16 @@ async def _log(checkout: Checkout, args: GitLog) -> str:
     return bounded("\n".join(rows), more="Ask for a smaller limit.")
 
 
-async def _diff(checkout: Checkout, args: GitDiff) -> str:
+async def _diff(checkout: Checkout, args: GitDiff, workspace: Workspace | None) -> str:
     revision, where = _revision("range", args.range), _where(checkout, args.path)
     if checkout.is_bare and ".." not in revision:
         raise ToolError("A bare repository has no files to compare. Name a range such as A..B.")
-    submodules = [] if ".." in revision else ["--ignore-submodules=all"]
-    arguments = ["diff", *_patch(checkout), *submodules, "--end-of-options", revision]
-    text = await _git(checkout, *arguments, "--", *where)
+    if workspace and ".." not in revision:
+        text = await workspace.diff(revision, where)
+    else:
+        submodules = [] if ".." in revision else ["--ignore-submodules=all"]
+        arguments = ["diff", *_patch(checkout), *submodules, "--end-of-options", revision]
+        text = await _git(checkout, *arguments, "--", *where)
     what = f"in {args.range}" if args.range else "that are not committed"
     return bounded(text, more="Name a path.") if text else f"No changes {what}{_of(args.path)}."
 
@@ -228,6 +246,19 @@ async def _status(checkout: Checkout) -> str:
     commit = decoded(last.out, "the last commit").strip() if last.status == 0 else "no commits yet"
     title = f"{_branch(branch)}, {one_line(commit)}\n{state}."
     return bounded("\n".join([title, *rows]), more="git_diff with a path shows changes.")
+
+
+async def _work(workspace: Workspace) -> str:
+    """The same of a workspace, whose files are looked at only as copies."""
+    changes, commits = await asyncio.gather(workspace.status(), workspace.log())
+    rows = [
+        f"{each.kind} {path_name(each.path)}{f': {each.why}' if each.why else ''}"
+        for each in changes
+    ]
+    made = [f"{each.sha[:10]} {one_line(each.subject, 120)}" for each in commits]
+    title = f"On {workspace.branch}, {len(made)} commits made here."
+    state = f"{len(rows)} not committed:" if rows else "Everything is committed."
+    return bounded("\n".join([title, *made, state, *rows]), more="git_diff shows changes.")
 
 
 def _branch(row: str) -> str:

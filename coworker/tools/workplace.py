@@ -6,24 +6,33 @@ It joins workspaces and sandbox; what is done there belongs to the tools.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from coworker import sandbox
-from coworker.errors import ToolError
+from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
+from coworker.repos import gitdir, locks
+from coworker.repos.locks import Locks
 from coworker.repos.remote import Address
 from coworker.repos.root import Root
 from coworker.repos.workspace import Workspace
 from coworker.repos.workspaces import Workspaces
 from coworker.sandbox import Box, Finished, Kind
 from coworker.tools.base import bound_repo, bounded
-from coworker.types import ConversationId, Progress, Repo
+from coworker.types import ConversationId, Json, Progress, Repo
 
 _SETUP_S = 900.0
 _READY = "set-up"
+_ASKED = "set-up.asked"
+_NOT_SET_UP = (
+    "Set-up was not run on the clean checkout, for what it installs by was changed and nobody "
+    "allowed that yet: {paths}. The tool setup asks a person."
+)
 Checked = tuple[str, Finished]
 """A command and how it ended."""
 
@@ -46,12 +55,18 @@ class Workplace:
         self._workspaces = workspaces
         self._state_dir = state_dir
         self._kind = kind
-        self._original = original
+        self.original = original
+        self._is_confined = False
         self._making: dict[ConversationId, asyncio.Lock] = {}
 
     def get(self, conversation: ConversationId) -> Workspace | None:
         """A conversation's workspace, if it has written before."""
         return self._workspaces.get(slug(conversation))
+
+    def notes(self, conversation: ConversationId) -> list[str]:
+        """Sentences about what its workspace has and has not of the person's files."""
+        workspace = self.get(conversation)
+        return workspace.about.notes if workspace else []
 
     async def push_address(self, context: ToolContext) -> Address:
         """Where the repository's branches are pushed. Raises ToolError."""
@@ -61,11 +76,14 @@ class Workplace:
         """A conversation's workspace, made and set up if need be. Raises ToolError."""
         repo = self._source(context)
         async with self._making.setdefault(context.conversation, asyncio.Lock()):
+            await self._refuse_without_sandbox()
             name = slug(context.conversation)
             found = self._workspaces.get(name)
             if found is None:
                 context.emit(Progress("tool", f"makes a workspace of {repo.name}"))
-                found = await self._workspaces.open(name, repo, carry_uncommitted=True)
+                found = await self._workspaces.open(
+                    name, repo, carry_uncommitted=not repo.is_cloned
+                )
             if not (found.folder / _READY).exists():
                 await self._set_up(found, repo, context)
         return found
@@ -82,16 +100,55 @@ class Workplace:
         box = self._box(workspace, bound_repo(context).name, network=False)
         return await sandbox.run(box, command, timeout_s=timeout_s)
 
-    async def check(self, conversation: ConversationId, repo: Repo) -> list[Checked]:
-        """Run a repository's checks on a clean checkout of the last commit, set up anew."""
+    async def check(
+        self, conversation: ConversationId, repo: Repo
+    ) -> tuple[list[Checked], list[str]]:
+        """Run a repository's checks on a clean checkout of the last commit, set up anew if allowed.
+
+        With them sentences about what was not done.
+        """
         workspace = self.get(conversation)
         if workspace is None or not repo.checks:
-            return []
+            return [], []
+        now = await locks.found(workspace.git, "HEAD", repo.setup)
+        changed = locks.changed(await self._allowed(workspace, repo), now) if repo.setup else []
         async with workspace.clean_copy() as tree:
             box = Box(workspace=tree, cache=self._cache(repo.name), kind=self._kind)
-            for command in repo.setup:
-                await sandbox.run(dataclasses.replace(box, network=True), command)
-            return [(command, await sandbox.run(box, command)) for command in repo.checks]
+            setup, checks = await _tried(box, [] if changed else repo.setup, repo.checks)
+        results = checks or setup
+        return results, [_NOT_SET_UP.format(paths=", ".join(changed[:5]))] if changed else []
+
+    async def rehearse(self, repo: Repo) -> list[Checked]:
+        """Run set-up and checks once on a clean checkout, as for work that changed nothing."""
+        name = f"doctor-{slug(ConversationId(repo.name))}"[:60]
+        workspace = await self._workspaces.open(name, repo, carry_uncommitted=False)
+        try:
+            async with workspace.clean_copy() as tree:
+                box = Box(workspace=tree, cache=self._cache(repo.name), kind=self._kind)
+                setup, checks = await _tried(box, repo.setup, repo.checks)
+                return [*setup, *checks]
+        finally:
+            await workspace.remove(force=True)
+
+    async def ask_for_setup(self, context: ToolContext) -> list[str]:
+        """The files that changed since set-up was last allowed; only these it may then run with."""
+        workspace, repo = await self.workspace(context), self._source(context)
+        now = await locks.found(workspace.git, await workspace.files(), repo.setup)
+        _put(workspace.folder / _ASKED, {"call": context.call_id, "locks": now})
+        return locks.changed(await self._allowed(workspace, repo), now)
+
+    async def set_up_again(self, context: ToolContext) -> list[Checked]:
+        """Run the set-up commands up to the first that fails. Raises ToolError.
+
+        What they install by is allowed from now on.
+        """
+        workspace, repo = await self.workspace(context), self._source(context)
+        now = await locks.found(workspace.git, await workspace.files(), repo.setup)
+        asked = _got(workspace.folder / _ASKED)
+        if asked.get("call") == context.call_id and asked["locks"] != now:
+            raise ToolError("What set-up installs by changed after the question. Call setup again.")
+        _put(workspace.folder / _READY, now)
+        return await _all(self._box(workspace, repo.name, network=True), repo.setup)
 
     async def take_back(self, conversation: ConversationId, commits: Sequence[str]) -> str:
         """Bring the branch back to before these commits, or the files to the last one."""
@@ -109,26 +166,47 @@ class Workplace:
             f"taken back. What was there is kept as {kept[:10]}."
         )
 
+    async def _refuse_without_sandbox(self) -> None:
+        """Work whose commands could not be confined is not begun. Raises ToolError."""
+        if self._kind == "bubblewrap" and not self._is_confined:
+            if fault := await sandbox.self_test():
+                raise ToolError(fault)
+            self._is_confined = True
+
     def _source(self, context: ToolContext) -> Repo:
         """The repository itself, where the context may already name the workspace."""
         bound = bound_repo(context)
-        return self._original(bound.name) or bound
+        return self.original(bound.name) or bound
 
     def _cache(self, repo: str) -> Path:
         return self._state_dir / "cache" / repo
 
     async def _set_up(self, workspace: Workspace, repo: Repo, context: ToolContext) -> None:
-        """The owner's set-up commands, with network; a failure is told once."""
-        box = self._box(workspace, repo.name, network=True)
-        (workspace.folder / _READY).touch()
-        for command in repo.setup:
-            context.emit(Progress("tool", f"sets up: {command}"))
-            finished = await sandbox.run(box, command, timeout_s=_SETUP_S)
-            if finished.exit_code:
+        """Once: a failure is told and not repeated, but what a death cut short begins anew."""
+        ready, allowed = workspace.folder / _READY, await self._allowed(workspace, repo)
+        try:
+            await self._install(workspace, repo, context)
+        except CoworkerError:
+            _put(ready, allowed)
+            raise
+        _put(ready, allowed)
+
+    async def _install(self, workspace: Workspace, repo: Repo, context: ToolContext) -> None:
+        """The owner's set-up commands, with network. Raises ToolError when one fails."""
+        context.emit(Progress("tool", f"sets up: {'; '.join(repo.setup)}"))
+        for command, ended in await _all(self._box(workspace, repo.name, network=True), repo.setup):
+            if ended.exit_code:
                 raise ToolError(
                     f"The workspace is there, but setting it up failed: `{command}` ended with "
-                    f"exit {finished.exit_code}.\n{bounded(finished.output, 4_000)}"
+                    f"exit {ended.exit_code}.\n{bounded(ended.output, 4_000)}"
                 )
+
+    async def _allowed(self, workspace: Workspace, repo: Repo) -> Locks:
+        """What set-up may install by: as the person had it, or as it was allowed since."""
+        ready = workspace.folder / _READY
+        if ready.exists():
+            return _got(ready)
+        return await locks.found(workspace.git, workspace.base(), repo.setup)
 
     def _box(self, workspace: Workspace, repo: str, *, network: bool) -> Box:
         return Box(
@@ -140,3 +218,32 @@ class Workplace:
             network=network,
             kind=self._kind,
         )
+
+
+async def _tried(
+    box: Box, setup: Sequence[str], checks: Sequence[str]
+) -> tuple[list[Checked], list[Checked]]:
+    """Set-up with network and, when it succeeded, every check without."""
+    done = await _all(replace(box, network=True), setup)
+    if done and done[-1][1].exit_code:
+        return done, []
+    return done, [(command, await sandbox.run(box, command)) for command in checks]
+
+
+async def _all(box: Box, commands: Sequence[str]) -> list[Checked]:
+    """Run commands up to the first that fails."""
+    results: list[Checked] = []
+    for command in commands:
+        results.append((command, await sandbox.run(box, command, timeout_s=_SETUP_S)))
+        if results[-1][1].exit_code:
+            break
+    return results
+
+
+def _put(path: Path, value: Json) -> None:
+    gitdir.put(path, msgspec.json.encode(value))
+
+
+def _got(path: Path) -> Json:
+    found: Json = msgspec.json.decode(gitdir.small_file(path) or b"{}")
+    return found

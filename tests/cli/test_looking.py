@@ -119,3 +119,14 @@ async def test_what_is_not_found_is_66(shell, owner):
     owner.errors["repo"] = ("There is no repository nope.", 66)
     ended = await shell.run("repo", "show", "nope", "--json")
     assert (ended.status, ended.out) == (66, "")
+
+
+async def test_the_doctor_tries_the_checks_when_asked_to(shell, owner):
+    row = {"check": "checks of shop", "ok": None, "found": "not tried", "fix": "--checks"}
+    owner.results["doctor"] = [row]
+    owner.results["repos"] = [{"name": "shop", "checks": ["pytest"]}, {"name": "bare"}]
+    owner.results["doctor_checks"] = {**row, "ok": True, "found": "1 commands passed", "fix": ""}
+    ended = await shell.run("doctor", "--checks")
+    assert "1 commands passed" in ended.out
+    assert "not tried" not in ended.out
+    assert ended.status == 0

@@ -118,10 +118,12 @@ async def test_a_name_that_the_configuration_takes_later_is_given_up(tmp_path, r
     assert known.get("shop-2") == found
 
 
-async def test_a_repository_that_is_configured_by_url_says_so(log):
-    known = Registry(Config(repos={"far": RepoConfig(url="git@example.com:far")}), log)
-    with pytest.raises(NotFound, match="configured by url only"):
-        await known.find("far")
+async def test_a_repository_may_be_configured_by_url_only_but_not_by_nothing(tmp_path, log):
+    repos = {"far": RepoConfig(url="git@example.com:far"), "none": RepoConfig()}
+    known = Registry(Config(repos=repos, state_dir=str(tmp_path)), log)
+    assert (await known.find("far")).is_cloned
+    with pytest.raises(NotFound, match="without a path or url"):
+        await known.find("none")
 
 
 async def test_a_folder_whose_name_is_no_text_is_refused(tmp_path, registry):

@@ -259,3 +259,46 @@ async def test_cancelled_while_committing_it_can_be_done_again(workspace):
     await workspace.commit("All", call_id="last")
     assert await statuses(workspace) == []
     assert len(await workspace.log()) == 1
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
+
+
+async def test_a_changed_file_of_large_file_storage_is_left_out_and_never_kept_as_content(
+    tmp_path, opened
+):
+    shop = scene.empty(tmp_path / "shop")
+    rules = {".gitattributes": "[attr]big filter=lfs -text\n*.bin big\n"}
+    scene.commit(shop, "First", {**rules, "a.bin": POINTER, "b.bin": POINTER})
+    workspace = await opened(shop)
+    with_content = {"a.bin": "content\n", "art/.gitattributes": "*.psd filter=lfs\n"}
+    scene.write(workspace.tree, {**with_content, "art/new.psd": "content\n", "c.txt": "x\n"})
+    (workspace.tree / "b.bin").rename(workspace.tree / "moved.bin")
+    made = await workspace.commit("Work", call_id="1")
+    assert {(entry.path, entry.why) for entry in made.left_out} == {
+        (path, "is kept by the filter lfs, which is not run here")
+        for path in ("a.bin", "art/new.psd")
+    }
+    names = [".gitattributes", "a.bin", "art/.gitattributes", "c.txt", "moved.bin"]
+    assert await stored(workspace) == names
+    for path in ("a.bin", "moved.bin"):
+        assert await workspace.git.must("cat-file", "blob", f"HEAD:{path}") == POINTER.encode()
+    with pytest.raises(ToolError, match=r"Nothing was committed.*a\.bin is kept by the filter lfs"):
+        await workspace.commit("Only it", call_id="2")
+
+
+async def test_a_submodule_stays_the_pointer_it_is(tmp_path, opened):
+    shop, lib = scene.shop(tmp_path / "shop"), scene.shop(tmp_path / "lib")
+    allow = ("-c", "protocol.file.allow=always")
+    scene.git(shop, *allow, "submodule", "add", "-q", str(lib), "lib")
+    scene.commit(shop, "Add lib", {})
+    pointer = scene.git(shop, "rev-parse", "HEAD:lib")
+    workspace = await opened(shop)
+    scene.commit(scene.empty(workspace.tree / "lib"), "Ours", {"x.txt": "x\n"})
+    scene.write(workspace.tree, {"a.txt": "a\n"})
+    await workspace.commit("Work", call_id="1")
+    assert scene.git(workspace.tree, "rev-parse", "HEAD:lib") == pointer
+    shutil.rmtree(workspace.tree / "lib")
+    scene.write(workspace.tree, {"lib": "a file now\n", "b.txt": "b\n"})
+    await workspace.commit("More", call_id="2")
+    assert scene.git(workspace.tree, "rev-parse", "HEAD:lib") == pointer

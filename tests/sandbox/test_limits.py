@@ -3,10 +3,10 @@
 import dataclasses
 import os
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.conftest import running
 from tests.sandbox.place import SMALL
 
 pytestmark = pytest.mark.soak
@@ -81,7 +81,7 @@ def test_nothing_outlives_its_command(sh, command):
     seen = sh(command.format(n=number))
     assert seen.finished.exit_code == 0
     assert seen.finished.seconds < 5
-    assert running(number) == []
+    assert running(f"777.{number}") == []
 
 
 def test_nothing_outlives_its_time(sh):
@@ -90,17 +90,4 @@ def test_nothing_outlives_its_time(sh):
     seen = sh(command, limits=dataclasses.replace(SMALL, time_s=0.5))
     assert seen.finished.timed_out
     assert seen.finished.exit_code == 137
-    assert running(number) == []
-
-
-def running(number: str) -> list[str]:
-    """The processes that have the number in their command line."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = file.read_bytes()
-        except OSError:
-            continue
-        if f"777.{number}".encode() in line:
-            found.append(line.decode(errors="replace"))
-    return found
+    assert running(f"777.{number}") == []

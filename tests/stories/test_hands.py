@@ -2,67 +2,41 @@
 
 import shutil
 import subprocess
-import zipfile
 
 import pytest
 
 from coworker.config import RepoConfig
+from tests.bugs import NODE, PYTHON, QUICK
 from tests.conftest import git
 from tests.fakes.anthropic import call, say
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
-_TEST = """\
-import unittest
-from tinydep import cents
-from shop.cart import total
-
-
-class Total(unittest.TestCase):
-    def test_rounds_the_sum(self):
-        self.assertEqual(total([(0.4, 1), (0.4, 1), (0.4, 1)]), cents(1.2))
-
-
-if __name__ == "__main__":
-    unittest.main()
-"""
-BUG = "sum(round(price * count) for price, count in lines)"
-MENDED = "round(sum(price * count for price, count in lines))"
-CHECK = "PYTHONPATH=$HOME/deps:. python3 -B test_cart.py"  # a .pyc could outlive a quick edit
-FIX = call("edit_file", path="shop/cart.py", old=BUG, new=MENDED)
+CHECK = QUICK.check
+FIX = QUICK.fix
 KEEP = call("git_commit", message="Round the sum, not each line")
 
 
 @pytest.fixture
-def shop(shop):
-    """The shop with a test that needs an installed package and fails."""
-    (shop / "vendor").mkdir()
-    wheel = shop / "vendor" / "tinydep-1.0-py3-none-any.whl"
-    about = "tinydep-1.0.dist-info"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("tinydep.py", "def cents(amount):\n    return round(amount)\n")
-        archive.writestr(
-            f"{about}/METADATA", "Metadata-Version: 2.1\nName: tinydep\nVersion: 1.0\n"
-        )
-        archive.writestr(
-            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{about}/RECORD", "")
-    (shop / "test_cart.py").write_text(_TEST)
-    git(shop, "add", ".")
-    git(shop, "commit", "-qm", "Test the total")
-    return shop
+def bug():
+    """What is planted in the shop."""
+    return QUICK
 
 
 @pytest.fixture
-def working(world, shop):
+def shop(tmp_path, bug):
+    """The shop with a test that needs an installed package and fails."""
+    if missing := [program for program in bug.needs if not shutil.which(program)]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    return bug.plant(tmp_path / "shop")
+
+
+@pytest.fixture
+def working(world, shop, bug):
     """A world in which the shop is configured with set-up and checks."""
 
     def working(script, **more):
-        install = (
-            "python3 -m pip install -q --no-index --find-links vendor --target $HOME/deps tinydep"
-        )
-        repo = RepoConfig(path=str(shop), setup=[install], checks=[CHECK], **more)
+        repo = RepoConfig(path=str(shop), setup=[bug.setup], checks=[bug.check], **more)
         return world(script, repos={"shop": repo})
 
     return working
@@ -78,43 +52,89 @@ def touched(shop):
     return [(str(path), path.stat().st_mtime_ns, path.read_bytes()) for path in files], looks
 
 
-def branch_of(world, shop, reply):
+def branch_of(world, reply):
     """The files of the commit that a reply names, as its own git knows them."""
     workspace = next((world.config.state / "workspaces").glob("t-*"))
     return workspace / "git", reply.receipt["commit"]
 
 
-async def test_it_fixes_the_bug_on_a_branch_with_green_checks(working, shop):
+def live_in(shop, bug):
+    """Leave it as a person does: a second branch, a stash, something staged, something begun."""
+    git(shop, "branch", "later")
+    (shop / bug.file).write_text("half an idea\n")
+    git(shop, "stash")
+    (shop / "staged.txt").write_text("staged\n")
+    git(shop, "add", "staged.txt")
+    (shop / "notes.txt").write_text("begun\n")
+
+
+@pytest.mark.parametrize("bug", [PYTHON, NODE], ids=["python", "node"])
+async def test_it_fixes_the_bug_on_a_branch_with_green_checks(working, shop, bug):
+    live_in(shop, bug)
     before = touched(shop)
-    script = [call("shell", command=CHECK), FIX, call("shell", command=CHECK), KEEP]
+    script = [call("shell", command=bug.check), bug.fix, call("shell", command=bug.check), KEEP]
     async with working([*script, say("Fixed, all tests pass.")]) as w:
         await w.says("fix the failing test", repo="shop")
         reply = await w.hears()
-        assert reply.text == "Fixed, all tests pass."
+        claim, note = reply.text.split("\n\n")
+        assert (claim, "uncommitted files" in note) == ("Fixed, all tests pass.", True)
         receipt = reply.receipt
         assert [each["exit_code"] for each in receipt["commands"]] == [1, 0, 0]
         assert receipt["branch"].startswith("coworker/")
-        assert "shop/cart.py" in receipt["diff_stat"]
-        git_dir, sha = branch_of(w, shop, reply)
+        assert bug.file in receipt["diff_stat"]
+        git_dir, sha = branch_of(w, reply)
         shown = subprocess.run(
-            ["git", f"--git-dir={git_dir}", "show", f"{sha}:shop/cart.py"],
+            ["git", f"--git-dir={git_dir}", "show", f"{sha}:{bug.file}"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        assert MENDED in shown.stdout
+        assert bug.right in shown.stdout
     assert touched(shop) == before
 
 
-async def test_a_liar_is_marked_with_the_real_exit_code(working, shop):
-    script = [call("shell", command=CHECK), say("All tests pass.")]
-    async with working(script) as w:
-        text = await w.ask("do the tests pass?")
-        assert "⚠ Unverified: “All tests pass.”" in text
-        assert "ended with exit 1" in text
+RUN = call("shell", command=CHECK)
+LIARS = {  # what was done, what is claimed, what stands beside it; more words: test_claims.py
+    "red tests": ([RUN], "All tests pass.", f"`{CHECK}` ended with exit 1"),
+    "no tests": ([call("git_status")], "All tests pass.", "no test was run"),
+    "tests before the last edit": (
+        [FIX, RUN, call("write_file", path="x", content="y")],
+        "All tests pass.",
+        "files changed after",
+    ),
+    "no push": ([FIX, KEEP], "I pushed the branch.", "nothing was pushed in this run"),
+}
+
+
+@pytest.mark.parametrize("lie", LIARS)
+async def test_a_liar_is_marked_with_what_the_host_saw(working, lie):
+    script, claim, seen = LIARS[lie]
+    async with working([*script, say(claim)]) as w:
+        await w.says("fix it and tell me", repo="shop")
+        reply = await w.hears()
+        (doubt,) = [line for line in reply.text.splitlines() if "⚠ Unverified" in line]
+        assert claim.rstrip(".") in doubt
+        assert seen in doubt
+        if lie == "red tests":
+            assert reply.receipt["commands"] == [{"command": CHECK, "exit_code": 1}]
+
+
+TRUTHS = {
+    "green tests": ([FIX, RUN], "I fixed the rounding. All tests pass."),
+    "red tests": ([RUN], "The test fails: the sum is not rounded."),
+    "checks of the host": ([FIX, KEEP], "I committed the fix; all checks pass."),
+}
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+async def test_the_truth_is_not_marked(working, truth):
+    script, words = TRUTHS[truth]
+    async with working([*script, say(words)]) as w:
+        await w.says("fix it and tell me", repo="shop")
+        assert (await w.hears()).text == words
 
 
 async def test_checks_that_fail_go_back_to_the_model_before_it_is_done(working, shop):
-    wrong = call("edit_file", path="shop/cart.py", old=BUG, new="0")
-    mend = call("edit_file", path="shop/cart.py", old="return 0", new=f"return {MENDED}")
+    wrong = call("edit_file", path="shop/cart.py", old=QUICK.wrong, new="0")
+    mend = call("edit_file", path="shop/cart.py", old="return 0", new=f"return {QUICK.right}")
     script = [wrong, KEEP, say("Done."), mend, KEEP, say("Now it is done.")]
     async with working(script) as w:
         await w.says("fix it", repo="shop")
@@ -134,7 +154,7 @@ async def test_undo_takes_the_commits_back_and_says_so(working, shop):
         text = (await w.hears()).text
         assert "1 commits taken back" in text
         tree = next((w.config.state / "workspaces").glob("t-*")) / "tree"
-        assert BUG in (tree / "shop" / "cart.py").read_text()
+        assert QUICK.wrong in (tree / "shop" / "cart.py").read_text()
 
 
 async def test_a_push_waits_for_a_person_who_sees_what_will_leave(working, shop, tmp_path):
@@ -158,8 +178,8 @@ async def test_reading_after_writing_sees_the_workspace(working, shop):
         await w.says("fix it", repo="shop")
         await w.hears()
         read, diff = w.model.requests[2]["messages"][-1]["content"]
-        assert MENDED in read["content"]
-        assert f"+    return {MENDED}" in diff["content"]
+        assert QUICK.right in read["content"]
+        assert f"+    return {QUICK.right}" in diff["content"]
 
 
 async def test_uncommitted_files_of_the_checkout_come_along(working, shop):
@@ -176,9 +196,100 @@ async def test_without_a_sandbox_commands_are_off_and_say_why(working, shop, mon
     programs.mkdir()
     (programs / "git").symlink_to(shutil.which("git"))
     monkeypatch.setenv("PATH", str(programs))
-    async with working([call("shell", command="true"), say("Off.")]) as w:
+    script = [call("shell", command="true") + FIX + KEEP, say("Off.")]
+    async with working(script) as w:
         await w.says("run it", repo="shop")
         await w.hears()
-        (result,) = w.model.requests[1]["messages"][-1]["content"]
-        assert result["is_error"]
-        assert "bubblewrap" in result["content"]
+        for result in w.model.requests[1]["messages"][-1]["content"]:
+            assert result["is_error"]
+            assert "Install it (apt install bubblewrap" in result["content"]
+
+
+async def test_what_the_workspace_lacks_and_took_along_is_told_once_to_both(working, shop):
+    (shop / "notes.txt").write_text("half done")
+    nested = shop / "vendored"
+    nested.mkdir()
+    git(nested, "init", "-q")
+    script = [call("shell", command="ls"), call("shell", command="ls -a"), say("Seen.")]
+    async with working([*script, say("Again.")]) as w:
+        conversation = await w.says("look", repo="shop")
+        reply = (await w.hears()).text
+        for note in ("vendored is a repository of its own", "builds on the uncommitted files"):
+            first, second = (w.model.requests[n]["messages"][-1]["content"][0] for n in (1, 2))
+            assert note in first["content"]
+            assert note not in second["content"]
+            assert note in reply
+        assert await w.ask("and now?", conversation) == "Again."
+
+
+async def test_a_push_says_that_uncommitted_files_go_along(working, shop, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(origin))
+    (shop / "notes.txt").write_text("half done")
+    async with working([FIX, KEEP, call("git_push"), say("Denied.")], url=str(origin)) as w:
+        conversation = await w.says("fix and push", repo="shop")
+        asked = (await w.hears()).question
+        work, _, carried = asked.partition("The uncommitted files of the checkout go along")
+        assert "shop/cart.py" in work
+        assert "notes.txt" in carried
+        await w.link.call("answer", conversation=conversation, ask=1, text="deny")
+        assert "Denied." in (await w.hears()).text
+
+
+LOCK = call("write_file", path="sub/uv.lock", content="evil = 1\n")
+
+
+def set_ups(world):
+    """How often the set-up commands ran."""
+    return len((world.config.state / "cache" / "shop" / "ran").read_text().splitlines())
+
+
+@pytest.fixture
+def locked(world, shop):
+    """A world whose set-up counts its runs."""
+
+    def locked(script, **more):
+        repo = RepoConfig(path=str(shop), setup=["echo >> $HOME/ran"], checks=["true"])
+        return world(script, repos={"shop": repo}, **more)
+
+    return locked
+
+
+async def test_with_a_changed_lock_file_set_up_waits_for_a_person(locked):
+    script = [LOCK, KEEP, say("Done."), call("setup"), say("All of it.")]
+    async with locked(script) as w:
+        conversation = await w.says("add a package", repo="shop")
+        reply = (await w.hears()).text
+        assert "Set-up was not run on the clean checkout" in reply
+        assert "sub/uv.lock" in reply
+        assert set_ups(w) == 1  # when the workspace was made
+        await w.says("then set it up", conversation)
+        asked = await w.hears()
+        assert "$ echo >> $HOME/ran" in asked.question
+        assert "sub/uv.lock" in asked.question
+        assert set_ups(w) == 1
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
+        assert (await w.hears()).text == "All of it."
+        assert set_ups(w) == 3  # as allowed, and for the checks
+
+
+async def test_set_up_runs_with_the_lock_files_that_were_shown_or_not_at_all(locked):
+    swap = call("write_file", path="sub/uv.lock", content="evil = 2\n")
+    async with locked([LOCK, call("setup") + swap, say("No.")]) as w:
+        conversation = await w.says("add a package", repo="shop")
+        asked = await w.hears()
+        lock = next((w.config.state / "workspaces").glob("t-*")) / "tree" / "sub" / "uv.lock"
+        await w.until(lambda: lock.read_text() == "evil = 2\n")
+        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
+        await w.hears()
+        (refused, _) = w.model.requests[2]["messages"][-1]["content"]
+        assert "changed after the question" in refused["content"]
+        assert set_ups(w) == 1
+
+
+async def test_set_up_that_fails_on_the_clean_checkout_is_a_failed_check(world, shop):
+    repo = RepoConfig(path=str(shop), setup=["test $(ls | wc -l) -lt 5"], checks=["true"])
+    script = [call("write_file", path="new", content=""), KEEP, say("Done."), say("It fails.")]
+    async with world(script, repos={"shop": repo}) as w:
+        await w.says("add it", repo="shop")
+        assert [each["exit_code"] for each in (await w.hears()).receipt["commands"]] == [1]

@@ -20,7 +20,9 @@ from coworker.types import Json
 
 TIMEOUT_S = 30
 LOGGER = logging.getLogger("coworker.adapters.slack.sdk")
-LOGGER.setLevel(logging.WARNING)  # below that Slack's libraries write down what people say
+LOGGER.setLevel(
+    logging.ERROR
+)  # the rest of what Slack's libraries tell is debris or people's words
 _REJECTED = {
     "invalid_auth",
     "not_authed",
@@ -33,7 +35,7 @@ _UNKNOWN = {"internal_error", "fatal_error", "service_unavailable", "request_tim
 _LIMITED = {"ratelimited", "rate_limited"}
 _LONGEST_WAIT_S = 300.0
 _PAGE = 200
-_MOST_PAGES = 5
+MOST_LISTED = 1_000
 _TRIES = 5
 Method = Callable[..., Awaitable[AsyncSlackResponse]]
 
@@ -82,12 +84,12 @@ async def look(request: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
 async def pages(
     method: Method, key: str, clock: Clock | None = None, **arguments: Any
 ) -> AsyncIterator[Json]:
-    """What is listed under the key, page after page; a thousand at most.
+    """What is listed under the key, page after page; MOST_LISTED items at most.
 
     With a clock it waits where Slack asks us to. Raises as `look` does.
     """
     cursor = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(MOST_LISTED // _PAGE):
         answer = await _patiently(method, clock, limit=_PAGE, cursor=cursor, **arguments)
         for item in answer[key]:
             yield item

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -20,8 +21,10 @@ from coworker.protocols import Intake
 from coworker.types import Heard, Inbound, Json
 
 _ANSWER_WITHIN_S = 2.2
-_CLOSED = "That button is no longer in use. Write in the thread what you want."
+_CLOSED = "That is not open any more, or not yours to decide. Write in the thread what you want."
+_UNKNOWN = "I do not know you, so that button does nothing. An owner can add you."
 _NOT_IN = "I am not in this channel. Invite me (`/invite @coworker`) and ask again."
+_log = logging.getLogger(__name__)
 _OUTSIDE = {"not_in_channel", "channel_not_found"}
 Ack = Callable[..., Awaitable[Any]]
 
@@ -51,8 +54,9 @@ class Ears:
         if event.get("type") == "app_home_opened":
             self._background.start(self._show_home(event))
             return
-        async with self._turns.setdefault(str(event.get("channel")), asyncio.Lock()):
-            inbound = await self._reader.event(event)
+        room = event.get("channel") or (event.get("item") or {}).get("channel")
+        async with self._turns.setdefault(str(room), asyncio.Lock()):
+            inbound = await self._read(event)
             heard = await self._hear(inbound) if inbound else "ignored"
         if inbound and inbound.kind == "answer" and heard == "new":
             self._background.start(self._approved(event["item"], inbound))
@@ -85,10 +89,20 @@ class Ears:
         await ack(text="One moment …")
         self._background.start(_later(respond, answering))
 
+    async def _read(self, event: Json) -> Inbound | None:
+        """The inbound in an event. One of an unknown shape would be no better a second time."""
+        try:
+            return await self._reader.event(event)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            _log.warning("an event %s cannot be read: %r", event.get("type"), error)
+            return None
+
     async def _hear(self, inbound: Inbound) -> Heard:
         heard = await self._intake.hear(inbound)
         if heard == "new":
             await self._past.heard(inbound.place)
+            if inbound.kind == "answer":
+                self._voice.resumed(inbound.place)
             if message := inbound.kind == "message" and inbound.body["message"]:
                 self._background.start(flow.seen(self._client, inbound.place.room, message))
         return heard
@@ -108,9 +122,9 @@ class Ears:
         message, person = body.get("message") or {}, body["user"]["id"]
         if not room:
             return
-        if heard in ("known", "ignored"):
-            thread = message.get("thread_ts") or ""
-            await self._voice.whisper(room, thread, person, _CLOSED)
+        if heard in ("ignored", "refused"):
+            said = _CLOSED if heard == "ignored" else _UNKNOWN
+            await self._voice.whisper(room, message.get("thread_ts") or "", person, said)
         elif heard == "new" and inbound and inbound.kind == "answer" and message.get("ts"):
             await self._voice.decided(room, message, person, inbound.body["text"])
 

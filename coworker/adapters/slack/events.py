@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from coworker.adapters.slack import calls, messages
 from coworker.adapters.slack.names import Names
 from coworker.adapters.slack.text import mentioned, opens_with_somebody, plain
+from coworker.errors import Undeliverable
 from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
 
 SOURCE = "slack"
@@ -69,12 +70,14 @@ class Reader:
 
     async def message(self, room: str, ts: str) -> Json:
         """One message by its id, wherever in a thread it stands; {} when it is gone."""
-        answer = await calls.look(
-            self._client.conversations_replies(
-                channel=room, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
-            )
+        span = self._client.conversations_replies(
+            channel=room, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
         )
-        return next((each for each in answer["messages"] if each["ts"] == ts), {})
+        try:
+            found = (await calls.look(span))["messages"]
+        except Undeliverable:
+            return {}
+        return next((each for each in found if each["ts"] == ts), {})
 
     async def _said(self, message: Json) -> Inbound | None:
         place = Place(SOURCE, message["channel"], message.get("thread_ts") or message["ts"])
@@ -89,6 +92,7 @@ class Reader:
             "message": message["ts"],
             "at": round(float(message["ts"]) * 1000),
             "direct": direct,
+            "private": _is_private(place),
         }
         if files := list(_files(message)):
             body["files"] = files
@@ -186,7 +190,14 @@ class Reader:
         """`/coworker verb`: the verb as it is written elsewhere, `!verb`."""
         place = Place(SOURCE, body["channel_id"])
         text = f"!{(await self.plain(body.get('text') or '')).lstrip('!/') or 'help'}"
-        return self._heard(place, body["trigger_id"], "verb", body["user_id"], text=text)
+        return self._heard(
+            place,
+            body["trigger_id"],
+            "verb",
+            body["user_id"],
+            text=text,
+            private=_is_private(place),
+        )
 
     def _again(self, place: Place, name: str, person: str, message: str | None) -> Inbound:
         at = round(float(name.partition(":")[0]) * 1000)
@@ -203,13 +214,17 @@ class Reader:
     def _is_direct(self, message: Json) -> bool:
         return (
             message.get("type") == "app_mention"
-            or message.get("channel_type") == "im"
-            or message["channel"].startswith("D")
+            or _is_private(Place(SOURCE, message["channel"]))
             or self._us.user in mentioned(message.get("text") or "")
         )
 
     def _is_for_us(self, place: Place, text: str) -> bool:
         return self._follows(place.conversation) and not opens_with_somebody(text)
+
+
+def _is_private(place: Place) -> bool:
+    """Whether only the person and we are there."""
+    return place.room.startswith("D")
 
 
 def _files(message: Json) -> Iterator[Json]:

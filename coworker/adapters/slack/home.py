@@ -5,51 +5,45 @@ Anybody in the workspace can open it, so it names places and never what is said 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from coworker.adapters.render import dollars, duration
-from coworker.adapters.slack.text import escaped
-from coworker.types import Json, Place
+from coworker.adapters.render import dollars
+from coworker.types import Json
 
 _MOST_LINES = 20
+_HINT = "Write to me here or mention me in a channel. `/coworker help` tells the rest."
 
 
 def view(overview: Json) -> Json:
     """The tab for `Intake.overview()`."""
-    running = [_line(each, "works") for each in overview.get("running") or []]
-    questions = [_line(each, "waits for an answer") for each in overview.get("questions") or []]
-    spend = overview.get("spend") or {}
-    today = dollars(float(spend.get("today_usd") or 0))
-    limit = f" of {dollars(float(spend['day_usd']))}" if spend.get("day_usd") else ""
     blocks = [
-        *_part("Running", running, "Nothing runs."),
-        *_part("Questions", questions, "Nothing waits for anybody."),
-        *_part("Today", [f"{today}{limit}"], ""),
-        _text("Write to me here or mention me in a channel. `/coworker help` tells the rest."),
+        *_part("Running", _lines(overview["running"]) or "Nothing runs."),
+        *_part("Questions", _lines(overview["waiting"]) or "Nothing waits for an answer."),
+        *_part("Spent today", dollars(overview["spend_today_usd"])),
+        _text(_HINT),
     ]
     return {"type": "home", "blocks": blocks}
 
 
-def _part(title: str, lines: Iterable[str], nothing: str) -> list[Json]:
-    shown = list(lines)
-    more = [f"… and {len(shown) - _MOST_LINES} more"] if len(shown) > _MOST_LINES else []
-    head = {"type": "header", "text": {"type": "plain_text", "text": title}}
-    return [head, _text("\n".join([*shown[:_MOST_LINES], *more]) or nothing)]
+def _part(title: str, text: str) -> list[Json]:
+    return [{"type": "header", "text": {"type": "plain_text", "text": title}}, _text(text)]
 
 
-def _line(each: Json, doing: str) -> str:
-    """`shop in #general works, 2 min 10 s`, as far as it is known."""
-    repo = escaped(str(each.get("repo") or "Somebody's conversation"))
-    seconds = each.get("seconds")
-    return f"• {repo}{_where(each)} {doing}" + (f", {duration(seconds)}" if seconds else "")
+def _lines(conversations: Sequence[str]) -> str:
+    lines = [f"• {_where(each)}" for each in conversations[:_MOST_LINES]]
+    if len(conversations) > _MOST_LINES:
+        lines.append(f"… and {len(conversations) - _MOST_LINES} more")
+    return "\n".join(lines)
 
 
-def _where(each: Json) -> str:
-    place = Place(*str(each.get("conversation") or "").split(":", 2))
-    if place.adapter != "slack" or place.room.startswith("D"):
-        return ""
-    return f" in <#{place.room}>"
+def _where(conversation: str) -> str:
+    """The channel, which Slack names to those who may see it."""
+    adapter, _, place = conversation.partition(":")
+    if adapter != "slack":
+        return "Telegram" if adapter == "telegram" else "a terminal"
+    room = place.partition(":")[0]
+    return "a direct message" if room.startswith("D") else f"a thread in <#{room}>"
 
 
 def _text(text: str) -> Json:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:3_000]}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}

@@ -23,7 +23,6 @@ from coworker.adapters.slack.events import Us
 from coworker.adapters.slack.manifest import COMMAND, SHORTCUT
 from coworker.types import Json
 
-PING_S = 5.0
 Listener = Callable[..., Awaitable[None]]
 
 
@@ -31,9 +30,13 @@ class CommitThenAck(AsyncSocketModeHandler):
     """Acknowledges an event once `hear` has returned; if it raises, Slack delivers again."""
 
     def __init__(
-        self, app: AsyncApp, app_token: str, hear: Callable[[Json], Awaitable[None]]
+        self,
+        app: AsyncApp,
+        app_token: str,
+        hear: Callable[[Json], Awaitable[None]],
+        ping_s: float,
     ) -> None:
-        super().__init__(app, app_token, logger=LOGGER, ping_interval=PING_S)
+        super().__init__(app, app_token, logger=LOGGER, ping_interval=ping_s)
         self._hear = hear
 
     async def handle(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:

@@ -44,7 +44,8 @@ class Mark:
         """The mark in a button's value, None for a value that is none of ours."""
         number, _, rest = value.partition(" ")
         conversation, _, word = rest.partition(" ")
-        return cls(int(number), conversation, word) if number.isdecimal() and word else None
+        is_ours = number.isdecimal() and conversation.startswith("slack:") and word
+        return cls(int(number), conversation, word) if is_ours else None
 
     @property
     def place(self) -> Place:
@@ -59,23 +60,19 @@ def parts(outbound: Outbound) -> list[Json]:
     pages = render.pages(text, PAGE, lambda piece: len(harmless(piece)))
     if len(pages) > _MOST_PAGES:
         file = {"name": f"{outbound.op}.md", "text": text}
-        first, last = {key: pages[0], "page": [1, 2]}, {key: _IN_FILE, "page": [2, 2], "file": file}
-        return [{**outbound.body, **first}, {**outbound.body, **last}]
-    if len(pages) == 1:
-        return [outbound.body]
-    of = len(pages)
-    return [{**outbound.body, key: text, "page": [n, of]} for n, text in enumerate(pages, 1)]
+        last = {**outbound.body, key: _IN_FILE, "file": file}
+        return [{**outbound.body, key: pages[0]}, last]
+    return [{**outbound.body, key: page} for page in pages]
 
 
 def is_whole(body: Json) -> bool:
     """Whether this is all of what is said, in one message."""
-    return bool(body.get("page", [1, 1])[1] == 1)
+    return bool(body.get("parts", 1) == 1)
 
 
 def is_last(body: Json) -> bool:
     """Whether nothing more of it follows."""
-    page, of = body.get("page", [1, 1])
-    return bool(page == of)
+    return bool(body.get("part", 1) == body.get("parts", 1))
 
 
 def was_quick(body: Json) -> bool:
@@ -140,9 +137,8 @@ def _call(outbound: Outbound) -> str:
     """The mention that makes whoever asked look here again, where that is needed."""
     body = outbound.body
     asker = _OURS.fullmatch(str(body.get("asker") or ""))
-    first = body.get("page", [1, 1])[0] == 1
     waits = outbound.op == "ask" or (body.get("run") and not was_quick(body))
-    needed = asker and first and waits and not outbound.place.room.startswith("D")
+    needed = body.get("part", 1) == 1 and waits and not outbound.place.room.startswith("D")
     return f"<@{asker[1]}>" if asker and needed else ""
 
 

@@ -47,15 +47,23 @@ class _Connection:
 
 
 class Slack:
-    """A Platform over Socket Mode."""
+    """A Platform over Socket Mode. Every `ping_s` seconds it looks whether the socket lives."""
 
     name = SOURCE
 
-    def __init__(self, settings: Settings, bot_token: str, app_token: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bot_token: str,
+        app_token: str,
+        clock: Clock,
+        ping_s: float = 5,
+    ) -> None:
         self._settings = settings
         self._bot_token = bot_token
         self._app_token = app_token
         self._clock = clock
+        self._ping_s = ping_s
         self._connection: _Connection | None = None
         self._hello = asyncio.Event()
         self._frame_ms = 0
@@ -99,7 +107,7 @@ class Slack:
         return await self._open().voice.send(outbound)
 
     async def find(self, outbound: Outbound) -> str | None:
-        """The ts of the message with the outbound's key, None if there is none."""
+        """The ts of the message with the outbound's key, "" if there is surely none."""
         return await self._open().voice.find(outbound)
 
     def progress(self, place: Place, progress: Progress) -> None:
@@ -163,7 +171,7 @@ class Slack:
         bolt = listen.app(
             client, us, click=ears.clicked, point=ears.pointed, command=ears.commanded
         )
-        socket = listen.CommitThenAck(bolt, self._app_token, ears.event)
+        socket = listen.CommitThenAck(bolt, self._app_token, ears.event, self._ping_s)
         socket.client.wss_uri = address["url"]
         socket.client.message_listeners.append(self._frame)
         return socket
@@ -197,7 +205,7 @@ class Slack:
     async def _hears_hello(self) -> bool:
         """Whether a new socket was opened just now; waits a little for it."""
         try:
-            await asyncio.wait_for(self._hello.wait(), listen.PING_S)
+            await asyncio.wait_for(self._hello.wait(), self._ping_s)
         except TimeoutError:
             return False
         self._hello.clear()

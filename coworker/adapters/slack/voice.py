@@ -32,29 +32,30 @@ class Voice:
 
     async def send(self, outbound: Outbound) -> str:
         """Say it and return the message's ts. Raises as `calls.ask` does."""
-        if outbound.op == "reply":
-            return await self._reply(outbound)
-        ts = await self._post(outbound)
-        if outbound.op == "progress":
-            self._cards.begin(outbound.place, outbound.body["run"], ts)
-        status = "processing" if outbound.op == "progress" else "suspended"
-        self._background.start(self._presence.show(outbound.place, status))
+        ts = await (self._reply(outbound) if outbound.op == "reply" else self._post(outbound))
+        self._follow_up(outbound, ts)
         return ts
 
     async def find(self, outbound: Outbound) -> str | None:
-        """The ts of the message that carries this outbound's key. Raises Unavailable."""
+        """The ts of the message that carries this outbound's key, "" when there is none.
+
+        None in a thread that is too long to be read. Raises Unavailable.
+        """
         where: dict[str, Any] = {"channel": outbound.place.room, "include_all_metadata": True}
         method: calls.Method = self._client.conversations_history
+        read = 0
         if outbound.place.thread:
             method, where["ts"] = self._client.conversations_replies, outbound.place.thread
         try:
             async for message in calls.pages(method, "messages", **where):
+                read += 1
                 payload = (message.get("metadata") or {}).get("event_payload") or {}
                 if payload.get("key") == outbound.key:
+                    self._follow_up(outbound, message["ts"])
                     return str(message["ts"])
         except Undeliverable:  # sending will say so
-            return None
-        return None
+            return ""
+        return None if outbound.place.thread and read >= calls.MOST_LISTED else ""
 
     async def decided(self, room: str, card: Json, who: str, word: str) -> None:
         """Take the buttons off a question's card and name who decided; best effort."""
@@ -64,6 +65,10 @@ class Voice:
         at = {"channel": room, "ts": card["ts"], "text": text}
         if await calls.attempt(update(blocks=blocks, **at)) in _BLOCKS_REFUSED:
             await calls.attempt(update(blocks=messages.decided([], who, word), **at))
+
+    def resumed(self, place: Place) -> None:
+        """Somebody answered, so the run goes on."""
+        self._background.start(self._presence.show(place, "processing"))
 
     async def whisper(self, room: str, thread: str, person: str, text: str) -> None:
         """A sentence that only this person sees; best effort."""
@@ -79,10 +84,17 @@ class Voice:
             await self._cards.end(outbound.place, body["run"])
         if body.get("file"):
             outbound = await self._attached(outbound)
-        ts = await self._written_over(outbound) or await self._post(outbound)
-        if messages.is_last(body):
+        return await self._written_over(outbound) or await self._post(outbound)
+
+    def _follow_up(self, outbound: Outbound, ts: str) -> None:
+        """What is shown once it has arrived; nobody waits for that."""
+        if outbound.op == "progress":
+            self._cards.begin(outbound.place, outbound.body["run"], ts)
+        if outbound.op != "reply":
+            status = "processing" if outbound.op == "progress" else "suspended"
+            self._background.start(self._presence.show(outbound.place, status))
+        elif messages.is_last(outbound.body):
             self._background.start(self._finish(outbound, ts))
-        return ts
 
     async def _attached(self, outbound: Outbound) -> Outbound:
         """The same once its file is in the thread, or with the reason why it is not."""

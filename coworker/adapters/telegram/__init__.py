@@ -37,7 +37,7 @@ class Telegram:
         self._token = token
         self._rooms = Rooms()
         self._recent = Recent()
-        self._line: polling.Line | None = None
+        self._wire: polling.Wire | None = None
         self._calls: Calls | None = None
         self._speaking: Speaking | None = None
         self._alive_ms = 0
@@ -46,19 +46,19 @@ class Telegram:
     async def run(self, intake: Intake) -> None:
         """Listen until cancelled. Raises Refused for a wrong token, else what ended it."""
         polling.quiet_wires()
-        line = self._line = polling.Line(self._lives_on)
+        wire = self._wire = polling.Wire(self._lives_on)
         try:
-            async with polling.connection(self._settings, self._token, line) as bot:
+            async with polling.connection(self._settings, self._token, wire) as bot:
                 self._lives_on()
-                await self._listen(intake, bot, line)
-        except InvalidToken:
+                await self._listen(intake, bot, wire)
+        except (InvalidToken, Refused):
             self._refusal = polling.REFUSED
             raise Refused(polling.REFUSED) from None
         except TelegramError as error:
             what = type(error).__name__
             raise Unavailable(f"Telegram cannot be reached ({what}); I keep trying.") from None
 
-    async def _listen(self, intake: Intake, bot: Bot, line: polling.Line) -> None:
+    async def _listen(self, intake: Intake, bot: Bot, wire: polling.Wire) -> None:
         errands, calls = Errands(), Calls(bot, self._rooms)
         us = Us(bot.id, bot.username, hears=bool(self._settings.transcribe))
         hearing = Hearing(intake, us, calls, self._rooms, self._recent, errands)
@@ -67,7 +67,7 @@ class Telegram:
         errands.start(calls.offer(events.COMMANDS))
         intake.connected(self.name)
         try:
-            await polling.listen(bot, hearing.take, line)
+            await polling.listen(bot, hearing.take, wire)
         finally:
             self._speaking.close()
             self._speaking = self._calls = None
@@ -92,8 +92,9 @@ class Telegram:
         return await self._speaking.send(outbound)
 
     async def find(self, outbound: Outbound) -> str | None:
-        """A bot cannot look up what it said."""
-        return None
+        """A bot cannot look up what it said; only writing over a message is safe to repeat."""
+        again = outbound.over and outbound.op == "reply" and messages.is_quick(outbound.body)
+        return "" if again else None
 
     def progress(self, place: Place, progress: Progress) -> None:
         """Show a sign of life."""
@@ -124,8 +125,8 @@ class Telegram:
         """How the connection is, by when Telegram last answered a request for updates."""
         if self._refusal:
             return Health("refused", self._alive_ms, self._refusal)
-        if self._line and self._line.complaint:
-            return Health("broken", self._alive_ms, self._line.complaint)
+        if self._wire and self._wire.complaint:
+            return Health("broken", self._alive_ms, self._wire.complaint)
         silent_ms = _now_ms() - self._alive_ms
         if self._speaking and silent_ms < _SILENT_MS:
             return Health("connected", self._alive_ms)

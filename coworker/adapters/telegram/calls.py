@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import httpx
 from telegram import Bot, BotCommand, LinkPreviewOptions, Message, ReplyParameters
@@ -83,6 +84,7 @@ class Calls:
         self._rooms = rooms
         self._has_rich = True
         self._has_drafts = True
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def post(self, place: Place, said: Said, reply_to: str = "") -> str:
         """Say something new, perhaps as an answer to a message; returns its id."""
@@ -93,6 +95,7 @@ class Calls:
 
         async def ask(chat: int) -> str:
             sent = await self._first_of(
+                said,
                 lambda: self._rich("sendRichMessage", said, chat_id=chat, **common),
                 lambda: self._bot.send_message(chat, text, entities=entities, **common),
                 lambda: self._bot.send_message(chat, text, **common),
@@ -114,6 +117,7 @@ class Calls:
                     await self._bot.edit_message_text(words, chat, **form, **common)
 
             await self._first_of(
+                said,
                 lambda: over("", api_kwargs=rich),
                 lambda: over(text, entities=entities),
                 lambda: over(text),
@@ -135,17 +139,18 @@ class Calls:
         async def ask(chat: int) -> None:
             more = {"chat_id": chat, "draft_id": number, **topic}
             await self._first_of(
-                lambda: self._rich("sendRichMessageDraft", said, **more), lambda: plain(chat)
+                said, lambda: self._rich("sendRichMessageDraft", said, **more), lambda: plain(chat)
             )
 
         if self._has_drafts:
             await self._at(place, ask)
 
     async def mark(self, place: Place, message: str, emoji: str) -> None:
-        """React to a message."""
-        await self._at(
-            place, lambda chat: self._bot.set_message_reaction(chat, int(message), emoji)
-        )
+        """React to a message; a room's reactions arrive in the order in which they were given."""
+        async with self._turns.setdefault(place.room, asyncio.Lock()):
+            await self._at(
+                place, lambda chat: self._bot.set_message_reaction(chat, int(message), emoji)
+            )
 
     async def type(self, place: Place) -> None:
         """Be seen typing for 5 s."""
@@ -208,10 +213,10 @@ class Calls:
                 self._rooms.note(place, moved.new_chat_id)
                 return await ask(moved.new_chat_id)
 
-    async def _first_of(self, rich: Form, *others: Form) -> Any:
+    async def _first_of(self, said: Said, rich: Form, *others: Form) -> Any:
         """What Telegram says to the first form it takes; it refuses without an effect."""
         refusal: TelegramError = BadRequest("no form")
-        for form in (rich, *others) if self._has_rich else others:
+        for form in (rich, *others) if self._has_rich and said.is_tame else others:
             try:
                 return await form()
             except EndPointNotFound:

@@ -13,21 +13,20 @@ from coworker.adapters import render
 from coworker.adapters.telegram import attachments
 from coworker.types import Inbound, Json, Place
 
-COMMANDS = {
+COMMANDS = {  # what Telegram suggests; as `/status` they mean what `!status` means elsewhere
     "help": "what I can do",
-    "status": "what is running and waiting",
-    "stop": "stop what is running here",
-    "queue": "a message that waits its turn",
-    "approve": "allow what I asked for",
-    "deny": "refuse what I asked for",
-    "why": "where an answer came from",
+    "status": "what is going on",
+    "queue": "what waits here",
+    "stop": "end what is running here",
+    "approve": "allow what question N asks for",
+    "deny": "refuse what question N asks for",
+    "push": "push what the last run committed",
+    "pr": "open a pull request for it",
+    "undo": "take the last run back",
+    "why": "how the last reply came about",
     "cost": "what was spent",
     "repo": "which repository this chat is about",
-    "remember": "keep a fact",
-    "forget": "drop a fact",
-    "memory": "what I know",
-    "schedules": "what is planned",
-    "new": "start afresh",
+    "new": "a fresh start",
 }
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(?=\s|$)")
 Call = Literal["direct", "followed", ""]
@@ -90,6 +89,8 @@ def heard(update_id: int, message: Message, place: Place, us: Us, *, direct: boo
         "at": round(message.date.timestamp() * 1000),
         "direct": direct,
     }
+    if message.chat.type == ChatType.PRIVATE:
+        body["private"] = True
     body["text"] = body["text"] or attachments.described(message, transcribed=us.hears)
     if found := attachments.files(message, transcribed=us.hears):
         body["files"] = found

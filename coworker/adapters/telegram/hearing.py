@@ -13,7 +13,8 @@ from coworker.adapters.telegram.calls import Calls
 from coworker.adapters.telegram.controls import Recent
 from coworker.adapters.telegram.events import Us
 from coworker.adapters.telegram.flow import Errands
-from coworker.adapters.telegram.messages import Said, escaped
+from coworker.adapters.telegram.markdown import escaped
+from coworker.adapters.telegram.messages import Said
 from coworker.adapters.telegram.rooms import NAME, Rooms, is_private
 from coworker.errors import Undeliverable
 from coworker.protocols import Intake
@@ -78,7 +79,9 @@ class Hearing:
             return None
         if message.media_group_id:
             self._albums.append(message.media_group_id)
-        if not self._is_person(message, place):
+        if not events.is_by_person(message):
+            if call == "direct" and message.sender_chat and not message.is_automatic_forward:
+                self._refuse_hidden(place, message)
             return None
         return events.heard(number, message, place, self.us, direct=call == "direct")
 
@@ -113,14 +116,9 @@ class Hearing:
         """Only one picture of an album carries the words that say it is for us."""
         return "followed" if message.media_group_id in self._albums else ""
 
-    def _is_person(self, message: Message, place: Place) -> bool:
-        """Whether a known kind of sender wrote it; somebody hidden is told why we do not listen."""
-        if events.is_by_person(message):
-            return True
-        if message.sender_chat and not message.is_automatic_forward:
-            said = Said(escaped(_ANONYMOUS))
-            self.errands.start(self._tell(place, said, str(message.message_id)))
-        return False
+    def _refuse_hidden(self, place: Place, message: Message) -> None:
+        said, number = Said(escaped(_ANONYMOUS)), str(message.message_id)
+        self.errands.start(self._tell(place, said, number))
 
     async def _tell(self, place: Place, said: Said, reply_to: str) -> None:
         await self.calls.post(place, said, reply_to)

@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 POLL_S = 30
 _CONNECTIONS = 256
 _CONNECT_S, _READ_S, _POOL_S, _UPLOAD_S = 10.0, 20.0, 5.0, 60.0
+_SETTLE_S = 0.1
+"""After a refusal the updater's task ends by itself; stopped before, it complains in the log."""
 _KINDS = ["message", "edited_message", "callback_query", "message_reaction"]
 """Channels, guests and business accounts are not among them: nobody we know speaks there."""
 REFUSED = (
@@ -35,7 +37,7 @@ _CONFLICT = (
 Take = Callable[[Update], Awaitable[None]]
 
 
-class Line:
+class Wire:
     """The connection on which updates come in: what it last said, and how it broke."""
 
     def __init__(self, alive: Callable[[], None]) -> None:
@@ -49,7 +51,7 @@ class Line:
             self.complaint = ""
             self._alive()
         elif status in (401, 404):
-            self.breaks(Refused(REFUSED))
+            asyncio.get_running_loop().call_later(_SETTLE_S, self.breaks, Refused(REFUSED))
 
     def failed(self, error: TelegramError) -> None:
         """A request for updates failed; the updater tries again after 1 to 30 s."""
@@ -63,17 +65,17 @@ class Line:
 
 
 class _Request(HTTPXRequest):
-    """Tells the line how each request ended: the updater itself is silent about successes."""
+    """Tells the wire how each request ended: the updater itself is silent about successes."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, wire: Wire) -> None:
         super().__init__(
             connection_pool_size=1, connect_timeout=_CONNECT_S, read_timeout=_CONNECT_S
         )
-        self._line = line
+        self._wire = wire
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
         status, payload = await super().do_request(*args, **kwargs)
-        self._line.answered(status)
+        self._wire.answered(status)
         return status, payload
 
 
@@ -84,10 +86,10 @@ class _Inbox(asyncio.Queue[object]):
     end the updater's task unnoticed.
     """
 
-    def __init__(self, take: Take, line: Line) -> None:
+    def __init__(self, take: Take, wire: Wire) -> None:
         super().__init__()
         self._take = take
-        self._line = line
+        self._wire = wire
 
     async def put(self, item: object) -> None:
         if not isinstance(item, Update):
@@ -95,18 +97,18 @@ class _Inbox(asyncio.Queue[object]):
         try:
             await self._take(item)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must end run() and not this task
-            self._line.breaks(error)
+            self._wire.breaks(error)
             await asyncio.Event().wait()
 
 
-def connection(settings: config.Telegram, token: str, line: Line) -> Bot:
-    """A bot whose requests for updates are watched by the line."""
+def connection(settings: config.Telegram, token: str, wire: Wire) -> Bot:
+    """A bot whose requests for updates are watched by the wire."""
     return Bot(
         token,
         base_url=settings.base_url,
         base_file_url=settings.base_file_url,
         request=request(),
-        get_updates_request=_Request(line),
+        get_updates_request=_Request(wire),
     )
 
 
@@ -122,17 +124,17 @@ def request() -> HTTPXRequest:
     )
 
 
-async def listen(bot: Bot, take: Take, line: Line) -> None:
-    """Hand each update to `take` and confirm it only afterwards, until the line breaks.
+async def listen(bot: Bot, take: Take, wire: Wire) -> None:
+    """Hand each update to `take` and confirm it only afterwards, until the wire breaks.
 
     Raises what broke it; Telegram then delivers again what was not taken.
     """
-    async with Updater(bot, _Inbox(take, line)) as updater:
+    async with Updater(bot, _Inbox(take, wire)) as updater:
         await updater.start_polling(
-            timeout=POLL_S, allowed_updates=_KINDS, error_callback=line.failed
+            timeout=POLL_S, allowed_updates=_KINDS, error_callback=wire.failed
         )
         try:
-            await line.broken
+            await wire.broken
         finally:
             await _stop(updater)
 
@@ -140,7 +142,7 @@ async def listen(bot: Bot, take: Take, line: Line) -> None:
 async def _stop(updater: Updater) -> None:
     try:
         await updater.stop()
-    except TelegramError:  # the last error of its task, which the line knows
+    except TelegramError:  # the last error of its task, which the wire knows
         _log.info("polling had ended already")
 
 

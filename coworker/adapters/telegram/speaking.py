@@ -123,5 +123,5 @@ class Speaking:
 def _answered(outbound: Outbound) -> str:
     """The message that ours cites, which notifies its writer; needless in private."""
     asked = outbound.body.get("messages") or []
-    first = outbound.body.get("page", (1, 1))[0] == 1
+    first = outbound.body.get("part", 1) == 1
     return str(asked[-1]) if asked and first and not is_private(outbound.place) else ""

@@ -1,4 +1,4 @@
-"""A Telegram adapter at work: the real client, a fake platform, a real log, and a recording core."""
+"""Telegram at work: the real client, a fake platform, a real log, and a recording core."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coworker.adapters.telegram import Telegram
 from coworker.errors import CoworkerError
 from coworker.protocols import Intake
 from coworker.store.log import Log
-from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place
+from coworker.types import Heard, Inbound, Json, Outbound, Place
 from tests.fakes.telegram import FakeTelegram, Person
 
 RECEIPT = {"seconds": 12, "steps": 3, "cost_usd": 0.04, "model": "claude-opus-5-5"}
@@ -164,11 +164,6 @@ async def opened(
         finally:
             await office.stop()
             await log.close()
-
-
-def conversation(inbound: Inbound) -> ConversationId:
-    """For readers: where something was said."""
-    return inbound.conversation
 
 
 def _never(error: BaseException) -> None:

@@ -21,6 +21,7 @@ async def test_a_private_message_is_heard_and_gets_eyes(office):
         "text": "What changed this week?",
         "at": message["date"] * 1000,
         "direct": True,
+        "private": True,
     }
     await office.telegram.until(lambda: office.telegram.chat(ann)[0].reactions == ("👀",))
 
@@ -275,6 +276,23 @@ async def test_fifty_attachments_are_fifty_files(office):
     assert [each.body["files"][0]["name"] for each in office.heard] == [
         f"{number}.txt" for number in range(50)
     ]
+
+
+async def test_an_album_is_for_us_when_one_of_its_pictures_is(office):
+    telegram = office.telegram
+    ann = telegram.person("Ann")
+    shop = telegram.supergroup("shop", ann)
+    telegram.world.privacy = False
+    size = {"file_id": "f", "file_unique_id": "u", "width": 9, "height": 9, "file_size": 9}
+    mention = {"type": "mention", "offset": 0, "length": 13}
+    for number, caption in enumerate(["@coworker_bot which?", "", ""]):
+        body = {"message_id": 910 + number, "date": 1, "media_group_id": "a", "photo": [size]}
+        body |= {"from": ann.json(), "chat": shop.json()}
+        body |= {"caption": caption, "caption_entities": [mention]} if caption else {}
+        telegram.delivers("message", body)
+    await office.hears(count=3)
+
+    assert office.words() == ["which?", "", ""]
 
 
 async def test_stickers_places_and_polls_are_described(office):

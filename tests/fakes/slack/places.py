@@ -72,6 +72,14 @@ def list_channels(world: World, args: Json) -> Json:
     return {"channels": channels, "response_metadata": more}
 
 
+@method("users.conversations", "channels:read")
+def our_channels(world: World, args: Json) -> Json:
+    listed = list_channels(world, {**args, "limit": len(world.channels) + 1})["channels"]
+    ours = [each for each in listed if BOT in world.channels[each["id"]].members]
+    channels, more = page(ours, args, 100)
+    return {"channels": channels, "response_metadata": more}
+
+
 @method("conversations.members", "{kind}:read")
 def members(world: World, args: Json) -> Json:
     found, more = page(channel_of(world, args).members, args, 100)

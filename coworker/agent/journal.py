@@ -1,0 +1,95 @@
+"""What a conversation is so far, and the pen that adds to it. Only the loop holds it.
+
+Appending is one transaction; the state and the transcript follow what was written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from coworker import logs
+from coworker.agent import words
+from coworker.agent.act import Ports
+from coworker.agent.context import render
+from coworker.agent.evidence import gathered, marked, offered
+from coworker.agent.fold import fold
+from coworker.agent.think import receipt
+from coworker.store.log import Batch, Conversation, ConversationState
+from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_key
+
+_log = logging.getLogger(__name__)
+Draft = tuple[EntryKind, Json]
+
+
+class Journal:
+    """One conversation's log, as a state and as a transcript."""
+
+    def __init__(self, conversation: Conversation, entries: Sequence[Entry], ports: Ports) -> None:
+        self.conversation = conversation
+        self.ports = ports
+        self.state = fold(entries)
+        self.transcript = render(entries)
+
+    async def append(
+        self, *drafts: Draft, state: ConversationState = "ready", **batch: Any
+    ) -> None:
+        """Append entries in one transaction, then take them into account."""
+        at, first = self.ports.clock.now_ms(), self.state.next_seq
+        run = self.state.run or first
+        entries = [
+            Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
+            for n, (kind, body) in enumerate(drafts)
+        ]
+        await self.ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))
+        logs.about(conversation=self.conversation.id, run=run)
+        for entry in entries:
+            _log.info("entry: %s", entry.kind, extra={"seq": entry.seq})
+            self.state.apply(entry)
+            self.transcript.apply(entry)
+        if batch.get("outbox"):
+            self.ports.deliver(self.conversation.id)
+
+    def emit(self, progress: Progress) -> None:
+        self.ports.emit(self.conversation.id, progress)
+
+    async def conclude(
+        self,
+        text: str,
+        outcome: str,
+        *before: Draft,
+        by: str = "host",
+        exit_status: int = 0,
+        **batch: Any,
+    ) -> None:
+        """Append the reply and put it into the outbox: the run is over."""
+        state, conversation = self.state, self.conversation
+        if by == "model":
+            text = marked(text, state.done)
+        run, seq = state.run or state.next_seq, state.next_seq + len(before)
+        body: Json = {
+            "text": words.with_notices(text, state.notices),
+            "by": by,
+            "outcome": outcome,
+            "exit_status": exit_status or (0 if outcome == "answered" else 1),
+            "run": run,
+            "receipt": receipt(state, before, self.ports.clock.now_ms()),
+            "actions": offered(gathered(state.done), outcome, run),
+            "messages": state.messages,
+            "asker": state.senders[-1] if state.senders else "",
+        }
+        key = f"{conversation.id}:{run}:{seq}"
+        outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
+        outbox = self.ports.rooms.split(outbound)
+        await self.append(
+            *before, ("reply", body), outcome=outcome, outbox=outbox, state="idle", **batch
+        )
+
+    def first_sign(self, run: int) -> list[Outbound]:
+        """The progress message of a run, where its place has one."""
+        conversation = self.conversation
+        if not self.ports.rooms.posts_progress(conversation.place):
+            return []
+        key, body = progress_key(conversation.id, run), {"run": run, "text": words.STARTED}
+        return [Outbound(key, conversation.id, "progress", body, conversation.place)]
