@@ -155,6 +155,8 @@ class Config(Section, frozen=True):
     timezone: str = "UTC"
     stale_hours: float = 6.0
     """Messages that waited longer while we were away are listed, not answered; 0 answers all."""
+    retention_days: float = 0.0
+    """Conversations that nobody touched for so long are forgotten, whole; 0 keeps everything."""
     models: Models = Models()
     slack: Slack = Slack()
     telegram: Telegram = Telegram()
@@ -361,8 +363,9 @@ def _refuse_nonsense(config: Config, where: str) -> None:
         value = getattr(config.budget, name)
         if not 0 <= value < math.inf:
             raise ConfigError(f"{where}: budget.{name}: {value} is no limit. Use 0 for none.")
-    if not 0 <= config.stale_hours < math.inf:
-        raise ConfigError(f"{where}: stale_hours: {config.stale_hours} is no time. Use 0 for none.")
+    for name in ("stale_hours", "retention_days"):
+        if not 0 <= (value := getattr(config, name)) < math.inf:
+            raise ConfigError(f"{where}: {name}: {value} is no time. Use 0 for none.")
     if not 0 < (days := config.workspaces.keep_days) < math.inf:
         raise ConfigError(f"{where}: workspaces.keep_days: {days} is no time. Use 14, or 0.5.")
     _refuse_odd_urls(config, where)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import re
 import shutil
 import stat
 import sys
@@ -26,15 +25,9 @@ from coworker.protocols import Platform
 from coworker.repos import remote
 from coworker.repos.checkout import locate
 from coworker.repos.registry import Registry
-from coworker.repos.text import one_line
-from coworker.sandbox import Finished
-from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
 
 _PATIENCE_S = 20
-_REHEARSAL_S = 1800.0
-_NO_PROGRAM = re.compile(r"(\S+): (?:command )?not found")
-_NO_MODULE = re.compile(r"No module named '?([\w.]+)")
 
 
 class Doctor:
@@ -45,13 +38,11 @@ class Doctor:
         config: Config,
         router: Router,
         registry: Registry,
-        workplace: Workplace,
         platforms: Callable[[], Mapping[str, Platform]],
     ) -> None:
         self._config = config
         self._router = router
         self._registry = registry
-        self._workplace = workplace
         self._platforms = platforms
 
     async def examine(self, file: Path) -> list[Json]:
@@ -61,10 +52,7 @@ class Doctor:
         """
         repos = self._registry.list()
         groups = await asyncio.gather(
-            _programs(self._config.sandbox.kind),
-            self._models(),
-            self._chats(repos),
-            *map(_repo, repos),
+            _programs(self._config.sandbox.kind), self._models(), self._chats(repos)
         )
         return [
             _python(),
@@ -72,6 +60,7 @@ class Doctor:
             _state_dir(self._config.state),
             *_credentials(credentials_dir()),
             *itertools.chain.from_iterable(groups),
+            *itertools.chain.from_iterable(await asyncio.gather(*map(_repo, repos))),
         ]
 
     async def _models(self) -> list[Json]:
@@ -105,25 +94,6 @@ class Doctor:
         known = [_people(name, self._config) for name in platforms]
         return [*missing, *itertools.chain.from_iterable(reports), *known]
 
-    async def rehearse(self, repo: Repo) -> Json:
-        """A finding: whether set-up and checks pass once on a clean checkout, in the sandbox."""
-        check = f"checks of {repo.name}"
-        try:
-            async with asyncio.timeout(_REHEARSAL_S):
-                results = await self._workplace.rehearse(repo)
-        except TimeoutError:
-            fix = "Configure commands that are quicker."
-            return finding(check, False, f"not done after {_REHEARSAL_S / 60:.0f} minutes", fix)
-        except CoworkerError as error:
-            return finding(check, False, "could not be tried", str(error))
-        for command, ended in results:
-            if ended.exit_code:
-                last = one_line((ended.output.strip().splitlines() or [""])[-1], 200)
-                found = f"`{command}` ended with exit {ended.exit_code}: {last}"
-                return finding(check, False, found, _mend(command, ended))
-        seconds = sum(ended.seconds for _, ended in results)
-        return finding(check, True, f"{len(results)} commands passed in {seconds:.0f} s")
-
 
 def finding(check: str, ok: bool | None, found: str, fix: str = "") -> Json:
     """One line of the report; a fix is only named where something is not right."""
@@ -134,20 +104,6 @@ def _what_and_mend(error: CoworkerError) -> tuple[str, str]:
     """The two halves of a sentence that says what happened and what to do."""
     what, _, mend = str(error).partition(". ")
     return what, mend
-
-
-def _mend(command: str, ended: Finished) -> str:
-    """What is missing, as far as the shell or Python says so."""
-    if missing := _NO_PROGRAM.search(ended.output) if ended.exit_code == 127 else None:
-        return (
-            f"Install {missing[1]} where the sandbox sees it: below /usr, such as /usr/local/bin, "
-            "or by a set-up command into $HOME/.local/bin."
-        )
-    if module := _NO_MODULE.search(ended.output):
-        return f"Have a set-up command install the Python package of {module[1]}."
-    if ended.timed_out:
-        return "Configure a command that is quicker."
-    return f"Mend it in the repository, or configure another command than `{command}`."
 
 
 def _python() -> Json:

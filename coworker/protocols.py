@@ -133,6 +133,7 @@ class ToolContext:
     conversation: ConversationId
     call_id: str
     emit: Emit
+    run: int = 0
 
 
 class Tool(Protocol):

@@ -136,6 +136,8 @@ class Reception:
         return await self._take(prefixed(bound))
 
     async def _amend(self, inbound: Inbound) -> Heard:
+        if inbound.body["text"] is not None:
+            inbound = prefixed(inbound)
         amended = await self._ports.log.amend(inbound, self._ports.clock.now_ms())
         return "new" if amended else "ignored"
 

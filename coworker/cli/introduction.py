@@ -77,7 +77,7 @@ class Introduction:
     async def slack(self) -> None:
         """Both tokens, and who the owner is there."""
         from coworker.adapters.slack.platform import Slack
-        from coworker.daemon import SystemClock
+        from coworker.parts import SystemClock
 
         self._prompt.say(_SLACK)
         where, clock = self._script.config.slack, SystemClock()
@@ -189,7 +189,7 @@ class Introduction:
             return Price(input=dollars_in, output=dollars_out)
 
     async def _answers(self, model: ModelConfig, key: str) -> bool:
-        from coworker.daemon import SystemClock
+        from coworker.parts import SystemClock
         from coworker.models.client import MessagesClient
         from coworker.models.router import PROBE
 

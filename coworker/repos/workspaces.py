@@ -103,7 +103,7 @@ class Workspaces:
         """Seconds until the next sweep, of whichever process, is due."""
         try:
             last = (await in_thread(self._swept.stat)).st_mtime
-        except FileNotFoundError:
+        except OSError:
             return 0.0
         return last + every_s - time.time()
 

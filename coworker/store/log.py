@@ -24,6 +24,8 @@ __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
 _FEW_ENTRIES = 64
 """Reading these takes less than handing them to another thread and back."""
+_EXPIRE_AT_ONCE = 20
+"""So few in one transaction that nobody who writes meanwhile waits long."""
 _UNDELIVERED = (
     "SELECT o.key, o.conversation, o.op, o.body, o.state, c.adapter, c.room, c.thread"
     " FROM outbox o JOIN conversation c ON c.id = o.conversation"
@@ -123,6 +125,13 @@ class Log:
         """Put an outbound back because surely nothing was sent, or give it up."""
         sql = "UPDATE outbox SET state = ? WHERE key = ?"
         await self._writer.write(lambda db: db.execute(sql, (state, key)))
+
+    async def expire(self, before: int) -> int:
+        """Forget idle conversations last touched before then (milliseconds UTC); how many."""
+        forgotten = 0
+        while some := await self._writer.write(lambda db: tx.expire(db, before, _EXPIRE_AT_ONCE)):
+            forgotten += some
+        return forgotten
 
     async def add_repo(self, name: str, path: str, at: int) -> None:
         """Remember a checkout under a name."""

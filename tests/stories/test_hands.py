@@ -152,7 +152,7 @@ async def test_undo_takes_the_commits_back_and_says_so(working, shop):
         await w.hears()
         await w.link.call("undo", run=conversation)
         text = (await w.hears()).text
-        assert "1 commits taken back" in text
+        assert "1 commit taken back" in text
         tree = next((w.config.state / "workspaces").glob("t-*")) / "tree"
         assert QUICK.wrong in (tree / "shop" / "cart.py").read_text()
 

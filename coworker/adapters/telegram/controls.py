@@ -21,6 +21,7 @@ _REMEMBERED = 10_000
 _PRESS = re.compile(r"ask:(\d{1,9}):(\d{1,3})|act:([a-z_]{1,20}):(\d{1,9})|stop")
 GONE = "This button is too old. Write /help for what you can say instead."
 DECIDED = "This was decided already."
+_AGAIN = "Try again."
 _ANSWERS: dict[Heard, str] = {
     "new": "",
     "known": "",
@@ -65,6 +66,8 @@ def pressed(query: CallbackQuery) -> Press | None:
     body: Json = {"sender": sender(query.from_user)}
     if found[1]:
         return Press("answer", {**body, "ask": int(found[1]), "text": label}, label)
+    if found[3] == "retry":
+        return Press("message", {**body, "text": _AGAIN, "direct": True}, label)
     if found[3]:
         return Press("action", {**body, "action": found[3], "run": int(found[4])}, label)
     return Press("stop", body, label)
@@ -84,7 +87,7 @@ def settled(query: CallbackQuery, press: Press) -> Said | None:
     done = (f"✓ {press.label} · {_name(query.from_user)}", DONE)
     if press.kind == "answer":
         return Said("", ((done,),))
-    if press.kind == "action":
+    if press.kind in ("action", "message"):
         rows = _rows(query)
         return Said("", tuple(tuple(done if b[1] == query.data else b for b in r) for r in rows))
     return None
