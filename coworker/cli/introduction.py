@@ -189,9 +189,9 @@ class Introduction:
             return Price(input=dollars_in, output=dollars_out)
 
     async def _answers(self, model: ModelConfig, key: str) -> bool:
-        from coworker.parts import SystemClock
         from coworker.models.client import MessagesClient
         from coworker.models.router import PROBE
+        from coworker.parts import SystemClock
 
         client = MessagesClient(model, "large", SystemClock(), key=key)
         try:

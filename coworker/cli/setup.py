@@ -114,7 +114,7 @@ async def _repository(prompt: Prompt, script: Script) -> None:
 
 
 def _is_at(path: str, root: Path) -> bool:
-    return bool(path) and Path(path).expanduser().absolute() == root
+    return bool(path) and Path(path).expanduser().resolve() == root
 
 
 async def _person(prompt: Prompt, script: Script) -> list[str]:
