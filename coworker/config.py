@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -22,10 +22,12 @@ from coworker.errors import ConfigError
 from coworker.mistakes import (
     nearest,
     plain,
-    refuse_odd_url,
+    refuse_odd_ids,
+    refuse_odd_urls,
+    refuse_odd_zone,
     refuse_secrets,
+    refuse_shared_ids,
     refuse_unknown,
-    refuse_unplaced,
 )
 from coworker.types import Json, Repo, Role, Tier, Verdict
 
@@ -36,7 +38,6 @@ TOKENS = {
 }
 """What each platform needs to be on."""
 SECRET_NAMES = (*TOKENS["slack"], *TOKENS["telegram"], "ANTHROPIC_API_KEY")
-_ADAPTERS = (*TOKENS, "terminal")
 
 
 class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -329,13 +330,7 @@ def _merge_environment(raw: Json, environment: Mapping[str, str]) -> None:
 
 
 def _with_defaults(config: Config, where: str) -> Config:
-    try:
-        ZoneInfo(config.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(
-            f"{where}: timezone: there is no zone {config.timezone!r}. "
-            "Use a name such as Europe/Berlin."
-        ) from None
+    refuse_odd_zone(config.timezone, f"{where}: timezone")
     changes: dict[str, Any] = {"state_dir": config.state_dir or default_state_dir()}
     changes["models"] = _models(config.models)
     _refuse_nonsense(config, where)
@@ -374,7 +369,11 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     if not 0 < (days := config.workspaces.keep_days) < math.inf:
         raise ConfigError(f"{where}: workspaces.keep_days: {days} is no time. Use 14, or 0.5.")
     _refuse_odd_urls(config, where)
-    _refuse_odd_ids(config, where)
+    people = {f"people.{name}.ids": person.ids for name, person in config.people.items()}
+    rooms = {f"repos.{name}.rooms": repo.rooms for name, repo in config.repos.items()}
+    refuse_odd_ids(people, where, (*TOKENS, "terminal"))
+    refuse_shared_ids(people, where)
+    refuse_odd_ids(rooms, where, (*TOKENS,))
 
 
 def _refuse_odd_urls(config: Config, where: str) -> None:
@@ -385,24 +384,7 @@ def _refuse_odd_urls(config: Config, where: str) -> None:
     }
     models = {"large": config.models.large, "small": config.models.small}
     urls |= {f"models.{n}.base_url": m.base_url for n, m in models.items() if m and m.base_url}
-    for key, url in urls.items():
-        refuse_odd_url(url, f"{where}: {key}")
-
-
-def _refuse_odd_ids(config: Config, where: str) -> None:
-    """Whoever has two names, or none of a platform, would get another's authority, or none."""
-    seen: dict[str, str] = {}
-    for name, person in config.people.items():
-        for each in person.ids:
-            refuse_unplaced(each, f"{where}: people.{name}.ids", _ADAPTERS)
-            if seen.setdefault(each, name) != name:
-                raise ConfigError(
-                    f"{where}: people.{name}.ids: {each} is also {seen[each]}'s. "
-                    "Give each id to one person."
-                )
-    for name, repo in config.repos.items():
-        for room in repo.rooms:
-            refuse_unplaced(room, f"{where}: repos.{name}.rooms", tuple(TOKENS))
+    refuse_odd_urls(urls, where)
 
 
 def _models_from_environment() -> Models:

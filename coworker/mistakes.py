@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -99,18 +100,42 @@ def is_url(text: str) -> bool:
         return False
 
 
-def refuse_odd_url(text: str, key: str) -> None:
+def refuse_odd_urls(urls: Mapping[str, str], where: str) -> None:
     """An address without a scheme or a host leads nowhere."""
-    if not is_url(text):
-        raise ConfigError(f"{key}: {text!r} is no address. Begin it with https:// or http://.")
+    for key, url in urls.items():
+        if not is_url(url):
+            raise ConfigError(
+                f"{where}: {key}: {url!r} is no address. Begin it with https:// or http://."
+            )
 
 
-def refuse_unplaced(text: str, key: str, adapters: tuple[str, ...]) -> None:
-    """Ids and rooms are `adapter:id`."""
-    adapter, colon, rest = text.partition(":")
-    if adapter in adapters and rest:
-        return
-    near = difflib.get_close_matches(adapter, adapters, n=1) if colon and rest else []
-    shown = " or ".join(f"{each}:…" for each in adapters)
-    mend = f"Did you mean {near[0]}:{rest}?" if near else f"Write it as {shown}."
-    raise ConfigError(f"{key}: {text!r} does not say on which platform. {mend}")
+def refuse_odd_zone(name: str, key: str) -> None:
+    """A time zone has a name that this machine or the tzdata package knows."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"{key}: there is no zone {name!r}. Use a name such as Europe/Berlin."
+        ) from None
+
+
+def refuse_odd_ids(ids: Mapping[str, Iterable[str]], where: str, adapters: Sequence[str]) -> None:
+    """People's ids and rooms, by their key, are `adapter:id`."""
+    for key, each in ((key, each) for key, listed in ids.items() for each in listed):
+        adapter, colon, rest = each.partition(":")
+        if adapter in adapters and rest:
+            continue
+        near = difflib.get_close_matches(adapter, adapters, n=1) if colon and rest else []
+        shown = " or ".join(f"{adapter}:…" for adapter in adapters)
+        mend = f"Did you mean {near[0]}:{rest}?" if near else f"Write it as {shown}."
+        raise ConfigError(f"{where}: {key}: {each!r} does not say on which platform. {mend}")
+
+
+def refuse_shared_ids(ids: Mapping[str, Iterable[str]], where: str) -> None:
+    """Of two people with one id, one would get the authority of the other."""
+    seen: dict[str, str] = {}
+    for key, each in ((key, each) for key, listed in ids.items() for each in listed):
+        if seen.setdefault(each, key) != key:
+            raise ConfigError(
+                f"{where}: {key}: {each} is in {seen[each]} too. Give each id to one person."
+            )

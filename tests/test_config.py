@@ -64,7 +64,7 @@ def test_the_example_is_valid_as_it_is_and_with_every_line_switched_on(write):
         ("[people.ann]\nids = ['slack:']", "'slack:' does not say on which platform"),
         (
             "[people.ann]\nids = ['slack:U1']\n[people.bob]\nids = ['slack:U1']",
-            "people.bob.ids: slack:U1 is also ann's. Give each id to one person.",
+            "people.bob.ids: slack:U1 is in people.ann.ids too. Give each id to one person.",
         ),
         ("[repos.shop]\nrooms = ['#general']", "'#general' does not say on which platform"),
         ("[slack]\nbase_url = 'slack.com/api/'", "slack.base_url: 'slack.com/api/' is no address"),

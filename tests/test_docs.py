@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from coworker.adapters.slack.manifest import SCOPES
 from coworker.config import Config
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +33,11 @@ def test_every_configuration_key_is_described(page):
     text = (ROOT / page).read_text()
     missing = [key for key in keys(Config) if not re.search(rf"\b{key}\b", text)]
     assert missing == []
+
+
+def test_every_permission_that_the_slack_app_asks_for_is_explained():
+    text = (ROOT / "docs" / "slack.md").read_text()
+    assert [scope for scope in SCOPES if f"`{scope}`" not in text] == []
 
 
 def test_every_file_that_a_page_names_exists():
@@ -68,7 +74,7 @@ def test_every_command_is_in_the_readme_and_every_command_of_the_readme_exists()
 
 def test_the_readme_names_the_make_targets_that_exist():
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"\bmake (\w+)", " ".join(page.read_text() for page in PAGES)):
+    for target in re.findall(r"(?m)(?:^    |`)make (\w+)", "\n".join(map(Path.read_text, PAGES))):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 

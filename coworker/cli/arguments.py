@@ -47,6 +47,7 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"coworker {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_talking(commands, everywhere)
+    _add_setup(commands, everywhere)
     _add_undo(commands, everywhere)
     _add_looking(commands, everywhere)
     _add_repo(commands, everywhere)
@@ -86,6 +87,12 @@ def _add_talking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     run = _command(commands, everywhere, "run", "the daemon: every configured adapter, schedules")
     about = "how its log reads: text at a terminal, else JSON lines, unless you say"
     run.add_argument("--log", choices=("auto", "text", "json"), default="auto", help=about)
+
+
+def _add_setup(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    setup = _command(commands, everywhere, "setup", "guided configuration, each step checked")
+    about = "only print the manifest of the Slack app, to be pasted at api.slack.com/apps"
+    setup.add_argument("--slack-manifest", action="store_true", help=about)
 
 
 def _add_undo(commands: _Commands[_Parser], everywhere: _Parser) -> None:

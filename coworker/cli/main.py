@@ -115,6 +115,14 @@ def _undo(options: Namespace) -> int:
     return undo(_config(options), options.run)
 
 
+def _setup(options: Namespace) -> int:
+    from coworker.cli import setup
+
+    if options.slack_manifest:
+        return setup.print_manifest()
+    return setup.setup(options.config, options.state_dir)
+
+
 def _daemon(options: Namespace) -> int:
     import asyncio
 
@@ -208,6 +216,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "chat": _chat,
     "ask": _ask,
     "undo": _undo,
+    "setup": _setup,
     "run": _daemon,
     "backup": _backup,
     "restore": _restore,

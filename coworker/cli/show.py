@@ -31,7 +31,7 @@ def status(config: Config, *, as_json: bool) -> int:
 
     def now(answer: Json) -> str:
         adapters = answer.pop("adapters", [])
-        lines = _diagnosis([_adapter(each, config) for each in adapters]) if adapters else ""
+        lines = diagnosis([_adapter(each, config) for each in adapters]) if adapters else ""
         return "\n\n".join(filter(None, [table.fields(answer, config.zone), lines]))
 
     return _shown(config, "status", {}, words.as_json if as_json else now)
@@ -96,7 +96,7 @@ def doctor(config: Config, file: Path | None, *, as_json: bool, with_checks: boo
 
 
 async def _doctor(config: Config, file: str | None, as_json: bool, with_checks: bool) -> int:
-    printed = _many(_diagnosis, "Nothing to check.", as_json)
+    printed = _many(diagnosis, "Nothing to check.", as_json)
     async with linked(config, working=False) as link:
         checks: list[Json] = await link.call("doctor", file=file)
         tried = await _with_something_to_try(link) if with_checks else []
@@ -177,7 +177,8 @@ def _adapter(adapter: Json, config: Config) -> Json:
     }
 
 
-def _diagnosis(checks: Sequence[Json]) -> str:
+def diagnosis(checks: Sequence[Json]) -> str:
+    """Findings of doctor's form: a sign, what was found, and the fix below it."""
     label = max(words.width(words.one_line(str(check.get("check")))) for check in checks)
     return "\n".join(line for check in checks for line in _check_lines(check, label))
 

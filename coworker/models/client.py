@@ -41,18 +41,24 @@ _importing = threading.Lock()
 class MessagesClient:
     """A model behind one server of the Messages API.
 
-    `patience_s` is how long the server may be silent before the request counts as lost.
+    `patience_s` is how long the server may be silent before the request counts as lost; `key` is
+    one that is tried before it is configured.
     """
 
     def __init__(
-        self, config: ModelConfig, tier: Tier, clock: Clock, patience_s: float | None = None
+        self,
+        config: ModelConfig,
+        tier: Tier,
+        clock: Clock,
+        patience_s: float | None = None,
+        key: str = "",
     ) -> None:
         self._config = config
         self._tier = tier
         self._clock = clock
         self._patience_s = patience_s or (600.0 if config.compatible else 120.0)
         self._url = model_url(config)
-        self._key = secret(config.api_key_env)
+        self._key = key or secret(config.api_key_env)
         self._price = prices.price_of(config)
         self._sdk: AsyncAnthropic | None = None
         self._loading = asyncio.Lock()

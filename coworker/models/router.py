@@ -65,7 +65,7 @@ class Router:
 
     async def probe(self, tier: Tier) -> None:
         """Ask that tier's model for a word, which costs far less than a cent. Raises ModelError."""
-        await self._clients[tier].respond(_PROBE, lambda _: None)
+        await self._clients[tier].respond(PROBE, lambda _: None)
 
     def bound_usd(self, request_tokens: int, max_tokens: int, tier: Tier) -> float:
         """The most dollars one request of that tier can cost; infinite without a known price."""
@@ -131,7 +131,7 @@ class Router:
         return await Offline().respond(request, emit)
 
 
-_PROBE = Request(
+PROBE = Request(
     system="Answer with one word.",
     tools=[],
     messages=[{"role": "user", "content": "Are you there?"}],
