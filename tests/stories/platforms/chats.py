@@ -97,6 +97,10 @@ class Chat(ABC):
         """Whom a message of ours notifies by its markup."""
 
     @abstractmethod
+    def notifies(self, shown: Shown) -> bool:
+        """Whether alice's phone rings for this message."""
+
+    @abstractmethod
     async def upsets(self) -> None:
         """What no client sends: presses without a message, events that nobody knows."""
 
@@ -206,6 +210,9 @@ class SlackChat(Chat):
         sent = str([shown.raw.text, shown.raw.blocks])
         return re.findall(r"<[!@#][^>]*>", sent)
 
+    def notifies(self, shown: Shown) -> bool:
+        return f"<@{ALICE}>" in str(shown.raw.blocks) and not shown.raw.edited
+
     async def upsets(self) -> None:
         click = {"type": "block_actions", **self._slack._who(ALICE)}
         mark = {"type": "button", "action_ts": self._slack.world.tick(), "text": {"text": "Allow"}}
@@ -308,6 +315,9 @@ class TelegramChat(Chat):
         marked = [e for e in shown.raw.entities if e["type"] in ("mention", "text_mention")]
         names = re.findall(r"(?<![\w.`])@\w+|\]\(tg:[^)]*\)", shown.text)
         return [str(each) for each in marked] + names
+
+    def notifies(self, shown: Shown) -> bool:
+        return not shown.raw.edited and (not self.shared or shown.raw.reply_to is not None)
 
     async def upsets(self) -> None:
         telegram, alice = self._telegram, self._people["alice"]

@@ -14,7 +14,15 @@ from coworker.config import RepoConfig
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.slack import FakeSlack
 from tests.fakes.telegram import FakeTelegram
-from tests.stories.platforms.team import Team, bound_rooms, invited, known, people_of, rooms_of
+from tests.stories.platforms.team import (
+    Crowd,
+    Team,
+    bound_rooms,
+    invited,
+    known,
+    people_of,
+    rooms_of,
+)
 
 KINDS = ("slack", "telegram-private", "telegram-group", "telegram-topic")
 
@@ -37,15 +45,17 @@ def tokens(monkeypatch):
 
 @pytest.fixture
 def team(configured, shop: Path, tokens):
-    """`async with team(script, "slack") as t:` lives with that platform, by default with both."""
+    """`async with team(script, "slack") as t:` lives with that platform, by default with both.
+
+    `absent` is one more that is configured and cannot be reached.
+    """
 
     @asynccontextmanager
-    async def team(script=(), *names: str, **more: Any) -> AsyncIterator[Team]:
-        async with (
-            FakeSlack(ack_deadline=1.0, retries=(0, 0.2, 0.2)) as slack,
-            FakeTelegram() as telegram,
-            FakeAnthropic(script, strict=True) as model,
-        ):
+    async def team(script=(), *names: str, absent: str = "", **more: Any) -> AsyncIterator[Team]:
+        slack, telegram = FakeSlack(ack_deadline=1.0, retries=(0, 0.2, 0.2)), FakeTelegram()
+        crowd = Crowd()
+        crowd.watches(slack.app, telegram.app)
+        async with slack, telegram, FakeAnthropic(script, strict=True) as model:
             invited(slack)
             people = people_of(telegram)
             rooms = rooms_of(telegram, people)
@@ -58,8 +68,9 @@ def team(configured, shop: Path, tokens):
                 ),
             }
             names = names or ("slack", "telegram")
-            tokens(*names)
-            made = Team(slack, telegram, model, configured(model, **(given | more)), people, rooms)
+            tokens(*names, *([absent] if absent else []))
+            settings = configured(model, **(given | more))
+            made = Team(slack, telegram, model, settings, people, rooms, crowd)
             await made.starts()
             try:
                 await made.connected(*names)

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_plus
+
+import pytest
+from aiohttp import web
 
 from coworker import config, daemon
 from coworker.cli.link import Link
 from coworker.config import PersonConfig
+from coworker.store.log import Log
 from tests.fakes import until
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.slack import ALICE, BOB, GENERAL, FakeSlack
+from tests.fakes.slack.faults import ratelimited
 from tests.fakes.telegram import FakeTelegram, Person
+from tests.fakes.telegram.faults import answer
+from tests.fakes.telegram.wire import flooded
 from tests.stories.platforms.chats import Chat, GroupChat, PrivateChat, SlackChat, TopicChat
+
+_SPEAKING = re.compile("chat.|send|edit")
+
+
+@dataclass
+class Crowd:
+    """Stands in front of the fakes and lets nobody post in these rooms: 429, wait a second."""
+
+    rooms: set[str] = field(default_factory=set)
+    turned_away: int = 0
+
+    def watches(self, *apps: web.Application) -> None:
+        """Begin, before they serve."""
+        for app in apps:
+            app.middlewares.append(self._pass)
+
+    @web.middleware
+    async def _pass(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        method = request.path.rpartition("/")[2].lower()
+        if not self.rooms or not _SPEAKING.match(method):
+            return await handler(request)
+        body = unquote_plus((await request.read()).decode())
+        if not any(room in body for room in self.rooms):
+            return await handler(request)
+        self.turned_away += 1
+        return answer(429, flooded(1).answer()) if "bot" in request.path else ratelimited(1)
 
 
 @dataclass
@@ -26,6 +63,7 @@ class Team:
     settings: config.Config
     people: dict[str, Person]
     rooms: dict[str, Any]
+    crowd: Crowd
     living: AsyncExitStack = field(default_factory=AsyncExitStack)
     link: Any = None
 
@@ -61,6 +99,29 @@ class Team:
             await self.slack.connected()
         if polls:
             await until(lambda: len(self.telegram.updates.offsets) > polls, 10)
+
+    async def delivered(self, within: float = 15) -> None:
+        """Wait until nothing is left to be said."""
+        async with asyncio.timeout(within):
+            while (now := await self.status())["undelivered"] or now["running"]:
+                await asyncio.sleep(0.05)
+
+    async def was_away(self, hours: float) -> None:
+        """Let the ended daemon have listened for the last time so long ago."""
+        log = Log(self.settings.state, pytest.fail)
+        await log.keep("slack", "alive", str(time.time() - hours * 3600))
+        await log.close()
+
+    async def becomes(self, name: str, state: str, within: float = 30) -> dict[str, Any]:
+        """Wait until status says so of that platform."""
+        async with asyncio.timeout(within):
+            while (found := await self.adapter(name))["state"] != state:
+                await asyncio.sleep(0.05)
+        return found
+
+    async def adapter(self, name: str) -> dict[str, Any]:
+        """How status describes that platform."""
+        return next(each for each in (await self.status())["adapters"] if each["name"] == name)
 
     async def status(self) -> dict[str, Any]:
         """What `coworker status` knows."""
