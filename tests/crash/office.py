@@ -43,12 +43,9 @@ class Reaper:
         """From now on count calls."""
         self.moment, self.number, self.calls = moment, number, 0
 
-    def watching(self, app: web.Application) -> None:
-        """Stand in front of a fake."""
-        app.middlewares.append(self._pass)
-
     @web.middleware
-    async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def passing(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Stand in front of a fake."""
         if request.path == "/link":
             return await handler(request)
         self.calls += 1
@@ -69,6 +66,8 @@ class Office:
     folder: Path
     slack: FakeSlack
     telegram: FakeTelegram
+    people: dict[str, Any]
+    rooms: dict[str, Any]
     chats: dict[str, Chat]
     environment: dict[str, str]
     reaper: Reaper = field(default_factory=Reaper)
@@ -139,13 +138,18 @@ class Office:
 
 
 @asynccontextmanager
-async def office(folder: Path, shop: Path, model: FakeAnthropic) -> AsyncIterator[Office]:
-    """An office in a folder of its own; nobody has said anything and no daemon lives."""
+async def office(
+    folder: Path, shop: Path, model: FakeAnthropic, *fronts: Any
+) -> AsyncIterator[Office]:
+    """An office in a folder of its own; nobody has said anything and no daemon lives.
+
+    `fronts` are middlewares that stand in front of both platforms.
+    """
     folder.mkdir()
     reaper = Reaper()
     slack, telegram = FakeSlack(ack_deadline=1.0, retries=(0, 0.5, 1)), FakeTelegram()
-    reaper.watching(slack.app)
-    reaper.watching(telegram.app)
+    for app in (slack.app, telegram.app):
+        app.middlewares.extend([reaper.passing, *fronts])
     async with slack, telegram:
         invited(slack)
         people = people_of(telegram)
@@ -167,7 +171,7 @@ async def office(folder: Path, shop: Path, model: FakeAnthropic) -> AsyncIterato
             "COWORKER_TELEGRAM__BASE_URL": telegram.base_url,
             "COWORKER_TELEGRAM__BASE_FILE_URL": telegram.base_file_url,
         }
-        made = Office(folder, slack, telegram, chats, environment, reaper)
+        made = Office(folder, slack, telegram, people, rooms, chats, environment, reaper)
         try:
             yield made
         finally:

@@ -40,6 +40,11 @@ class Chat(ABC):
     shared = True
     """Whether others than alice can read and write here."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody addressed the coworker here yet."""
+        return not self.shown()
+
     @abstractmethod
     async def opens(self, text: str, who: str = "alice", files: Files = ()) -> Any:
         """Address the coworker for the first time here, by mention where that is needed."""
@@ -144,6 +149,10 @@ class SlackChat(Chat):
         self._slack = slack
         self.channel = channel
         self.root: Any = None
+
+    @property
+    def is_new(self) -> bool:
+        return self.root is None
 
     async def opens(self, text: str, who: str = "alice", files: Files = ()) -> Any:
         mention = "" if self.channel.startswith("D") else f"<@{BOT}> "
