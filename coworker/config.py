@@ -5,30 +5,38 @@ The only reader of the environment. It knows which keys exist and nothing of wha
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import math
 import os
-import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from coworker.errors import ConfigError
+from coworker.mistakes import (
+    nearest,
+    plain,
+    refuse_odd_url,
+    refuse_secrets,
+    refuse_unknown,
+    refuse_unplaced,
+)
 from coworker.types import Json, Repo, Role, Tier, Verdict
 
 ANTHROPIC_URL = "https://api.anthropic.com"
-SECRET_NAMES = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "TELEGRAM_BOT_TOKEN", "ANTHROPIC_API_KEY")
-_SECRET_SHAPE = re.compile(
-    r"sk-ant-[\w-]{8,}|xox[abepr]-[\w-]{8,}|xapp-[\w-]{8,}|^\d{6,}:[\w-]{30,}$"
-    r"|gh[opsu]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|://[^/@\s:]+:[^/@\s]+@"
-)
-_SECRET_KEY = re.compile(r"(?i)(^|_)(token|secret|password|api_key|apikey)$")
+TOKENS = {
+    "slack": ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"),
+    "telegram": ("TELEGRAM_BOT_TOKEN",),
+}
+"""What each platform needs to be on."""
+SECRET_NAMES = (*TOKENS["slack"], *TOKENS["telegram"], "ANTHROPIC_API_KEY")
+_ADAPTERS = (*TOKENS, "terminal")
 
 
 class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -146,6 +154,8 @@ class Config(Section, frozen=True):
     timezone: str = "UTC"
     stale_hours: float = 6.0
     """Messages that waited longer while we were away are listed, not answered; 0 answers all."""
+    retention_days: float = 0.0
+    """Conversations that nobody touched for so long are forgotten, whole; 0 keeps everything."""
     models: Models = Models()
     slack: Slack = Slack()
     telegram: Telegram = Telegram()
@@ -195,34 +205,65 @@ def load(path: Path | None = None, state_dir: Path | None = None) -> Config:
     file = path or _find_file()
     raw = _read_toml(file) if file else {}
     where = str(file) if file else "the environment"
-    _refuse_secrets(raw, where)
+    refuse_secrets(raw, where, SECRET_NAMES)
     _merge_environment(raw, os.environ)
     if state_dir:
         raw["state_dir"] = str(state_dir)
-    _refuse_unknown(raw, Config, where)
+    refuse_unknown(raw, Config, where)
     try:
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_plain(error)}") from None
+        raise ConfigError(f"{where}: {plain(error)}") from None
     return _with_defaults(config, where)
 
 
 def secret(name: str) -> str:
-    """A secret from the environment or `$CREDENTIALS_DIRECTORY`, by its name; "" if absent."""
-    value = os.environ.get(name, "").strip()
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if value or not folder:
+    """A secret by its name; "" if absent. Looked for in the environment, in
+    `$CREDENTIALS_DIRECTORY`, and in the person's own folder.
+
+    Raises ConfigError for a file of that folder which others can read.
+    """
+    if value := os.environ.get(name, "").strip():
         return value
+    if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
+        with suppress(OSError):
+            return (Path(folder) / name.lower()).read_text().strip()
+    return _own_secret(credentials_dir() / name.lower())
+
+
+def credentials_dir() -> Path:
+    """The person's own folder of secrets, one per file."""
+    return Path.home() / ".config/coworker/credentials"
+
+
+def _own_secret(file: Path) -> str:
     try:
-        return (Path(folder) / name.lower()).read_text().strip()
+        is_open = file.stat().st_mode & 0o077
+        value = file.read_text().strip()
     except OSError:
         return ""
+    if is_open:
+        raise ConfigError(
+            f"{file} can be read by other users, so it is not used. Say: chmod 600 {file}"
+        )
+    return value
 
 
 def runtime_dir(config: Config) -> Path:
     """Where the control socket lives: `$RUNTIME_DIRECTORY`, else the state directory."""
     under_systemd = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
     return Path(under_systemd) if under_systemd else config.state
+
+
+def from_systemd(name: str) -> str:
+    """What systemd says in `NOTIFY_SOCKET` or `JOURNAL_STREAM`; "" when it does not run us."""
+    return os.environ.get(name, "")
+
+
+def watchdog_s() -> float:
+    """Seconds within which systemd wants a sign of life from this process; 0 for never."""
+    for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6 if for_us else 0
 
 
 def color_allowed() -> bool:
@@ -239,6 +280,20 @@ def person_environment() -> dict[str, str]:
     """What git, gh and glab need to log in as the person we run as; never for the sandbox."""
     names = ("HOME", "USER", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "GH_TOKEN", "GITLAB_TOKEN")
     return {name: value for name in names if (value := os.environ.get(name))}
+
+
+def refuse_unknown_tools(config: Config, names: Iterable[str]) -> None:
+    """A rule for a tool that does not exist protects nothing. Raises ConfigError."""
+    known = ("*", *names)
+    for number, rule in enumerate(config.rules):
+        if rule.tool not in known:
+            mend = nearest(rule.tool, known)
+            raise ConfigError(f"rules.{number}.tool: there is no tool {rule.tool!r}. {mend}")
+
+
+def file_for(path: Path | None) -> Path:
+    """The file that is read, or would be if it existed."""
+    return path or _find_file() or Path.home() / ".config/coworker/config.toml"
 
 
 def _find_file() -> Path | None:
@@ -261,24 +316,6 @@ def _read_toml(file: Path) -> Json:
         raise ConfigError(f"{file}: not valid TOML: {error}.") from None
 
 
-def _refuse_secrets(table: Mapping[str, Any], where: str, prefix: str = "") -> None:
-    for key, value in table.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            _refuse_secrets(value, where, f"{name}.")
-        elif _SECRET_KEY.search(key) or _looks_secret(value):
-            raise ConfigError(
-                f"{where}: {name} looks like a secret, and secrets do not belong in this file. "
-                f"Remove it (and consider it leaked), and put the new one in the environment or in "
-                f"$CREDENTIALS_DIRECTORY as one of {', '.join(SECRET_NAMES)}."
-            )
-
-
-def _looks_secret(value: object) -> bool:
-    texts = value if isinstance(value, list) else [value]
-    return any(isinstance(text, str) and _SECRET_SHAPE.search(text) for text in texts)
-
-
 def _merge_environment(raw: Json, environment: Mapping[str, str]) -> None:
     """Lay COWORKER_A__B=value over raw["a"]["b"]."""
     for name, value in environment.items():
@@ -291,50 +328,6 @@ def _merge_environment(raw: Json, environment: Mapping[str, str]) -> None:
         table[key] = value
 
 
-def _refuse_unknown(raw: Any, kind: Any, where: str, prefix: str = "") -> None:
-    """Name what is unknown and what would be known; msgspec alone would name only the former."""
-    for key, value, inner in _children(raw, kind, where, prefix):
-        _refuse_unknown(value, inner, where, f"{prefix}{key}.")
-
-
-def _children(raw: Any, kind: Any, where: str, prefix: str) -> Iterator[tuple[str, Any, Any]]:
-    if get_origin(kind) is dict and isinstance(raw, dict):
-        yield from ((key, value, get_args(kind)[1]) for key, value in raw.items())
-        return
-    if get_origin(kind) is list and isinstance(raw, list):
-        yield from ((str(n), value, get_args(kind)[0]) for n, value in enumerate(raw))
-        return
-    struct = _struct_in(kind)
-    if struct is None or not isinstance(raw, dict):
-        return
-    hints = get_type_hints(struct)
-    for key, value in raw.items():
-        if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1, cutoff=0.5)
-            mend = (
-                f"Did you mean {prefix}{near[0]}?" if near else f"Known here: {', '.join(hints)}."
-            )
-            raise ConfigError(f"{where}: unknown key {prefix}{key}. {mend}")
-        if get_origin(hints[key]) is Literal and value not in (known := get_args(hints[key])):
-            choices = ", ".join(known)
-            raise ConfigError(f"{where}: {prefix}{key}: {value!r} is not one of {choices}.")
-        yield key, value, hints[key]
-
-
-def _struct_in(kind: Any) -> Any:
-    for option in (kind, *get_args(kind)):
-        if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            return option
-    return None
-
-
-def _plain(error: msgspec.ValidationError) -> str:
-    """`Expected `float`, got `str` - at `$.budget.run_usd`` in the words of the file."""
-    what, _, place = str(error).partition(" - at ")
-    key = place.strip("`").removeprefix("$.") or "a value"
-    return f"{key}: {what[0].lower()}{what[1:]}."
-
-
 def _with_defaults(config: Config, where: str) -> Config:
     try:
         ZoneInfo(config.timezone)
@@ -343,13 +336,14 @@ def _with_defaults(config: Config, where: str) -> Config:
             f"{where}: timezone: there is no zone {config.timezone!r}. "
             "Use a name such as Europe/Berlin."
         ) from None
-    changes: dict[str, Any] = {"state_dir": config.state_dir or _default_state_dir()}
+    changes: dict[str, Any] = {"state_dir": config.state_dir or default_state_dir()}
     changes["models"] = _models(config.models)
     _refuse_nonsense(config, where)
     return msgspec.structs.replace(config, **changes)
 
 
-def _default_state_dir() -> str:
+def default_state_dir() -> str:
+    """Where the state is kept when nobody says."""
     under_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     return under_systemd or f"{base}/coworker"
@@ -374,10 +368,41 @@ def _refuse_nonsense(config: Config, where: str) -> None:
         value = getattr(config.budget, name)
         if not 0 <= value < math.inf:
             raise ConfigError(f"{where}: budget.{name}: {value} is no limit. Use 0 for none.")
-    if not 0 <= config.stale_hours < math.inf:
-        raise ConfigError(f"{where}: stale_hours: {config.stale_hours} is no time. Use 0 for none.")
+    for name in ("stale_hours", "retention_days"):
+        if not 0 <= (value := getattr(config, name)) < math.inf:
+            raise ConfigError(f"{where}: {name}: {value} is no time. Use 0 for none.")
     if not 0 < (days := config.workspaces.keep_days) < math.inf:
         raise ConfigError(f"{where}: workspaces.keep_days: {days} is no time. Use 14, or 0.5.")
+    _refuse_odd_urls(config, where)
+    _refuse_odd_ids(config, where)
+
+
+def _refuse_odd_urls(config: Config, where: str) -> None:
+    urls = {
+        "slack.base_url": config.slack.base_url,
+        "telegram.base_url": config.telegram.base_url,
+        "telegram.base_file_url": config.telegram.base_file_url,
+    }
+    models = {"large": config.models.large, "small": config.models.small}
+    urls |= {f"models.{n}.base_url": m.base_url for n, m in models.items() if m and m.base_url}
+    for key, url in urls.items():
+        refuse_odd_url(url, f"{where}: {key}")
+
+
+def _refuse_odd_ids(config: Config, where: str) -> None:
+    """Whoever has two names, or none of a platform, would get another's authority, or none."""
+    seen: dict[str, str] = {}
+    for name, person in config.people.items():
+        for each in person.ids:
+            refuse_unplaced(each, f"{where}: people.{name}.ids", _ADAPTERS)
+            if seen.setdefault(each, name) != name:
+                raise ConfigError(
+                    f"{where}: people.{name}.ids: {each} is also {seen[each]}'s. "
+                    "Give each id to one person."
+                )
+    for name, repo in config.repos.items():
+        for room in repo.rooms:
+            refuse_unplaced(room, f"{where}: repos.{name}.rooms", tuple(TOKENS))
 
 
 def _models_from_environment() -> Models:

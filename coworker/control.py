@@ -25,13 +25,12 @@ from coworker import __version__
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
 from coworker.agent.words import broke
+from coworker.config import file_for
 from coworker.dispatch import Dispatch
-from coworker.doctor import examine, rehearse
 from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
 from coworker.reception import Reception, stranger, too_long
 from coworker.repos.registry import Registry
-from coworker.tools.workplace import Workplace
-from coworker.types import ConversationId, Inbound, Json, Place
+from coworker.types import ConversationId, Inbound, Json, Place, Repo
 from coworker.verbs import prefixed, verb_in
 
 SOCKET = "coworker.sock"
@@ -53,6 +52,15 @@ class Client:
     show: Callable[[Json], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What there is to look at: how things go now, and what is right and wrong, with fixes."""
+
+    overview: Callable[[], Json]
+    examine: Callable[[Path], Awaitable[list[Json]]]
+    rehearse: Callable[[Repo], Awaitable[Json]]
+
+
 class Control:
     """The verbs of the command line."""
 
@@ -61,17 +69,17 @@ class Control:
         ports: Ports,
         dispatch: Dispatch,
         reception: Reception,
+        views: Views,
         terminal: Terminal,
         registry: Registry,
-        workplace: Workplace,
     ) -> None:
         self._ports = ports
         self._dispatch = dispatch
         self._reception = reception
+        self._views = views
         self._terminal = terminal
         self._registry = registry
-        self._workplace = workplace
-        self._rehearsals: set[asyncio.Task[Json]] = set()
+        self._rehearsals: set[asyncio.Future[Json]] = set()
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
         self._path = Path()
@@ -214,7 +222,7 @@ class Control:
 
     async def status(self, _: Client) -> Json:
         """What is going on."""
-        ports, seen = self._ports, self._reception.overview()
+        ports, seen = self._ports, self._views.overview()
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -261,16 +269,14 @@ class Control:
         await self._registry.remove(name)
         return {"removed": name}
 
-    async def doctor(self, _: Client) -> list[Json]:
+    async def doctor(self, _: Client, file: str = "") -> list[Json]:
         """What is configured, reachable, missing, unsafe."""
-        return await examine(self._ports.config, self._ports.router, self._registry.list())
+        return await self._views.examine(file_for(Path(file) if file else None))
 
     async def doctor_checks(self, _: Client, repo: str) -> Json:
         """Whether a repository's set-up and checks work here; it may take many minutes."""
-        found = self._registry.get(repo)
-        if found is None:
-            raise NotFound(f"There is no repository {repo}. `coworker repo list` shows them.")
-        rehearsal = asyncio.create_task(rehearse(found, self._workplace))
+        found = await self._registry.find(repo)
+        rehearsal = asyncio.ensure_future(self._views.rehearse(found))
         self._rehearsals.add(rehearsal)
         try:
             return await rehearsal

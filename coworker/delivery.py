@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from coworker import logs
 from coworker.errors import Unavailable, Unconfirmed, Undeliverable
 from coworker.protocols import Adapter, Clock
 from coworker.store.log import Log
@@ -67,6 +68,7 @@ class Delivery:
         await self._tasks.stop()
 
     async def _deliver(self, conversation: ConversationId) -> None:
+        logs.about(conversation=conversation)
         for outbound, state in self._log.undelivered(conversation):
             adapter = self._adapters.get(outbound.place.adapter)
             if adapter is None or not adapter.reachable(conversation):
@@ -89,6 +91,7 @@ class Delivery:
                 return
         if remote_id := remote_id or await self._send(adapter, outbound):
             await self._log.sent(outbound, remote_id, self._clock.now_ms())
+            _log.info("sent: %s", outbound.op, extra={"key": outbound.key})
             if self._log.state(outbound.conversation) == "ready":
                 self._wake(outbound.conversation)
 

@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 
+from coworker import logs
 from coworker.agent.act import Ports
 from coworker.agent.drive import Drive
 from coworker.agent.words import broke
@@ -39,6 +40,8 @@ class Dispatch:
         """Accept an inbound; once this returns it is on disk. False when it was known."""
         if not await self._ports.log.ingest(inbound, self._ports.clock.now_ms()):
             return False
+        ids = {"conversation": inbound.conversation, "source": inbound.source}
+        _log.info("accepted: %s", inbound.kind, extra=ids)
         ends = inbound.kind == "stop" or inbound.body.get("when") == "instead"
         if ends and inbound.conversation in self._drives:
             self._drives[inbound.conversation].interrupt()
@@ -69,14 +72,14 @@ class Dispatch:
         await self._delivery.stop()
 
     async def _drive(self, conversation: ConversationId) -> None:
-        extra = {"conversation": conversation}
+        logs.about(conversation=conversation)
         try:
             await self._drive_once(conversation)
         except Conflict:
-            _log.warning("another writer was first", extra=extra)
+            _log.warning("another writer was first")
         except Exception:  # noqa: BLE001 - the outer edge: one broken run must not take the others down
             reference = uuid.uuid4().hex[:8]
-            _log.exception("a run broke", extra={**extra, "ref": reference})
+            _log.exception("a run broke", extra={"ref": reference})
             await self._close_broken(conversation, reference)
 
     async def _drive_once(self, conversation: ConversationId) -> None:

@@ -3,78 +3,96 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import itertools
 import shutil
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from coworker import sandbox
-from coworker.config import Config, person_environment, program_environment
-from coworker.errors import CoworkerError
-from coworker.models.router import Router
+from coworker.config import (
+    TOKENS,
+    Config,
+    credentials_dir,
+    person_environment,
+    program_environment,
+    secret,
+)
+from coworker.errors import ConfigError, CoworkerError, ModelError
+from coworker.models.router import Router, Seat
+from coworker.protocols import Platform
 from coworker.repos import remote
 from coworker.repos.checkout import locate
-from coworker.repos.text import one_line
-from coworker.sandbox import Finished
-from coworker.tools.workplace import Workplace
+from coworker.repos.registry import Registry
 from coworker.types import Json, Repo
 
-_REHEARSAL_S = 1800.0
-_NO_PROGRAM = re.compile(r"(\S+): (?:command )?not found")
-_NO_MODULE = re.compile(r"No module named '?([\w.]+)")
+_PATIENCE_S = 20
 
 
-async def examine(config: Config, router: Router, repos: Sequence[Repo]) -> list[Json]:
-    """One finding per check: {check, ok: true|false|null, found, fix}; null means a choice."""
-    return [
-        _python(),
-        _state_dir(config.state),
-        *await asyncio.gather(
-            _program("git", True, "Install git 2.34 or newer."),
-            _program(
-                "rg", False, "Install ripgrep for faster searches; git grep is used meanwhile."
-            ),
-            _sandbox(config.sandbox.kind),
-        ),
-        *_models(router),
-        *[row for rows in await asyncio.gather(*map(_repo, repos)) for row in rows],
-    ]
+class Doctor:
+    """Looks at everything that is configured. `platforms` builds what is not connected."""
 
+    def __init__(
+        self,
+        config: Config,
+        router: Router,
+        registry: Registry,
+        platforms: Callable[[], Mapping[str, Platform]],
+    ) -> None:
+        self._config = config
+        self._router = router
+        self._registry = registry
+        self._platforms = platforms
 
-async def rehearse(repo: Repo, workplace: Workplace) -> Json:
-    """A finding: whether set-up and checks pass once on a clean checkout, in the sandbox."""
-    check = f"checks of {repo.name}"
-    try:
-        async with asyncio.timeout(_REHEARSAL_S):
-            results = await workplace.rehearse(repo)
-    except TimeoutError:
-        fix = "Configure commands that are quicker."
-        return finding(check, False, f"not done after {_REHEARSAL_S / 60:.0f} minutes", fix)
-    except CoworkerError as error:
-        return finding(check, False, "could not be tried", str(error))
-    for command, ended in results:
-        if ended.exit_code:
-            last = one_line((ended.output.strip().splitlines() or [""])[-1], 200)
-            found = f"`{command}` ended with exit {ended.exit_code}: {last}"
-            return finding(check, False, found, _mend(command, ended))
-    seconds = sum(ended.seconds for _, ended in results)
-    return finding(check, True, f"{len(results)} commands passed in {seconds:.0f} s")
+    async def examine(self, file: Path) -> list[Json]:
+        """One finding per check: {check, ok: true|false|null, found, fix}; null means a choice.
 
-
-def _mend(command: str, ended: Finished) -> str:
-    """What is missing, as far as the shell or Python says so."""
-    if missing := _NO_PROGRAM.search(ended.output) if ended.exit_code == 127 else None:
-        return (
-            f"Install {missing[1]} where the sandbox sees it: below /usr, such as /usr/local/bin, "
-            "or by a set-up command into $HOME/.local/bin."
+        `file` is the configuration file.
+        """
+        repos = self._registry.list()
+        groups = await asyncio.gather(
+            _programs(self._config.sandbox.kind), self._models(), self._chats(repos)
         )
-    if module := _NO_MODULE.search(ended.output):
-        return f"Have a set-up command install the Python package of {module[1]}."
-    if ended.timed_out:
-        return "Configure a command that is quicker."
-    return f"Mend it in the repository, or configure another command than `{command}`."
+        return [
+            _python(),
+            _config_file(file),
+            _state_dir(self._config.state),
+            *_credentials(credentials_dir()),
+            *itertools.chain.from_iterable(groups),
+            *itertools.chain.from_iterable(await asyncio.gather(*map(_repo, repos))),
+        ]
+
+    async def _models(self) -> list[Json]:
+        seats = [seat for seat in self._router.describe() if seat.model]
+        if not seats:
+            fix = "Set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for a server of your own."
+            return [finding("model", None, "none configured: the offline model answers", fix)]
+        return await asyncio.gather(*[self._model(seat) for seat in seats])
+
+    async def _model(self, seat: Seat) -> Json:
+        check = f"model {seat.tier}"
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._router.probe(seat.tier)
+        except ModelError as error:
+            return finding(check, False, *_what_and_mend(error))
+        except TimeoutError:
+            found = f"{seat.model} at {seat.where} does not answer within {_PATIENCE_S} s"
+            return finding(check, False, found, f"Check base_url in [models.{seat.tier}].")
+        return finding(check, True, f"{seat.model} at {seat.where} answers")
+
+    async def _chats(self, repos: Sequence[Repo]) -> list[Json]:
+        """Each platform on its own: one that fails takes no other's report with it."""
+        try:
+            platforms, missing = self._platforms(), _missing_tokens()
+        except ConfigError as error:
+            return [finding("credentials", False, *_what_and_mend(error))]
+        reports = await asyncio.gather(
+            *[_examined(each, _rooms(name, repos)) for name, each in platforms.items()]
+        )
+        known = [_people(name, self._config) for name in platforms]
+        return [*missing, *itertools.chain.from_iterable(reports), *known]
 
 
 def finding(check: str, ok: bool | None, found: str, fix: str = "") -> Json:
@@ -82,24 +100,56 @@ def finding(check: str, ok: bool | None, found: str, fix: str = "") -> Json:
     return {"check": check, "ok": ok, "found": found, "fix": "" if ok else fix}
 
 
+def _what_and_mend(error: CoworkerError) -> tuple[str, str]:
+    """The two halves of a sentence that says what happened and what to do."""
+    what, _, mend = str(error).partition(". ")
+    return what, mend
+
+
 def _python() -> Json:
     version = ".".join(str(part) for part in sys.version_info[:3])
     return finding("python", sys.version_info >= (3, 11), version, "Use Python 3.11 or newer.")
 
 
+def _config_file(file: Path) -> Json:
+    if not file.is_file():
+        found = f"{file} does not exist: defaults and the environment"
+        return finding("configuration", None, found, "`coworker setup` writes it.")
+    is_safe = not file.stat().st_mode & 0o022
+    found = str(file) if is_safe else f"{file} can be changed by other users"
+    return finding("configuration", is_safe, found, f"chmod go-w {file}")
+
+
 def _state_dir(path: Path) -> Json:
     if not path.is_dir():
-        return finding(
-            "state directory", None, f"{path} does not exist yet", "It is made at the first start."
-        )
-    open_to = stat.S_IMODE(path.stat().st_mode) & 0o077
+        found = f"{path} does not exist yet"
+        return finding("state directory", None, found, "It is made at the first start.")
     free_mb = shutil.disk_usage(path).free // 2**20
-    if open_to:
-        return finding(
-            "state directory", False, f"{path} is open to other users", f"chmod 700 {path}"
-        )
-    return finding(
-        "state directory", free_mb >= 100, f"{path}, {free_mb:,} MB free", "Free some disk space."
+    found = f"{path}, {free_mb:,} MB free"
+    return _open("state directory", path) or finding(
+        "state directory", free_mb >= 100, found, "Free some disk space."
+    )
+
+
+def _credentials(folder: Path) -> list[Json]:
+    if not folder.is_dir():
+        return []
+    return [_open("credentials", folder) or finding("credentials", True, str(folder))]
+
+
+def _open(check: str, path: Path) -> Json | None:
+    """The finding that others can look into the directory, if they can."""
+    if not stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return None
+    return finding(check, False, f"{path} is open to other users", f"chmod 700 {path}")
+
+
+async def _programs(sandbox_kind: str) -> Sequence[Json]:
+    rg = "Install ripgrep for faster searches; git grep is used meanwhile."
+    return await asyncio.gather(
+        _program("git", True, "Install git 2.34 or newer."),
+        _program("rg", False, rg),
+        _sandbox(sandbox_kind),
     )
 
 
@@ -127,15 +177,49 @@ async def _sandbox(kind: str) -> Json:
     return finding("sandbox", True, "; ".join(sandbox.layers()))
 
 
-def _models(router: Router) -> list[Json]:
-    seats = [seat for seat in router.describe() if seat.model]
-    if not seats:
-        fix = "Set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for a server of your own."
-        return [finding("model", None, "none configured: the offline model answers", fix)]
+def _missing_tokens() -> list[Json]:
+    """What keeps a platform off: all of it is missing by choice, half of it by mistake."""
+    findings = []
+    for name, needed in TOKENS.items():
+        missing = [each for each in needed if not secret(each)]
+        if len(missing) == len(needed):
+            fix = f"`coworker setup` connects it; docs/{name}.md says how."
+            findings.append(finding(name, None, "not connected", fix))
+        elif missing:
+            fix = f"Say it to `coworker setup`; docs/{name}.md says where it is found."
+            findings.append(finding(name, False, f"{missing[0]} is missing, so it is off", fix))
+    return findings
+
+
+async def _examined(platform: Platform, rooms: Sequence[str]) -> list[Json]:
+    name = platform.name
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await platform.examine(rooms)
+    except TimeoutError:
+        found = f"no answer within {_PATIENCE_S} s"
+    except CoworkerError as error:
+        found = str(error)
+    return [finding(name, False, found, f"Check the network and {name}.base_url.")]
+
+
+def _rooms(name: str, repos: Sequence[Repo]) -> list[str]:
+    """The platform's ids of the rooms that are bound to a repository."""
     return [
-        finding(f"model {s.tier}", s.configured, f"{s.model} at {s.where}", s.obstacle)
-        for s in seats
+        room.removeprefix(f"{name}:")
+        for repo in repos
+        for room in repo.rooms
+        if room.startswith(f"{name}:")
     ]
+
+
+def _people(name: str, config: Config) -> Json:
+    people = config.people.items()
+    known = [who for who, each in people if any(id.startswith(f"{name}:") for id in each.ids)]
+    if known:
+        return finding(f"{name} people", True, ", ".join(known))
+    fix = f'Give yourself an id there: `coworker setup`, or [people.NAME] ids = ["{name}:…"].'
+    return finding(f"{name} people", False, "nobody is known there, so nobody is answered", fix)
 
 
 async def _repo(repo: Repo) -> list[Json]:

@@ -118,8 +118,11 @@ class Platform(Adapter, Protocol):
     async def fetch(self, file: Json) -> bytes:
         """The bytes of a file that came with a message. Raises Unavailable in words."""
 
-    async def examine(self) -> list[Json]:
-        """What is right and wrong with the token, its permissions and settings (doctor's form)."""
+    async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:
+        """What is right and wrong with the token, its permissions, settings and these rooms.
+
+        In doctor's form. It says nothing to anybody and needs no connection of `run`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ class ToolContext:
     conversation: ConversationId
     call_id: str
     emit: Emit
+    run: int = 0
 
 
 class Tool(Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from datetime import datetime
 
 from coworker.agent.act import Ports
@@ -40,6 +41,9 @@ def too_long(text: str) -> str | None:
         f"The message has {size:,} bytes, more than the limit of {MAX_MESSAGE_BYTES:,}, "
         "so it was not taken. Put it in a file of the repository and name the file."
     )
+
+
+_log = logging.getLogger(__name__)
 
 
 class Reception:
@@ -111,20 +115,17 @@ class Reception:
 
     async def _message(self, inbound: Inbound) -> Heard:
         text = inbound.body["text"]
+        if self._is_stale(inbound):
+            return await self._put_by(inbound)
         if verb := verb_in(text):
-            try:
-                meant = await self._verbs.obey(verb, inbound)
-            except UsageError as error:
-                meant = str(error)
-            return await (
-                self._say(inbound, meant) if isinstance(meant, str) else self._take(meant)
-            )
+            meant = await self._meant(verb, inbound)
+            if isinstance(meant, str):
+                return await self._say(inbound, meant)
+            return await self._take(meant)
         if not text.strip() and not inbound.body.get("files") and not inbound.body.get("quoted"):
             return await self._say(inbound, HELP)
         if sentence := too_long(text):
             return await self._say(inbound, sentence)
-        if self._is_stale(inbound):
-            return await self._put_by(inbound)
         bound = self._bound(inbound)
         if bound.repo is None and self._registry.list():
             names = ", ".join(repo.name for repo in self._registry.list()[:20])
@@ -144,6 +145,7 @@ class Reception:
         key = f"stranger:{sender}:{inbound.place.room}"
         said = _notice(key, inbound.place, stranger(sender)) if inbound.body.get("direct") else None
         await self._close(kept, "refused", said)
+        _log.info("refused a stranger", extra={"source": inbound.source})
         return "refused"
 
     async def _put_by(self, inbound: Inbound) -> Heard:
@@ -194,10 +196,10 @@ class Reception:
         await self._ports.clock.sleep(_REPORT_AFTER_S)
         log, now = self._ports.log, self._ports.clock.now_ms()
         rows = log.stale(int(log.cursor("reception", "reported") or 0))
-        for place in dict.fromkeys(Place(row["adapter"], row["room"]) for row in rows):
-            own = [
-                row for row in rows if (row["adapter"], row["room"]) == (place.adapter, place.room)
-            ]
+        by_room: dict[Place, list[Json]] = {}
+        for row in rows:
+            by_room.setdefault(Place(row["adapter"], row["room"]), []).append(row)
+        for place, own in by_room.items():
             said = _notice(f"outage:{room_key(place)}:{own[-1]['rowid']}", place, self._told(own))
             await log.notice(said, now)
             self._dispatch.deliver(said.conversation)

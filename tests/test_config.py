@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coworker.config import load, secret
+from coworker.config import credentials_dir, load, refuse_unknown_tools, secret
 from coworker.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "config" / "coworker.example.toml"
@@ -13,7 +13,13 @@ EXAMPLE = Path(__file__).parent.parent / "config" / "coworker.example.toml"
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch, tmp_path):
-    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "STATE_DIRECTORY", "COWORKER_CONFIG"):
+    for name in (
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_BASE_URL",
+        "STATE_DIRECTORY",
+        "COWORKER_CONFIG",
+        "SLACK_BOT_TOKEN",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -53,6 +59,20 @@ def test_the_example_is_valid_as_it_is_and_with_every_line_switched_on(write):
         ("[budget]\nrun_usd = 'much'", "budget.run_usd: expected `float`"),
         ("[models.large]\nbase_url = 'x'", "models.large: object missing required field `model`"),
         ("[people.ann]\nrole = 'king'", "people.ann.role: 'king' is not one of owner, member"),
+        ("[people.ann]\nids = ['U012AB3CD']", "'U012AB3CD' does not say on which platform. Write"),
+        ("[people.ann]\nids = ['slak:U1']", "Did you mean slack:U1?"),
+        ("[people.ann]\nids = ['slack:']", "'slack:' does not say on which platform"),
+        (
+            "[people.ann]\nids = ['slack:U1']\n[people.bob]\nids = ['slack:U1']",
+            "people.bob.ids: slack:U1 is also ann's. Give each id to one person.",
+        ),
+        ("[repos.shop]\nrooms = ['#general']", "'#general' does not say on which platform"),
+        ("[slack]\nbase_url = 'slack.com/api/'", "slack.base_url: 'slack.com/api/' is no address"),
+        (
+            "[telegram]\nbase_file_url = 'ftp://x'",
+            "telegram.base_file_url: 'ftp://x' is no address",
+        ),
+        ("[models.large]\nmodel = 'x'\nbase_url = 'localhost:80'", "models.large.base_url"),
         ("timezone = 'Mars/Base'", "no zone 'Mars/Base'"),
         ("timezone = ", "not valid TOML"),
         (b"timezone = '\xff'", "not UTF-8"),
@@ -116,3 +136,21 @@ def test_a_secret_comes_from_the_environment_or_a_credential_file(monkeypatch, t
     monkeypatch.setenv("SLACK_BOT_TOKEN", "from-environment")
     assert secret("SLACK_BOT_TOKEN") == "from-environment"
     assert secret("TELEGRAM_BOT_TOKEN") == ""
+
+
+def test_a_secret_also_comes_from_the_persons_own_folder_if_it_is_theirs_alone():
+    file = credentials_dir() / "slack_bot_token"
+    file.parent.mkdir(parents=True)
+    file.write_text("mine\n")
+    file.chmod(0o640)
+    with pytest.raises(ConfigError, match=f"can be read by other users.*chmod 600 {file}"):
+        secret("SLACK_BOT_TOKEN")
+    file.chmod(0o600)
+    assert secret("SLACK_BOT_TOKEN") == "mine"
+
+
+def test_a_rule_for_a_tool_that_does_not_exist_is_an_error(write):
+    config = load(write("[[rules]]\nthen = 'deny'\n[[rules]]\ntool = 'git_psuh'\nthen = 'deny'"))
+    with pytest.raises(ConfigError, match=r"rules\.1\.tool: .*'git_psuh'. Did you mean git_push"):
+        refuse_unknown_tools(config, ["git_push", "shell"])
+    refuse_unknown_tools(config, ["git_psuh"])

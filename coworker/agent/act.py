@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from coworker.agent.evidence import Evidence
 from coworker.agent.fold import OpenCall, State
 from coworker.config import Config
 from coworker.errors import ToolError
@@ -79,7 +78,7 @@ class Ports:
     place_of: Callable[[Conversation], Repo | None]
     check: Callable[[Conversation], Coroutine[Any, Any, list[Json]]]
     notes: Callable[[Conversation], Sequence[str]]
-    undo: Callable[[Conversation, Evidence], Awaitable[str]]
+    undo: Callable[[Conversation, int], Awaitable[str]]
     introduce: Callable[[Repo | None], Awaitable[list[tuple[str, str]]]]
     rooms: Rooms
     emit: Callable[[ConversationId, Progress], None]
@@ -131,10 +130,12 @@ async def admit(
     return admitted
 
 
-async def perform(admission: Admission, ports: Ports, conversation: Conversation) -> Json | Parked:
+async def perform(
+    admission: Admission, ports: Ports, conversation: Conversation, run: int
+) -> Json | Parked:
     """Run one admitted call; a `tool_done` body, or Parked when it waits for somebody."""
     call, tool = admission.call, admission.tool
-    context = _context(call, ports, conversation)
+    context = _context(call, ports, conversation, run)
     began = time.monotonic()
     try:
         context.emit(Progress("tool", tool.describe(admission.args)))
@@ -173,11 +174,11 @@ async def _run(admission: Admission, context: ToolContext) -> ToolResult | Parke
     return await admission.tool.run(admission.args, context)
 
 
-def _context(call: Call, ports: Ports, conversation: Conversation) -> ToolContext:
+def _context(call: Call, ports: Ports, conversation: Conversation, run: int) -> ToolContext:
     def emit(progress: Progress) -> None:
         ports.emit(conversation.id, progress)
 
-    return ToolContext(ports.place_of(conversation), conversation.id, call.id, emit)
+    return ToolContext(ports.place_of(conversation), conversation.id, call.id, emit, run)
 
 
 def _resolve(call: Call, tools: Mapping[str, Tool], admitted: Admitted) -> Admission | None:
@@ -244,14 +245,14 @@ async def _gate(
         case "deny":
             admitted.refuse(call, f"Denied: {verdict.reason}.")
         case "ask":
-            preview = await _preview(admission, ports, conversation)
+            preview = await _preview(admission, ports, conversation, state.run)
             question = f"May I do this: {tool.describe(admission.args)}? ({verdict.reason})"
             _ask(admitted, admission, state, conversation, f"{question}\n{preview}".strip())
 
 
-async def _preview(admission: Admission, ports: Ports, conversation: Conversation) -> str:
+async def _preview(admission: Admission, ports: Ports, conversation: Conversation, run: int) -> str:
     """The effect in words before anybody decides; a tool that cannot say so says why."""
-    context = _context(admission.call, ports, conversation)
+    context = _context(admission.call, ports, conversation, run)
     try:
         return await admission.tool.preview(admission.args, context)
     except ToolError as error:

@@ -227,7 +227,9 @@ class Drive(Journal):
         conversation = self.conversation
         await self.append(*admitted.drafts, outbox=admitted.outbox)
         running = {
-            asyncio.create_task(perform(admission, self.ports, conversation)): admission
+            asyncio.create_task(
+                perform(admission, self.ports, conversation, self.state.run)
+            ): admission
             for admission in admitted.calls
         }
         try:

@@ -5,9 +5,11 @@ Appending is one transaction; the state and the transcript follow what was writt
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+from coworker import logs
 from coworker.agent import words
 from coworker.agent.act import Ports
 from coworker.agent.context import render
@@ -17,6 +19,7 @@ from coworker.agent.think import receipt
 from coworker.store.log import Batch, Conversation, ConversationState
 from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_key
 
+_log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
 
 
@@ -40,7 +43,9 @@ class Journal:
             for n, (kind, body) in enumerate(drafts)
         ]
         await self.ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))
+        logs.about(conversation=self.conversation.id, run=run)
         for entry in entries:
+            _log.info("entry: %s", entry.kind, extra={"seq": entry.seq})
             self.state.apply(entry)
             self.transcript.apply(entry)
         if batch.get("outbox"):

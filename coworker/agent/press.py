@@ -52,7 +52,7 @@ async def press(journal: Journal, row: InboxRow) -> None:
 
 async def _undo(journal: Journal, row: InboxRow, done: Past) -> None:
     """Repeating it after a crash changes nothing more, so it needs no intent of its own."""
-    text = await journal.ports.undo(journal.conversation, done.evidence)
+    text = await journal.ports.undo(journal.conversation, done.run)
     await journal.conclude(words.undone(done.run, text, done.evidence), "answered", take=[row])
 
 

@@ -116,7 +116,9 @@ def bound(repo: str) -> str:
 def undone(run: int, text: str, evidence: Evidence) -> str:
     """The report after an undo, with what cannot be taken back."""
     pushed = dict.fromkeys(each["url"] for each in evidence.pushes)
-    stays = f" What was pushed stays at {', '.join(pushed)}." if pushed else ""
+    stays = (
+        f" What was pushed stays at {', '.join(pushed)}; remove it there by hand." if pushed else ""
+    )
     return f"Undo of run {run}: {text}{stays}"
 
 

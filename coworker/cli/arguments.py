@@ -50,6 +50,8 @@ def _parser() -> _Parser:
     _add_undo(commands, everywhere)
     _add_looking(commands, everywhere)
     _add_repo(commands, everywhere)
+    _add_keeping(commands, everywhere)
+    _add_service(commands, everywhere)
     return parser
 
 
@@ -81,7 +83,9 @@ def _add_talking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     _add_place(ask)
     _add_json(ask)
     ask.add_argument("--id", metavar="KEY", help="names the message: sent twice, it is taken once")
-    _command(commands, everywhere, "run", "the daemon: every configured adapter, schedules")
+    run = _command(commands, everywhere, "run", "the daemon: every configured adapter, schedules")
+    about = "how its log reads: text at a terminal, else JSON lines, unless you say"
+    run.add_argument("--log", choices=("auto", "text", "json"), default="auto", help=about)
 
 
 def _add_undo(commands: _Commands[_Parser], everywhere: _Parser) -> None:
@@ -118,6 +122,31 @@ def _add_repo(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     _add_json(show)
     remove = _command(actions, everywhere, "repo remove", "forget one; its checkout stays")
     remove.add_argument("name", metavar="NAME")
+
+
+def _add_keeping(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "write all that cannot be had again into one file, also beside a running daemon"
+    backup = _command(commands, everywhere, "backup", about)
+    backup.add_argument("file", metavar="FILE", type=Path, help="or a folder, for a dated name")
+    backup.add_argument("--keep", metavar="N", type=int, help="only the newest N in that folder")
+    restore = _command(commands, everywhere, "restore", "put a backup in place; the daemon is off")
+    restore.add_argument("file", metavar="FILE", type=Path)
+    about = "also when something is there: it is kept beside"
+    restore.add_argument("--force", action="store_true", help=about)
+
+
+def _add_service(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "run it under systemd"
+    service = commands.add_parser("service", help=about, description=about, parents=[everywhere])
+    actions = service.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, what in (
+        ("install", "write the units for this installation, and say what comes next"),
+        ("show", "print them"),
+        ("uninstall", "remove them; the state stays"),
+    ):
+        action = _command(actions, everywhere, f"service {name}", what)
+        action.add_argument("--user", action="store_true", help="for you, not for the machine")
+        action.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
 
 def _add_place(parser: _Parser) -> None:

@@ -120,7 +120,26 @@ def _daemon(options: Namespace) -> int:
 
     from coworker import daemon
 
-    return asyncio.run(daemon.run(_config(options)))
+    return asyncio.run(daemon.run(_config(options), options.log))
+
+
+def _backup(options: Namespace) -> int:
+    from coworker.cli import backup
+
+    return backup.backup(_config(options), options.file, options.keep)
+
+
+def _restore(options: Namespace) -> int:
+    from coworker.cli import backup
+
+    return backup.restore(_config(options), options.file, force=options.force)
+
+
+def _service(options: Namespace) -> int:
+    from coworker.cli import units
+
+    chosen = units.Choice(options.config, options.state_dir, options.user, options.dry_run)
+    return units.ACTIONS[options.command](_config(options), chosen)
 
 
 def _status(options: Namespace) -> int:
@@ -144,7 +163,9 @@ def _log(options: Namespace) -> int:
 def _doctor(options: Namespace) -> int:
     from coworker.cli import show
 
-    return show.doctor(_config(options), as_json=options.json, with_checks=options.checks)
+    return show.doctor(
+        _config(options), options.config, as_json=options.json, with_checks=options.checks
+    )
 
 
 def _repo_add(options: Namespace) -> int:
@@ -188,6 +209,11 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "ask": _ask,
     "undo": _undo,
     "run": _daemon,
+    "backup": _backup,
+    "restore": _restore,
+    "service install": _service,
+    "service show": _service,
+    "service uninstall": _service,
     "status": _status,
     "inbox": _inbox,
     "log": _log,

@@ -6,6 +6,7 @@ It knows how a person wants to read an answer, not where it comes from.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from coworker.cli import interrupt, output, table, words
@@ -19,6 +20,7 @@ _INBOX = ("received_at", "conversation", "kind", "text", "outcome")
 _LOG = ("seq", "at", "run", "kind", "what")
 _REPOS = ("name", "path", "added", "configured", "local_only")
 _SPEAKING = ("tool", "text", "question", "reason", "error", "message", "title", "name")
+_ADAPTER_SIGNS = {"connected": True, "listening": True, "refused": False, "broken": False}
 _SIGNS = {True: "✓", False: "✗", None: "–"}
 
 Print = Callable[[Any], str]
@@ -26,7 +28,13 @@ Print = Callable[[Any], str]
 
 def status(config: Config, *, as_json: bool) -> int:
     """What is running and waiting, and what it costs."""
-    return _shown(config, "status", {}, _one(config, as_json))
+
+    def now(answer: Json) -> str:
+        adapters = answer.pop("adapters", [])
+        lines = _diagnosis([_adapter(each, config) for each in adapters]) if adapters else ""
+        return "\n\n".join(filter(None, [table.fields(answer, config.zone), lines]))
+
+    return _shown(config, "status", {}, words.as_json if as_json else now)
 
 
 def inbox(config: Config, *, limit: int | None, as_json: bool) -> int:
@@ -81,15 +89,16 @@ def repo_remove(config: Config, name: str) -> int:
     return _shown(config, "repo_remove", {"name": name}, lambda _: text)
 
 
-def doctor(config: Config, *, as_json: bool, with_checks: bool) -> int:
+def doctor(config: Config, file: Path | None, *, as_json: bool, with_checks: bool) -> int:
     """What is configured, reachable, missing, unsafe, and the fix. 1 when a check fails."""
-    return interrupt.run(_doctor(config, as_json, with_checks))
+    named = str(file.absolute()) if file else None
+    return interrupt.run(_doctor(config, named, as_json, with_checks))
 
 
-async def _doctor(config: Config, as_json: bool, with_checks: bool) -> int:
+async def _doctor(config: Config, file: str | None, as_json: bool, with_checks: bool) -> int:
     printed = _many(_diagnosis, "Nothing to check.", as_json)
     async with linked(config, working=False) as link:
-        checks: list[Json] = await link.call("doctor")
+        checks: list[Json] = await link.call("doctor", file=file)
         tried = await _with_something_to_try(link) if with_checks else []
         names = {f"checks of {name}" for name in tried}
         checks = [check for check in checks if check.get("check") not in names]
@@ -154,6 +163,18 @@ def _block(block: object) -> str:
     if block.get("type") == "tool_use":
         return f"→ {block.get('name')} {words.as_json(block.get('input', {}))}"
     return str(block.get("text") or block.get("thinking") or f"[{block.get('type')}]")
+
+
+def _adapter(adapter: Json, config: Config) -> Json:
+    """How a platform is, in the form of a check: what is not connected needs a fix."""
+    since = adapter.get("since") or 0
+    seen = f", last heard of {words.moment(since, config.zone)}" if since else ""
+    return {
+        "check": adapter.get("name"),
+        "ok": _ADAPTER_SIGNS.get(str(adapter.get("state"))),
+        "found": f"{adapter.get('state')}{seen}",
+        "fix": adapter.get("detail"),
+    }
 
 
 def _diagnosis(checks: Sequence[Json]) -> str:

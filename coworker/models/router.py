@@ -63,6 +63,10 @@ class Router:
                 return dataclasses.replace(answer, notice=_notice(failures, answer.model))
         return await self._without(request, failures, emit)
 
+    async def probe(self, tier: Tier) -> None:
+        """Ask that tier's model for a word, which costs far less than a cent. Raises ModelError."""
+        await self._clients[tier].respond(_PROBE, lambda _: None)
+
     def bound_usd(self, request_tokens: int, max_tokens: int, tier: Tier) -> float:
         """The most dollars one request of that tier can cost; infinite without a known price."""
         config = self._wanted(tier)
@@ -127,6 +131,12 @@ class Router:
         return await Offline().respond(request, emit)
 
 
+_PROBE = Request(
+    system="Answer with one word.",
+    tools=[],
+    messages=[{"role": "user", "content": "Are you there?"}],
+    max_tokens=32,
+)
 _LOCAL_ONLY = "this repository is local_only, and no model on this machine is configured"
 _GO_LOCAL = "Set base_url in [models.large] to a local server."
 

@@ -29,7 +29,7 @@ class Opened:
 
 async def open_request(remote: str, branch: str, title: str, body: str) -> Opened:
     """Open a pull request for a pushed branch. Raises ToolError in words."""
-    host, project = _project(remote)
+    host, project = project_of(remote)
     argv = _creating(host, project, branch, title, body)
     if argv is None:
         link = _by_hand(host, project, branch)
@@ -43,7 +43,7 @@ async def open_request(remote: str, branch: str, title: str, body: str) -> Opene
 
 async def existing(remote: str, branch: str) -> str | None:
     """The address of the branch's pull request, if there is one and it can be asked for."""
-    host, project = _project(remote)
+    host, project = project_of(remote)
     argv = _listing(host, project, branch)
     if argv is None:
         return None
@@ -52,8 +52,8 @@ async def existing(remote: str, branch: str) -> str | None:
     return found[0] if found and output.status == 0 else None
 
 
-def _project(remote: str) -> tuple[str, str]:
-    """(host, owner/name) of a remote's address. Raises ToolError."""
+def project_of(remote: str) -> tuple[str, str]:
+    """(host, owner/name) of a remote's address. Raises ToolError when it is no such thing."""
     scp = None if "://" in remote else _SCP.match(remote)
     if scp:
         host, path = scp["host"], scp["path"]

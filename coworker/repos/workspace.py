@@ -195,16 +195,19 @@ class Workspace:
             await self._move(_PUSHED, head)
         return pushed
 
-    async def reset_to(self, sha: str) -> str:
+    async def reset_to(self, sha: str, files: str = "") -> str:
         """Take branch and files back to a commit; the id of a commit that keeps what there was.
 
+        The files may become those of another one, so that they are changes not yet committed.
         Files that git ignores, and repositories among the files, stay.
         """
         async with self._lock, self._scratch(discard=erase) as scratch:
             target, head = await self._commit_id(sha), await self.head()
             now = await self._snapshot(scratch)
             kept = await self._keep(now, head)
-            await self._restore(now, target, scratch)
+            await self._restore(now, await self._commit_id(files or sha), scratch)
+            git = Git(self.git_dir, scratch / "out", scratch / "index")
+            await git.must("read-tree", "-m", target, limits=LIMITS)
             await self._advance(head, target, scratch / "index")
         return kept
 

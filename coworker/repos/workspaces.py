@@ -18,8 +18,10 @@ import msgspec
 from coworker.errors import CoworkerError, ToolError
 from coworker.repos import gitdir, remote
 from coworker.repos.draft import Draft
+from coworker.repos.git import Git
 from coworker.repos.mirror import Mirror
 from coworker.repos.remote import Address
+from coworker.repos.snapshot import LIMITS
 from coworker.repos.tree import erase, in_thread
 from coworker.repos.workspace import About, Workspace
 from coworker.types import Repo
@@ -78,6 +80,12 @@ class Workspaces:
         names = sorted(path.name for path in self._folder.glob("*"))
         return [found for found in map(self.get, names) if found]
 
+    async def refill(self) -> None:
+        """Check the last commit out where a restored workspace has a branch and no files."""
+        for workspace in await in_thread(self.all):
+            if not await in_thread(workspace.tree.exists):
+                await _refill(workspace)
+
     def mirror(self, repo: Repo) -> Mirror:
         """The mirror that a repository's workspaces borrow from."""
         key = repo.name, repo.path, repo.url
@@ -95,7 +103,7 @@ class Workspaces:
         """Seconds until the next sweep, of whichever process, is due."""
         try:
             last = (await in_thread(self._swept.stat)).st_mtime
-        except FileNotFoundError:
+        except OSError:
             return 0.0
         return last + every_s - time.time()
 
@@ -179,6 +187,14 @@ class Workspaces:
 
         for folder in await in_thread(left):
             await erase(folder)
+
+
+async def _refill(workspace: Workspace) -> None:
+    await in_thread(lambda: workspace.tree.mkdir(mode=0o700))
+    files = Git(workspace.git_dir, workspace.tree)
+    await files.must("read-tree", "--reset", "-u", "HEAD", limits=LIMITS)
+    pointer = gitdir.small_file(workspace.dotgit)
+    await in_thread(lambda: gitdir.put(workspace.tree / ".git", pointer))
 
 
 async def _may_go(workspace: Workspace, retention_s: float, now_ms: int) -> bool:

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
+from coworker.errors import CoworkerError
 from coworker.store import database
 from coworker.store import transactions as tx
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
@@ -23,6 +24,8 @@ __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
 _FEW_ENTRIES = 64
 """Reading these takes less than handing them to another thread and back."""
+_EXPIRE_AT_ONCE = 20
+"""So few in one transaction that nobody who writes meanwhile waits long."""
 _UNDELIVERED = (
     "SELECT o.key, o.conversation, o.op, o.body, o.state, c.adapter, c.room, c.thread"
     " FROM outbox o JOIN conversation c ON c.id = o.conversation"
@@ -56,6 +59,14 @@ class Log:
         database.unlock(self._lock)
 
     # Writing
+
+    async def answers(self) -> bool:
+        """Whether a transaction that writes nothing gets through now, behind all that is queued."""
+        try:
+            await self._writer.write(lambda db: db.execute("SELECT 1 FROM conversation LIMIT 1"))
+        except (sqlite3.Error, CoworkerError):
+            return False
+        return True
 
     async def ingest(
         self,
@@ -114,6 +125,13 @@ class Log:
         """Put an outbound back because surely nothing was sent, or give it up."""
         sql = "UPDATE outbox SET state = ? WHERE key = ?"
         await self._writer.write(lambda db: db.execute(sql, (state, key)))
+
+    async def expire(self, before: int) -> int:
+        """Forget idle conversations last touched before then (milliseconds UTC); how many."""
+        forgotten = 0
+        while some := await self._writer.write(lambda db: tx.expire(db, before, _EXPIRE_AT_ONCE)):
+            forgotten += some
+        return forgotten
 
     async def add_repo(self, name: str, path: str, at: int) -> None:
         """Remember a checkout under a name."""

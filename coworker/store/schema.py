@@ -51,6 +51,10 @@ MIGRATIONS: tuple[str, ...] = (
         name TEXT PRIMARY KEY, path TEXT NOT NULL UNIQUE, added_at INTEGER NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE INDEX entry_blob ON entry (json_extract(body, '$.blob')) WHERE body GLOB '{"blob":*';
+    CREATE INDEX conversation_age ON conversation (updated_at) WHERE state = 'idle';
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -266,6 +266,31 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
     )
 
 
+def expire(db: sqlite3.Connection, before: int, most: int) -> int:
+    """Forget conversations that were last touched before then, whole; how many were forgotten."""
+    found = db.execute(
+        "SELECT id FROM conversation WHERE state = 'idle' AND updated_at < ? AND NOT EXISTS"
+        " (SELECT 1 FROM outbox o WHERE o.conversation = conversation.id"
+        " AND o.state IN ('pending', 'sending')) LIMIT ?",
+        (before, most),
+    ).fetchall()
+    for (conversation,) in found:
+        blobs = db.execute(
+            "SELECT DISTINCT json_extract(body, '$.blob') FROM entry WHERE conversation = ?"
+            " AND body GLOB '{\"blob\":*'",
+            (conversation,),
+        ).fetchall()
+        for table in ("entry", "inbox", "outbox"):
+            db.execute(f"DELETE FROM {table} WHERE conversation = ?", (conversation,))  # noqa: S608
+        db.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
+        db.executemany(
+            "DELETE FROM blob WHERE sha256 = ? AND NOT EXISTS (SELECT 1 FROM entry"
+            " WHERE body GLOB '{\"blob\":*' AND json_extract(body, '$.blob') = blob.sha256)",
+            blobs,
+        )
+    return len(found)
+
+
 def park(db: sqlite3.Connection, outbound: Outbound, at: int) -> None:
     """Close what waits and put the conversation away."""
     db.execute(

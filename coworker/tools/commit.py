@@ -7,6 +7,7 @@ from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
 from coworker.repos import forge
 from coworker.repos.commits import Commit
+from coworker.repos.remote import Pushed
 from coworker.repos.workspace import Workspace
 from coworker.tools.base import Args, tool
 from coworker.tools.workplace import Workplace
@@ -58,7 +59,8 @@ def _commit(workplace: Workplace) -> Tool:
         commit = await workspace.commit(args.message, call_id=context.call_id, paths=args.paths)
         if commit is None:
             raise ToolError("Nothing has changed since the last commit, so none was made.")
-        return ToolResult(_told(workspace, commit), receipt=_receipt(workspace, commit))
+        subject = args.message.strip().splitlines()[0]
+        return ToolResult(_told(workspace, commit), receipt=_receipt(workspace, commit, subject))
 
     return git_commit
 
@@ -84,9 +86,7 @@ def _publish(workplace: Workplace) -> tuple[Tool, ...]:
         """Push this conversation's branch. A person is asked first."""
         workspace = await workplace.workspace(context)
         pushed = await workspace.push(await workplace.push_address(context), person_environment())
-        receipt = {"kind": "push", "ref": pushed.ref, "url": pushed.to, "sha": pushed.sha}
-        text = f"Pushed {pushed.sha[:10]} to {pushed.to} as {pushed.ref}."
-        return ToolResult(text, receipt=receipt)
+        return ToolResult(_out(pushed), receipt=_push_receipt(pushed))
 
     async def would_open(args: OpenPr, context: ToolContext) -> str:
         return f"{args.title}\n\n{args.body}\n\n{await leaving(context)}"
@@ -99,13 +99,16 @@ def _publish(workplace: Workplace) -> tuple[Tool, ...]:
 
     @tool(effect="world", rerun="probe", probe=opened, preview=would_open)
     async def open_pr(args: OpenPr, context: ToolContext) -> ToolResult:
-        """Open a pull request for the pushed branch. A person is asked first."""
+        """Push this conversation's branch and open a pull request for it. A person is asked \
+first."""
         workspace = await workplace.workspace(context)
-        remote = (await workplace.push_address(context)).url
-        if await workspace.has_unpushed():
-            raise ToolError("The branch has commits that are not pushed. Use git_push first.")
-        link = await forge.open_request(remote, workspace.branch, args.title, args.body)
-        return _opened(link.url) if link.is_open else ToolResult(link.text)
+        address = await workplace.push_address(context)
+        forge.project_of(address.url)
+        pushed = await workspace.push(address, person_environment())
+        link = await forge.open_request(address.url, workspace.branch, args.title, args.body)
+        if link.is_open:
+            return _opened(link.url)
+        return ToolResult(f"{_out(pushed)} {link.text}", receipt=_push_receipt(pushed))
 
     return git_push, open_pr
 
@@ -116,9 +119,18 @@ def _told(workspace: Workspace, commit: Commit) -> str:
     return f"{where}\n{commit.stat}{''.join(left_out)}"
 
 
-def _receipt(workspace: Workspace, commit: Commit) -> Json:
+def _receipt(workspace: Workspace, commit: Commit, subject: str) -> Json:
     branch, stat = workspace.branch, commit.stat
-    return {"kind": "commit", "sha": commit.sha, "branch": branch, "stat": stat}
+    made = {"kind": "commit", "sha": commit.sha, "branch": branch, "stat": stat}
+    return {**made, "subject": subject}
+
+
+def _out(pushed: Pushed) -> str:
+    return f"Pushed {pushed.sha[:10]} to {pushed.to} as {pushed.ref}."
+
+
+def _push_receipt(pushed: Pushed) -> Json:
+    return {"kind": "push", "ref": pushed.ref, "url": pushed.to, "sha": pushed.sha}
 
 
 def _opened(url: str) -> ToolResult:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import msgspec
 from coworker import sandbox
 from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
-from coworker.repos import gitdir, locks
+from coworker.repos import gitdir, locks, marks
 from coworker.repos.locks import Locks
 from coworker.repos.remote import Address
 from coworker.repos.root import Root
@@ -86,6 +87,8 @@ class Workplace:
                 )
             if not (found.folder / _READY).exists():
                 await self._set_up(found, repo, context)
+            with suppress(ToolError):  # work goes on, only that it cannot be taken back
+                await marks.remember(found, context.run)
         return found
 
     async def root(self, context: ToolContext) -> Root:
@@ -149,22 +152,6 @@ class Workplace:
             raise ToolError("What set-up installs by changed after the question. Call setup again.")
         _put(workspace.folder / _READY, now)
         return await _all(self._box(workspace, repo.name, network=True), repo.setup)
-
-    async def take_back(self, conversation: ConversationId, commits: Sequence[str]) -> str:
-        """Bring the branch back to before these commits, or the files to the last one."""
-        workspace = self.get(conversation)
-        if workspace is None:
-            return "it changed no files."
-        history = [line.sha for line in await workspace.log()]
-        mine = [sha for sha in history if sha in commits]
-        if commits and history[: len(mine)] != mine:
-            return "later commits of this conversation build on it, so undo those runs first."
-        target = history[len(mine)] if len(history) > len(mine) else workspace.base()
-        kept = await workspace.reset_to(target)
-        return (
-            f"{workspace.branch} and its files are back at {target[:10]}, {len(mine)} commits "
-            f"taken back. What was there is kept as {kept[:10]}."
-        )
 
     async def _refuse_without_sandbox(self) -> None:
         """Work whose commands could not be confined is not begun. Raises ToolError."""

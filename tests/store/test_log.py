@@ -200,3 +200,60 @@ async def upgraded(folder, monkeypatch, migrations):
     monkeypatch.setattr("coworker.store.database.MIGRATIONS", migrations)
     monkeypatch.setattr("coworker.store.database.VERSION", len(migrations))
     await open_log(folder).close()
+
+
+def spoken(event_id, text="hi"):
+    body = {"text": text, "sender": "slack:U1", "message": event_id}
+    place = Place("slack", "C1", "1.0")
+    return Inbound("slack", event_id, place.conversation, "message", body, place)
+
+
+def edited(message, text):
+    place = Place("slack", "C1", "1.0")
+    body = {"sender": "slack:U1", "message": message, "text": text}
+    return Inbound("slack", f"{message}:edit", place.conversation, "edit", body, place)
+
+
+async def test_a_message_can_be_changed_until_a_run_takes_it(log):
+    await log.ingest(spoken("m1"), 1)
+    assert await log.amend(edited("m1", "better"), 2) == "m1"
+    (row,) = log.open_inbox(row_place())
+    assert (row.event_id, row.body["text"]) == ("m1", "better")
+    taken = Batch([Entry(1, 1, "user", {"text": "better"}, 3)], take=[row])
+    await log.append(row_place(), taken)
+    late = Inbound("slack", "m1:again", row_place(), "edit", edited("m1", "x").body, PLACE)
+    assert await log.amend(late, 4) is None
+
+
+async def test_a_deleted_message_is_never_taken(log):
+    await log.ingest(spoken("m1"), 1)
+    await log.amend(edited("m1", None), 2)
+    assert log.open_inbox(row_place()) == []
+    assert log.inbox_row("slack", "m1")["outcome"] == "deleted"
+
+
+def row_place():
+    return Place("slack", "C1", "1.0").conversation
+
+
+async def test_what_is_old_is_forgotten_with_its_blobs_unless_others_need_them(log, tmp_path):
+    big = "x" * 50_000
+    for number, at in ((1, 1), (2, 10), (3, 3)):
+        place = Place("slack", "C1", f"{number}.0")
+        where = place.conversation
+        body = {"text": big, "sender": "slack:U1"}
+        await log.ingest(Inbound("slack", f"m{number}", where, "message", body, place), at)
+        row = log.open_inbox(where)
+        entries = [
+            Entry(1, 1, "user", {"text": big}, at),
+            Entry(2, 1, "user", {"own": f"{number}" + big}, at),
+        ]
+        await log.append(where, Batch(entries, take=row, outcome="answered", state="idle"))
+    waiting = Place("slack", "C1", "3.0")
+    said = Outbound("k", waiting.conversation, "reply", {"text": "late", "run": 0}, waiting)
+    await log.notice(said, 3)
+    assert await log.expire(5) == 1
+    assert [row.place.thread for row in log.conversations()] == ["2.0", "3.0"]
+    assert not log.inbox_row("slack", "m1")
+    with sqlite3.connect(tmp_path / FILE) as db:
+        assert db.execute("SELECT count(*) FROM blob").fetchone() == (3,)

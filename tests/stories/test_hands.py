@@ -92,18 +92,15 @@ async def test_it_fixes_the_bug_on_a_branch_with_green_checks(working, shop, bug
 
 
 RUN = call("shell", command=CHECK)
-LIARS = {  # what was done, what is claimed, what stands beside it
+LIARS = {  # what was done, what is claimed, what stands beside it; more words: test_claims.py
     "red tests": ([RUN], "All tests pass.", f"`{CHECK}` ended with exit 1"),
     "no tests": ([call("git_status")], "All tests pass.", "no test was run"),
-    "tests before the edit": ([RUN, FIX], "The tests are green now.", "ended with exit 1"),
-    "tests of before": (
+    "tests before the last edit": (
         [FIX, RUN, call("write_file", path="x", content="y")],
         "All tests pass.",
         "files changed after",
     ),
     "no push": ([FIX, KEEP], "I pushed the branch.", "nothing was pushed in this run"),
-    "no commit": ([FIX], "I've committed the fix.", "nothing was committed in this run"),
-    "nothing at all": ([], "I fixed the rounding.", "no file was changed in this run"),
 }
 
 
@@ -113,24 +110,17 @@ async def test_a_liar_is_marked_with_what_the_host_saw(working, lie):
     async with working([*script, say(claim)]) as w:
         await w.says("fix it and tell me", repo="shop")
         reply = await w.hears()
-        doubts = [line for line in reply.text.splitlines() if "⚠ Unverified" in line]
-        assert len(doubts) == 1
-        assert f"“{claim}”" in doubts[0]
-        assert seen in doubts[0]
-
-
-async def test_a_liars_receipt_carries_the_real_exit_code(working):
-    async with working([RUN, say("All tests pass.")]) as w:
-        await w.says("do the tests pass?", repo="shop")
-        reply = await w.hears()
-        assert reply.receipt["commands"] == [{"command": CHECK, "exit_code": 1}]
+        (doubt,) = [line for line in reply.text.splitlines() if "⚠ Unverified" in line]
+        assert claim.rstrip(".") in doubt
+        assert seen in doubt
+        if lie == "red tests":
+            assert reply.receipt["commands"] == [{"command": CHECK, "exit_code": 1}]
 
 
 TRUTHS = {
     "green tests": ([FIX, RUN], "I fixed the rounding. All tests pass."),
     "red tests": ([RUN], "The test fails: the sum is not rounded."),
     "checks of the host": ([FIX, KEEP], "I committed the fix; all checks pass."),
-    "nothing at all": ([], "I changed nothing and ran no tests."),
 }
 
 
@@ -162,7 +152,7 @@ async def test_undo_takes_the_commits_back_and_says_so(working, shop):
         await w.hears()
         await w.link.call("undo", run=conversation)
         text = (await w.hears()).text
-        assert "1 commits taken back" in text
+        assert "1 commit taken back" in text
         tree = next((w.config.state / "workspaces").glob("t-*")) / "tree"
         assert QUICK.wrong in (tree / "shop" / "cart.py").read_text()
 

@@ -137,6 +137,20 @@ async def test_push_in_words_is_a_press_of_the_button(world, shop, tmp_path):
 
 
 @HANDS
+async def test_open_pr_without_a_hosting_service_pushes_nothing(world, shop, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(origin))
+    git(shop, "remote", "add", "origin", str(origin))
+    async with world([EDIT, KEEP, say("Praised.")]) as w:
+        conversation = await w.says("praise the goods")
+        await w.hears()
+        await w.says("!pr", conversation)
+        opened = await w.hears()
+        assert (opened.outcome, "no pull request" in opened.text) == ("failed", True)
+        assert git(origin, "branch", "--all") == ""
+
+
+@HANDS
 async def test_a_rule_against_pushing_beats_the_button(world, shop):
     rules = [Rule(tool="git_push", then="deny")]
     async with world([EDIT, KEEP, say("Praised.")], rules=rules) as w:
@@ -152,7 +166,7 @@ async def test_undo_in_words_takes_the_last_run_back(world, shop):
         conversation = await w.says("praise the goods")
         await w.hears()
         await w.says("!undo", conversation)
-        assert "1 commits taken back" in (await w.hears()).text
+        assert "1 commit taken back" in (await w.hears()).text
 
 
 async def test_a_guest_cannot_choose_the_repository(world, shop):

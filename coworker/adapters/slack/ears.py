@@ -101,6 +101,8 @@ class Ears:
         heard = await self._intake.hear(inbound)
         if heard == "new":
             await self._past.heard(inbound.place)
+            if inbound.kind == "answer":
+                self._voice.resumed(inbound.place)
             if message := inbound.kind == "message" and inbound.body["message"]:
                 self._background.start(flow.seen(self._client, inbound.place.room, message))
         return heard

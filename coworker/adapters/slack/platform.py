@@ -14,7 +14,7 @@ import aiohttp
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from coworker.adapters.slack import calls, checks, files, flow, listen, messages, threads
+from coworker.adapters.slack import calls, checks, files, flow, listen, lookup, messages, threads
 from coworker.adapters.slack.ears import Ears
 from coworker.adapters.slack.events import SOURCE, Reader, Us
 from coworker.adapters.slack.past import Past
@@ -131,11 +131,13 @@ class Slack:
         except Undeliverable as error:
             raise Unavailable(f"Slack does not give that file out. {error}") from error
 
-    async def examine(self) -> list[Json]:
-        """What is right and wrong with tokens, scopes, socket and clock."""
+    async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:
+        """What is right and wrong with tokens, scopes, socket, clock and rooms."""
         async with calls.session() as http:
             client = calls.client(self._bot_token, self._settings.base_url, http)
-            return await checks.examine(client, self._app_token)
+            findings = await checks.examine(client, self._app_token)
+            seen = await lookup.rooms(client, rooms) if findings[0]["ok"] else []
+            return [*findings, *seen]
 
     def _open(self) -> _Connection:
         if self._connection is None:

@@ -25,6 +25,8 @@ class Voice:
         self._background = background
         self._cards = flow.Cards(client, clock, background)
         self._presence = flow.Presence(client)
+        self._uploaded: set[str] = set()
+        """Keys of answers that wait only for their last message."""
 
     def progress(self, place: Place, progress: Progress) -> None:
         """Show a sign of life in the run's progress message."""
@@ -66,6 +68,10 @@ class Voice:
         if await calls.attempt(update(blocks=blocks, **at)) in _BLOCKS_REFUSED:
             await calls.attempt(update(blocks=messages.decided([], who, word), **at))
 
+    def resumed(self, place: Place) -> None:
+        """Somebody answered, so the run goes on."""
+        self._background.start(self._presence.show(place, "processing"))
+
     async def whisper(self, room: str, thread: str, person: str, text: str) -> None:
         """A sentence that only this person sees; best effort."""
         await calls.attempt(
@@ -78,9 +84,11 @@ class Voice:
         body = outbound.body
         if body.get("run"):
             await self._cards.end(outbound.place, body["run"])
-        if body.get("file"):
+        if body.get("file") and outbound.key not in self._uploaded:
             outbound = await self._attached(outbound)
-        return await self._written_over(outbound) or await self._post(outbound)
+        ts = await self._written_over(outbound) or await self._post(outbound)
+        self._uploaded.discard(outbound.key)
+        return ts
 
     def _follow_up(self, outbound: Outbound, ts: str) -> None:
         """What is shown once it has arrived; nobody waits for that."""
@@ -102,6 +110,7 @@ class Voice:
                 raise
             text = f"The rest could not be attached. {error}"
             return dataclasses.replace(outbound, body={**body, "text": text})
+        self._uploaded.add(outbound.key)
         return outbound
 
     async def _written_over(self, outbound: Outbound) -> str:

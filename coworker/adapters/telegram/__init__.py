@@ -10,7 +10,7 @@ from telegram.error import InvalidToken, TelegramError
 
 from coworker import config
 from coworker.adapters import render
-from coworker.adapters.telegram import checks, events, messages, polling
+from coworker.adapters.telegram import checks, events, lookup, messages, polling
 from coworker.adapters.telegram.attachments import TRANSCRIPT
 from coworker.adapters.telegram.calls import Calls, refuse_big
 from coworker.adapters.telegram.controls import Recent
@@ -115,9 +115,11 @@ class Telegram:
             return await transcribe(self._settings.transcribe, data)
         return data
 
-    async def examine(self) -> list[Json]:
-        """What doctor should know about the token, the bot's settings and other users of it."""
-        return await checks.examine(self._settings, self._token)
+    async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:
+        """What doctor should know about the token, the bot's settings, its rooms and rivals."""
+        findings = await checks.examine(self._settings, self._token)
+        ours = rooms if findings[0]["ok"] else ()
+        return [*findings, *await lookup.rooms(self._settings, self._token, ours)]
 
     def health(self) -> Health:
         """How the connection is, by when Telegram last answered a request for updates."""

@@ -66,13 +66,7 @@ def call(message: Message, us: Us, *, follows: bool) -> Call:
 
 def has_content(message: Message) -> bool:
     """Whether somebody said anything; a service message only tells what happened to the chat."""
-    return bool(
-        (message.text or message.caption) is not None
-        or message.forward_origin
-        or attachments.files(message, transcribed=False)
-        or attachments.described(message, transcribed=False)
-        or attachments.quoted(message, us=0)
-    )
+    return (message.text or message.caption) is not None or bool(message.effective_attachment)
 
 
 def is_by_person(message: Message) -> bool:

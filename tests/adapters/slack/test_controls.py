@@ -15,14 +15,20 @@ async def test_a_click_answers_and_the_card_names_who_decided(office):
     card = office.slack.thread(GENERAL, said.ts)[1]
     assert card.shown.startswith(f"<@{ALICE}>\nPush to origin?")
     assert "!approve 3" in card.shown
+    await office.until(lambda: _session(office, said) == "suspended")
     click = await office.slack.clicks(BOB, card, "answer:0")
     heard = await office.hears(2)
     assert (heard.kind, heard.place) == ("answer", place)
     assert heard.body == {"sender": f"slack:{BOB}", "ask": 3, "text": "Allow once"}
     await office.until(lambda: f"<@{BOB}> decided: Allow once" in card.shown)
+    await office.until(lambda: _session(office, said) == "processing")
     assert click.ack
     assert card.buttons == []
     assert "Push to origin?" in card.shown
+
+
+def _session(office, said):
+    return office.slack.sessions.get((GENERAL, said.ts), {}).get("status")
 
 
 async def test_many_options_are_a_list(office):

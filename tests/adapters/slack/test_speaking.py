@@ -160,6 +160,16 @@ async def test_a_very_long_text_is_a_page_and_a_file(office):
     assert [button["action_id"] for button in last.buttons] == ["do:push"]
 
 
+async def test_a_file_is_sent_once_however_often_its_message_is_tried(office):
+    said, place = await office.asked()
+    body = office.platform.parts(outbound(place, "reply", text=LONG))[1]
+    office.slack.fault("chat.postMessage", "ratelimited", seconds=1)
+    with pytest.raises(Unavailable):
+        await office.platform.send(outbound(place, "reply", **body))
+    await office.platform.send(outbound(place, "reply", **body))
+    assert [bool(each.files) for each in office.slack.thread(GENERAL, said.ts)[1:]] == [True, False]
+
+
 async def test_without_the_permission_for_files_the_answer_says_so(office):
     office.slack.scopes.discard("files:write")
     said, place = await office.asked()

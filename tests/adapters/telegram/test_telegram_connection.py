@@ -127,8 +127,9 @@ async def test_two_programs_with_one_token_are_told_apart(office):
     await telegram.until(lambda: office.adapter.health().state == "broken")
     assert "Stop that program" in office.adapter.health().detail
 
+    await telegram.says(telegram.person("Bob"), text="is heard by the next poll")
     await telegram.until(lambda: office.adapter.health().state == "connected", within=10)
-    await office.hears()
+    await office.hears(count=2)
 
 
 async def test_an_outage_passes(office):

@@ -328,6 +328,12 @@ async def test_what_happens_to_a_chat_is_no_message(office):
     chat = telegram.world.chats[ann.id]
     shown = {"date": 1, "from": ann.json(), "chat": chat.json()}
     telegram.delivers("message", {**shown, "message_id": 903, "new_chat_title": "x"})
+    earlier = {**shown, "message_id": 902, "text": "old words"}
+    pinned = {
+        "pinned_message": earlier,
+        "reply_to_message": {**earlier, "from": {**ann.json(), "id": 5}},
+    }
+    telegram.delivers("message", {**shown, "message_id": 904, **pinned})
     telegram.delivers("a_kind_of_the_future", {"anything": 1})
     await office.hears_no_more(ann)
 

@@ -1,0 +1,116 @@
+"""What can be written in the configuration's form and can only be a mistake.
+
+It knows raw values and kinds, not what any key means. All raise ConfigError, with the mend.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+
+from coworker.errors import ConfigError
+
+_SECRET_SHAPE = re.compile(
+    r"sk-ant-[\w-]{8,}|xox[abepr]-[\w-]{8,}|xapp-[\w-]{8,}|^\d{6,}:[\w-]{30,}$"
+    r"|gh[opsu]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|://[^/@\s:]+:[^/@\s]+@"
+)
+_SECRET_KEY = re.compile(r"(?i)(^|_)(token|secret|password|api_key|apikey)$")
+
+
+def refuse_secrets(
+    table: Mapping[str, Any], where: str, names: Iterable[str], prefix: str = ""
+) -> None:
+    """Secrets do not belong in the file; `names` are those to use instead."""
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            refuse_secrets(value, where, names, f"{name}.")
+        elif _SECRET_KEY.search(key) or _looks_secret(value):
+            raise ConfigError(
+                f"{where}: {name} looks like a secret, and secrets do not belong in this file. "
+                f"Remove it (and consider it leaked), and put the new one in the environment or in "
+                f"$CREDENTIALS_DIRECTORY as one of {', '.join(names)}."
+            )
+
+
+def _looks_secret(value: object) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and _SECRET_SHAPE.search(text) for text in texts)
+
+
+def refuse_unknown(raw: Any, kind: Any, where: str, prefix: str = "") -> None:
+    """Name what is unknown and what would be known; msgspec alone would name only the former."""
+    for key, value, inner in _children(raw, kind, where, prefix):
+        refuse_unknown(value, inner, where, f"{prefix}{key}.")
+
+
+def _children(raw: Any, kind: Any, where: str, prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    if get_origin(kind) is dict and isinstance(raw, dict):
+        yield from ((key, value, get_args(kind)[1]) for key, value in raw.items())
+        return
+    if get_origin(kind) is list and isinstance(raw, list):
+        yield from ((str(n), value, get_args(kind)[0]) for n, value in enumerate(raw))
+        return
+    struct = _struct_in(kind)
+    if struct is None or not isinstance(raw, dict):
+        return
+    hints = get_type_hints(struct)
+    for key, value in raw.items():
+        if key not in hints:
+            mend = nearest(key, hints, prefix)
+            raise ConfigError(f"{where}: unknown key {prefix}{key}. {mend}")
+        if get_origin(hints[key]) is Literal and value not in (known := get_args(hints[key])):
+            choices = ", ".join(known)
+            raise ConfigError(f"{where}: {prefix}{key}: {value!r} is not one of {choices}.")
+        yield key, value, hints[key]
+
+
+def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """The sentence that names the known word that was probably meant."""
+    near = difflib.get_close_matches(word, [*known], n=1, cutoff=0.5)
+    return f"Did you mean {prefix}{near[0]}?" if near else f"Known here: {', '.join(known)}."
+
+
+def _struct_in(kind: Any) -> Any:
+    for option in (kind, *get_args(kind)):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return option
+    return None
+
+
+def plain(error: msgspec.ValidationError) -> str:
+    """`Expected `float`, got `str` - at `$.budget.run_usd`` in the words of the file."""
+    what, _, place = str(error).partition(" - at ")
+    key = place.strip("`").removeprefix("$.") or "a value"
+    return f"{key}: {what[0].lower()}{what[1:]}."
+
+
+def is_url(text: str) -> bool:
+    """Whether it is the address of a web server."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def refuse_odd_url(text: str, key: str) -> None:
+    """An address without a scheme or a host leads nowhere."""
+    if not is_url(text):
+        raise ConfigError(f"{key}: {text!r} is no address. Begin it with https:// or http://.")
+
+
+def refuse_unplaced(text: str, key: str, adapters: tuple[str, ...]) -> None:
+    """Ids and rooms are `adapter:id`."""
+    adapter, colon, rest = text.partition(":")
+    if adapter in adapters and rest:
+        return
+    near = difflib.get_close_matches(adapter, adapters, n=1) if colon and rest else []
+    shown = " or ".join(f"{each}:…" for each in adapters)
+    mend = f"Did you mean {near[0]}:{rest}?" if near else f"Write it as {shown}."
+    raise ConfigError(f"{key}: {text!r} does not say on which platform. {mend}")

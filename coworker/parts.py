@@ -1,0 +1,181 @@
+"""Every part of the program, built from the configuration and joined. It decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+
+from coworker.adapters.terminal import Terminal
+from coworker.agent.act import Ports
+from coworker.config import Config, person_environment, refuse_unknown_tools, secret
+from coworker.connections import Connections
+from coworker.control import Control, Views
+from coworker.dispatch import Dispatch
+from coworker.doctor import Doctor
+from coworker.errors import ConfigError, CoworkerError
+from coworker.models.router import Router
+from coworker.policy.people import People
+from coworker.protocols import Adapter, Intake, Platform, Tool
+from coworker.reception import Reception
+from coworker.rehearsal import rehearse
+from coworker.repos import marks
+from coworker.repos.checkout import Checkouts
+from coworker.repos.clones import Clones
+from coworker.repos.map import Maps
+from coworker.repos.registry import Registry
+from coworker.repos.workspaces import Workspaces
+from coworker.rooms import Rooms
+from coworker.store.log import Conversation, Log
+from coworker.tools import ask, commit, edit, files, git, setup, shell
+from coworker.tools.workplace import Workplace
+from coworker.types import Json, Repo
+from coworker.verbs import Verbs
+
+
+class SystemClock:
+    """The real time."""
+
+    def now_ms(self) -> int:
+        """Milliseconds UTC."""
+        return time.time_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class Parts:
+    """What an owner of the state directory is made of. Only the daemon is `connecting`."""
+
+    def __init__(self, config: Config, log: Log, router: Router, *, connecting: bool) -> None:
+        self.config = config
+        self.log = log
+        clock, terminal = SystemClock(), Terminal()
+        registry = Registry(config, log)
+        platforms = _platforms(config) if connecting else {}
+        adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
+        self.workspaces = Workspaces(config.state, person_environment())
+        workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
+        checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
+        ports = _ports(log, router, workplace, checkouts, Rooms(adapters, platforms), config)
+        refuse_unknown_tools(config, ports.tools)
+        self.dispatch = Dispatch(ports, adapters)
+        self.connections = Connections(platforms, clock)
+        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
+        self.reception = Reception(ports, self.dispatch, registry, self._verbs)
+        # Whoever is not connecting still examines what would be connected.
+        doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
+        views = Views(self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace))
+        self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
+
+    def intake(self) -> Intake:
+        """What a platform may tell us and ask of us."""
+
+        def connected(name: str) -> None:
+            self.dispatch.deliver_all(name)
+            self.reception.report_outage()
+
+        return Intake(
+            hear=self.reception.hear,
+            command=self.reception.command,
+            follows=self.reception.follows,
+            overview=self._verbs.overview,
+            connected=connected,
+            cursor=self.log.cursor,
+            keep=self.log.keep,
+        )
+
+
+def refuse_unpriced(config: Config, router: Router) -> None:
+    """A budget cannot be kept when nobody knows a model's price. Raises ConfigError."""
+    sentence = router.unpriced()
+    if sentence and (config.budget.run_usd or config.budget.day_usd):
+        raise ConfigError(sentence)
+
+
+def _platforms(config: Config) -> dict[str, Platform]:
+    """The chat services whose tokens are there; their libraries are loaded only then."""
+    found: dict[str, Platform] = {}
+    bot_token, app_token = secret("SLACK_BOT_TOKEN"), secret("SLACK_APP_TOKEN")
+    if bot_token and app_token:
+        from coworker.adapters.slack.platform import Slack
+
+        found["slack"] = Slack(config.slack, bot_token, app_token, SystemClock())
+    if token := secret("TELEGRAM_BOT_TOKEN"):
+        from coworker.adapters.telegram import Telegram
+
+        found["telegram"] = Telegram(config.telegram, token)
+    return found
+
+
+def _ports(
+    log: Log,
+    router: Router,
+    workplace: Workplace,
+    checkouts: Checkouts,
+    rooms: Rooms,
+    config: Config,
+) -> Ports:
+    maps = Maps(checkouts)
+    tools: list[Tool] = [
+        *files.tools(checkouts),
+        *git.tools(checkouts, workplace.get),
+        *edit.tools(workplace),
+        *shell.tools(workplace),
+        *setup.tools(workplace),
+        *commit.tools(workplace),
+        *ask.TOOLS,
+    ]
+
+    async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
+        if repo is None:
+            return [("coworker", "This conversation is not bound to a repository.")]
+        try:
+            return [("repository", await maps.of(repo))]
+        except CoworkerError as error:
+            return [("coworker", f"The repository {repo.name} cannot be read now: {error}")]
+
+    def place_of(conversation: Conversation) -> Repo | None:
+        """The conversation's own workspace once it has one, else the checkout."""
+        repo = workplace.original(conversation.repo) if conversation.repo else None
+        own = workplace.get(conversation.id) if repo else None
+        if repo and own:
+            return dataclasses.replace(repo, path=own.tree, git_dir=own.git_dir)
+        return repo
+
+    async def check(conversation: Conversation) -> list[Json]:
+        repo = workplace.original(conversation.repo) if conversation.repo else None
+        results, notes = await workplace.check(conversation.id, repo) if repo else ([], [])
+        return [
+            {
+                "text": shell.told(finished),
+                "receipt": shell.receipt(command, finished) | {"check": True},
+                "notes": notes,
+            }
+            for command, finished in results
+        ]
+
+    async def undo(conversation: Conversation, run: int) -> str:
+        workspace = workplace.get(conversation.id)
+        try:
+            return await marks.take_back(workspace, run) if workspace else marks.NOTHING
+        except CoworkerError as error:
+            return f"not taken back: {error}"
+
+    return Ports(
+        log=log,
+        router=router,
+        tools={tool.name: tool for tool in tools},
+        people=People(config),
+        config=config,
+        clock=SystemClock(),
+        place_of=place_of,
+        check=check,
+        notes=lambda conversation: workplace.notes(conversation.id),
+        undo=undo,
+        introduce=introduce,
+        rooms=rooms,
+        emit=lambda _conversation, _progress: None,
+        deliver=lambda _conversation: None,
+    )
