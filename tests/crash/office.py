@@ -116,8 +116,9 @@ class Office:
         return self.folder / "effects"
 
     def is_done(self) -> bool:
-        """Whether everybody has an answer and nothing is shown as under way."""
-        return all(chat.saying(f"Done {name}.") for name, chat in self.chats.items())
+        """Whether everybody has an answer and Telegram need not deliver anything again."""
+        answered = all(chat.saying(f"Done {name}.") for name, chat in self.chats.items())
+        return answered and not self.telegram.updates.waiting
 
     async def lives_or_dies(self) -> None:
         """Wait until it is dead, or everybody is answered."""

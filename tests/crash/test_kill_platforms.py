@@ -58,7 +58,6 @@ async def live_and_die(office: Office, place: str, moment: str, number: int) -> 
     if office.is_dead:
         await office.starts()
     await until(office.is_done, 40)
-    await office.telegram.until(lambda: not office.telegram.updates.waiting, 10)
     await office.ends()
 
 

@@ -78,6 +78,24 @@ async def test_the_first_sign_may_get_lost_but_not_the_answer(talk, fault):
             assert REPEAT not in answer.text
 
 
+@pytest.mark.soak
+async def test_a_minute_of_outage_costs_no_answer(talk):
+    async with talk([say("Done.")]) as (t, chat):
+        goes_wrong(t, chat, written(chat), "500", times=4 if chat.kind == "slack" else 2)
+        await chat.opens("say it")
+        await chat.hears("Done.", within=90)
+
+
+async def test_what_was_limited_often_is_still_tried_after_a_doubt(team):
+    async with team([say("Done.")], "telegram") as t:
+        chat = t.chat("telegram-private")
+        t.telegram.fail("sendRichMessage", flood(1), 3)
+        t.telegram.fail("sendRichMessage", reset())
+        await chat.opens("say it")
+        answer = await chat.hears("Done.", within=20)
+        assert REPEAT in answer.text
+
+
 @pytest.mark.parametrize(
     ("crowded", "free"), [("slack", "telegram-group"), ("telegram-group", "telegram-private")]
 )
