@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 2.0
 """Long enough for a platform to show what it has just accepted."""
 _LONGEST_WAIT_S = 300.0
+_REPEAT_AFTER_S = 60.0
+"""What may be a repeat is not said again in a hurry: by then an outage may be over."""
 _MOST_UNKNOWN = 3
 """Tries of one message when each of them may have arrived."""
 
@@ -50,6 +53,7 @@ class Delivery:
         self._wake = wake
         self._tasks = Tasks(self._deliver, "deliver")
         self._retries: dict[ConversationId, asyncio.Task[None]] = {}
+        self._failures: Counter[ConversationId] = Counter()
 
     def request(self, conversation: ConversationId) -> None:
         """Send what waits for this conversation soon, in order."""
@@ -90,6 +94,7 @@ class Delivery:
                 await self._give_up(outbound, "unknown", "nobody knows whether it arrived")
                 return
         if remote_id := remote_id or await self._send(adapter, outbound):
+            del self._failures[outbound.conversation]
             await self._log.sent(outbound, remote_id, self._clock.now_ms())
             _log.info("sent: %s", outbound.op, extra={"key": outbound.key})
             if self._log.state(outbound.conversation) == "ready":
@@ -114,7 +119,8 @@ class Delivery:
             raise self._later(outbound, error.retry_after_s) from None
         except Unconfirmed:
             _log.info("outcome of a message unknown", extra={"key": outbound.key})
-            raise self._later(outbound, None) from None
+            wait_s = _REPEAT_AFTER_S if outbound.maybe_duplicate else None
+            raise self._later(outbound, wait_s) from None
 
     def _is_enough(self, outbound: Outbound) -> bool:
         """Whether one more try would be noise: a sign of progress, or the third repetition."""
@@ -127,8 +133,9 @@ class Delivery:
         await self._log.unsent(outbound.key, state)
 
     def _later(self, outbound: Outbound, named_s: float | None) -> _Later:
-        backoff_s = _FIRST_WAIT_S * 2.0 ** min(self._log.attempts(outbound.key), 10)
-        return _Later(named_s if named_s is not None else min(backoff_s / 2, _LONGEST_WAIT_S))
+        backoff_s = _FIRST_WAIT_S * 2.0 ** min(self._failures[outbound.conversation], 10)
+        self._failures[outbound.conversation] += 1
+        return _Later(named_s if named_s is not None else min(backoff_s, _LONGEST_WAIT_S))
 
     def _retry(self, conversation: ConversationId, seconds: float | None) -> None:
         async def again() -> None:

@@ -123,8 +123,8 @@ class Log:
 
     async def unsent(self, key: str, state: Literal["pending", "dead", "unknown"]) -> None:
         """Put an outbound back because surely nothing was sent, or give it up."""
-        sql = "UPDATE outbox SET state = ? WHERE key = ?"
-        await self._writer.write(lambda db: db.execute(sql, (state, key)))
+        sql = "UPDATE outbox SET state = ?, attempts = attempts - (? = 'pending') WHERE key = ?"
+        await self._writer.write(lambda db: db.execute(sql, (state, state, key)))
 
     async def expire(self, before: int) -> int:
         """Forget idle conversations last touched before then (milliseconds UTC); how many."""
@@ -248,7 +248,7 @@ class Log:
         return rows[0][0] if rows else ""
 
     def attempts(self, key: str) -> int:
-        """How often it was tried to send this."""
+        """How many tries to send this may have arrived."""
         rows = self._all("SELECT attempts FROM outbox WHERE key = ?", key)
         return rows[0][0] if rows else 0
 

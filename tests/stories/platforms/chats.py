@@ -40,6 +40,11 @@ class Chat(ABC):
     shared = True
     """Whether others than alice can read and write here."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody addressed the coworker here yet."""
+        return not self.shown()
+
     @abstractmethod
     async def opens(self, text: str, who: str = "alice", files: Files = ()) -> Any:
         """Address the coworker for the first time here, by mention where that is needed."""
@@ -97,6 +102,10 @@ class Chat(ABC):
         """Whom a message of ours notifies by its markup."""
 
     @abstractmethod
+    def notifies(self, shown: Shown) -> bool:
+        """Whether alice's phone rings for this message."""
+
+    @abstractmethod
     async def upsets(self) -> None:
         """What no client sends: presses without a message, events that nobody knows."""
 
@@ -140,6 +149,10 @@ class SlackChat(Chat):
         self._slack = slack
         self.channel = channel
         self.root: Any = None
+
+    @property
+    def is_new(self) -> bool:
+        return self.root is None
 
     async def opens(self, text: str, who: str = "alice", files: Files = ()) -> Any:
         mention = "" if self.channel.startswith("D") else f"<@{BOT}> "
@@ -205,6 +218,9 @@ class SlackChat(Chat):
     def pings(self, shown: Shown) -> list[str]:
         sent = str([shown.raw.text, shown.raw.blocks])
         return re.findall(r"<[!@#][^>]*>", sent)
+
+    def notifies(self, shown: Shown) -> bool:
+        return f"<@{ALICE}>" in str(shown.raw.blocks) and not shown.raw.edited
 
     async def upsets(self) -> None:
         click = {"type": "block_actions", **self._slack._who(ALICE)}
@@ -308,6 +324,9 @@ class TelegramChat(Chat):
         marked = [e for e in shown.raw.entities if e["type"] in ("mention", "text_mention")]
         names = re.findall(r"(?<![\w.`])@\w+|\]\(tg:[^)]*\)", shown.text)
         return [str(each) for each in marked] + names
+
+    def notifies(self, shown: Shown) -> bool:
+        return not shown.raw.edited and (not self.shared or shown.raw.reply_to is not None)
 
     async def upsets(self) -> None:
         telegram, alice = self._telegram, self._people["alice"]
