@@ -11,7 +11,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import arrival, crowd, hands, idle, long, machine, recovery, start, table
+from benchmarks import (
+    arrival,
+    crowd,
+    hands,
+    idle,
+    long,
+    machine,
+    platforms,
+    recovery,
+    start,
+    table,
+)
 from benchmarks.machine import Disk
 from benchmarks.rig import Rig
 
@@ -27,6 +38,11 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "recovery": ("7  Recovery with many open conversations", recovery.recovery),
     "memory": ("8  Memory", idle.memory),
     "hands": ("9  Hands: commands, workspaces, tools, large trees", hands.hands),
+    "turns": ("10  Telegram and Slack: a reply", platforms.turns),
+    "rush": ("11  Telegram and Slack: new chats at once, a model that takes 1 s", platforms.rush),
+    "service": ("12  Telegram and Slack: start, memory, idle, installation", platforms.service),
+    "growth": ("13  Telegram: one chat from its first message on", platforms.growth),
+    "killed": ("14  Telegram: kill -9 while the model thinks", platforms.killed),
 }
 
 

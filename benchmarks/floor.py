@@ -26,18 +26,12 @@ _FILLER = {"role": "user", "content": [{"type": "text", "text": FILLER}]}
 
 async def serve(path: str, url: str) -> None:
     """Answer lines until the process is ended."""
-    limits = httpx2.Limits(max_connections=10_000, keepalive_expiry=60.0)
-    http = anthropic.DefaultAioHttpClient(
-        mounts={"http://": None, "https://": None},
-        follow_redirects=False,
-        limits=limits,
-        timeout=httpx2.Timeout(180.0, connect=10.0, pool=600.0),
-    )
-    sdk = anthropic.AsyncAnthropic(api_key="none", base_url=url, max_retries=0, http_client=http)
+    sdk = client(url)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
-            text = await _answer(sdk, json.loads(line))
+            given = json.loads(line)
+            text = await answer(sdk, given["text"], given.get("filler", 0))
             writer.write(json.dumps({"text": text}).encode() + b"\n")
         writer.close()
 
@@ -45,22 +39,34 @@ async def serve(path: str, url: str) -> None:
     await server.serve_forever()
 
 
-async def _answer(sdk: anthropic.AsyncAnthropic, line: dict[str, Any]) -> str:
+def client(url: str) -> anthropic.AsyncAnthropic:
+    """The model library, set as the product sets it."""
+    limits = httpx2.Limits(max_connections=10_000, keepalive_expiry=60.0)
+    http = anthropic.DefaultAioHttpClient(
+        mounts={"http://": None, "https://": None},
+        follow_redirects=False,
+        limits=limits,
+        timeout=httpx2.Timeout(180.0, connect=10.0, pool=600.0),
+    )
+    return anthropic.AsyncAnthropic(api_key="none", base_url=url, max_retries=0, http_client=http)
+
+
+async def answer(sdk: anthropic.AsyncAnthropic, text: str, filler: int = 0) -> str:
     """The model's text; `filler` says how many long messages stand before the question."""
-    question = {"role": "user", "content": [{"type": "text", "text": line["text"]}]}
+    question: Any = {"role": "user", "content": [{"type": "text", "text": text}]}
     parts: list[str] = []
     async with sdk.messages.with_streaming_response.create(
         model="claude-opus-5-5",
         max_tokens=16_000,
         system=_SYSTEM,
-        messages=[_FILLER] * line.get("filler", 0) + [question],
+        messages=[_FILLER] * filler + [question],
         thinking={"type": "adaptive", "display": "summarized"},
         cache_control={"type": "ephemeral"},
         stream=True,
     ) as response:
         async for event in anthropic.AsyncStream.raw_events(response.http_response):
             if event.event == "content_block_delta":
-                parts.append(json.loads(event.data)["delta"]["text"])
+                parts.append(json.loads(event.data)["delta"].get("text", ""))
     return "".join(parts)
 
 

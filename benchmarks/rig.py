@@ -133,7 +133,7 @@ class Rig:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         await _make_repository(self.repo)
-        async with _program("-m", "benchmarks.model", stdout=asyncio.subprocess.PIPE) as model:
+        async with started("-m", "benchmarks.model", stdout=asyncio.subprocess.PIPE) as model:
             assert model.process.stdout
             port = int(await model.process.stdout.readline())
             self.model, self._url = model, f"http://127.0.0.1:{port}"
@@ -155,7 +155,7 @@ class Rig:
         config.write_text(_CONFIG.format(**words))
         argv = [str(COWORKER), "--config", str(config), "--state-dir", str(state), "run"]
         environment = self.disk.environment
-        async with _program(*argv, environment=environment, log=state / "log") as program:
+        async with started(*argv, environment=environment, log=state / "log") as program:
             socket = state / "coworker.sock"
             await _listening(program, socket, state / "log")
             async with connected(socket) as streams:
@@ -168,7 +168,7 @@ class Rig:
         name = f"floor{next(self._names)}"
         socket, log = self.disk.folder / f"{name}.sock", self.disk.folder / f"{name}.log"
         argv = ("-m", "benchmarks.floor", str(socket), self._url)
-        async with _program(*argv, log=log) as program:
+        async with started(*argv, log=log) as program:
             await _listening(program, socket, log)
             yield Bot(program, socket, time.perf_counter() - program.began, is_floor=True)
 
@@ -177,14 +177,14 @@ class Rig:
         """Fill a list with what callers of the daemon wait meanwhile (ms)."""
         waits: list[float] = []
         pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-        async with _program("-m", "benchmarks.probe", str(bot.socket), **pipes) as probe:
+        async with started("-m", "benchmarks.probe", str(bot.socket), **pipes) as probe:
             yield waits
             out, _ = await probe.process.communicate(b"")
             waits += json.loads(out)
 
 
 @asynccontextmanager
-async def _program(
+async def started(
     *argv: str,
     environment: dict[str, str] | None = None,
     log: Path | None = None,

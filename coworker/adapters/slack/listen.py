@@ -51,14 +51,23 @@ class CommitThenAck(AsyncSocketModeHandler):
 def app(
     client: AsyncWebClient, us: Us, *, click: Listener, point: Listener, command: Listener
 ) -> AsyncApp:
-    """Bolt with our three listeners. `client` has no token: Bolt is told who we are."""
+    """Bolt with our three listeners. `client` has no token: Bolt is told who we are.
+
+    It has a name because Bolt would otherwise read every source file on the stack to find one.
+    """
 
     async def authorize(**_: Any) -> AuthorizeResult:
         return AuthorizeResult(
             enterprise_id=None, team_id=us.team, bot_user_id=us.user, bot_id=us.bot
         )
 
-    made = AsyncApp(client=client, authorize=authorize, process_before_response=True, logger=LOGGER)
+    made = AsyncApp(
+        client=client,
+        name="coworker",
+        authorize=authorize,
+        process_before_response=True,
+        logger=LOGGER,
+    )
     made.action(re.compile(""))(click)
     made.shortcut(SHORTCUT)(point)
     made.command(COMMAND)(command)

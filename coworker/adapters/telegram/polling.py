@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import ssl
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 from telegram import Bot, Update
 from telegram.error import Conflict, TelegramError
 from telegram.ext import Updater
@@ -69,7 +72,10 @@ class _Request(HTTPXRequest):
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(
-            connection_pool_size=1, connect_timeout=_CONNECT_S, read_timeout=_CONNECT_S
+            connection_pool_size=1,
+            connect_timeout=_CONNECT_S,
+            read_timeout=_CONNECT_S,
+            httpx_kwargs={"verify": _trusted()},
         )
         self._wire = wire
 
@@ -121,7 +127,14 @@ def request() -> HTTPXRequest:
         write_timeout=_READ_S,
         pool_timeout=_POOL_S,
         media_write_timeout=_UPLOAD_S,
+        httpx_kwargs={"verify": _trusted()},
     )
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that all requests share: reading them takes 20 ms each time."""
+    return httpx.create_ssl_context()
 
 
 async def listen(bot: Bot, take: Take, wire: Wire) -> None:

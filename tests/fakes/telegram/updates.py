@@ -11,8 +11,6 @@ from tests.fakes.telegram.wire import Json, Refused
 
 NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
 _LONGEST_POLL_S = 50
-_BATCH_S = 0.005
-"""A poll that was waiting collects what arrives together."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,7 @@ class Queued:
 class Updates:
     """Updates in order. `keep_s` is how long they are kept; `allowed` was said by the last poll.
 
+    A poll that was waiting collects for `batch_s` what arrives together.
     `conflict_pause_s` is the wait before a further 409 within that time, as the real server does.
     """
 
@@ -34,6 +33,7 @@ class Updates:
         self.waiting: list[Queued] = []
         self.offsets: list[int] = []
         self.keep_s = 86_400.0
+        self.batch_s = 0.005
         self.conflict_pause_s = 3.0
         self.webhook = ""
         self.allowed: set[str] | None = None
@@ -105,7 +105,7 @@ class Updates:
                 "terminated by other getUpdates request; "
                 "make sure that only one bot instance is running"
             )
-        await asyncio.sleep(_BATCH_S)
+        await asyncio.sleep(self.batch_s)
 
     def _wake(self, *, conflict: bool) -> None:
         if self._poller and not self._poller.done():
