@@ -19,13 +19,14 @@ from tests.fakes.slack import ALICE, BOB, GENERAL, FakeSlack
 from tests.fakes.telegram import FakeTelegram, Person
 from tests.stories.platforms.chats import (
     Chat,
+    DirectChat,
     GroupChat,
     PrivateChat,
     SlackChat,
     TopicChat,
 )
 
-KINDS = ("slack", "telegram-private", "telegram-group", "telegram-topic")
+KINDS = ("slack", "slack-direct", "telegram-private", "telegram-group", "telegram-topic")
 
 
 @dataclass
@@ -41,13 +42,15 @@ class Team:
     living: AsyncExitStack = field(default_factory=AsyncExitStack)
     link: Any = None
 
-    def chat(self, kind: str) -> Chat:
-        """A conversation that nobody has opened yet."""
+    def chat(self, kind: str, who: str = "alice") -> Chat:
+        """A conversation that nobody has opened yet; a private one is that person's."""
         match kind:
             case "slack":
                 return SlackChat(self.slack)
+            case "slack-direct":
+                return DirectChat(self.slack, who)
             case "telegram-private":
-                return PrivateChat(self.telegram, self.people)
+                return PrivateChat(self.telegram, self.people, who)
             case "telegram-group":
                 return GroupChat(self.telegram, self.rooms["group"], self.people)
         return TopicChat(self.telegram, self.rooms["forum"], self.people, topic="Shop")
