@@ -23,10 +23,8 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 2.0
 """Long enough for a platform to show what it has just accepted."""
 _LONGEST_WAIT_S = 300.0
-_REPEAT_AFTER_S = 60.0
-"""What may be a repeat is not said again in a hurry: by then an outage may be over."""
-_MOST_UNKNOWN = 3
-"""Tries of one message when each of them may have arrived."""
+_DOUBTS_WAIT_S = (_FIRST_WAIT_S, 30.0, 300.0)
+"""After each try that may have arrived: in the end an outage has the time to pass."""
 
 
 class _Later(Exception):
@@ -119,12 +117,12 @@ class Delivery:
             raise self._later(outbound, error.retry_after_s) from None
         except Unconfirmed:
             _log.info("outcome of a message unknown", extra={"key": outbound.key})
-            wait_s = _REPEAT_AFTER_S if outbound.maybe_duplicate else None
-            raise self._later(outbound, wait_s) from None
+            doubts = min(self._log.attempts(outbound.key), len(_DOUBTS_WAIT_S))
+            raise self._later(outbound, _DOUBTS_WAIT_S[doubts - 1]) from None
 
     def _is_enough(self, outbound: Outbound) -> bool:
-        """Whether one more try would be noise: a sign of progress, or the third repetition."""
-        return outbound.op == "progress" or self._log.attempts(outbound.key) >= _MOST_UNKNOWN
+        """Whether one more try would be noise: a sign of progress, or one repetition too many."""
+        return outbound.op == "progress" or self._log.attempts(outbound.key) > len(_DOUBTS_WAIT_S)
 
     async def _give_up(
         self, outbound: Outbound, state: Literal["dead", "unknown"], why: str

@@ -121,14 +121,16 @@ async def test_a_stranger_gets_the_fixed_reply_and_no_model_hears_of_it(team, sl
         assert not model.requests
 
 
+@pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("fault", ["500", "reset", "garbage"])
-async def test_an_answer_whose_arrival_nobody_confirmed_is_there_once(team, slack, fault):
+async def test_an_answer_whose_arrival_nobody_confirmed_is_there_once(team, slack, fault, alone):
     async with team([say("It is round.")], slack):
-        slack.fault("chat.postMessage", fault, after_effect=True)
-        slack.fault("chat.update", fault, after_effect=True)
-        said = await slack.says(ALICE, GENERAL, f"<@{BOT}> what shape?")
+        for method in ("chat.postMessage", "chat.startStream", "chat.stopStream", "chat.update"):
+            slack.fault(method, fault, after_effect=True)
+        room = slack.dm(ALICE) if alone else GENERAL
+        said = await slack.says(ALICE, room, f"<@{BOT}> what shape?")
         await slack.until(lambda: said.reactions == {"white_check_mark": [BOT]}, DEADLINE_S)
-        [answer] = slack.thread(GENERAL, said.ts)[1:]
+        [answer] = slack.thread(room, said.ts)[1:]
         assert answer.shown.startswith("It is round.")
 
 
@@ -142,6 +144,16 @@ async def test_what_was_asked_while_we_were_down_is_answered_once(team, slack):
         await slack.until(lambda: more.reactions == {"white_check_mark": [BOT]}, DEADLINE_S)
         answers = [m.shown.partition("\n")[0] for m in slack.thread(GENERAL, said.ts)]
         assert [a for a in answers if a in ("First.", "Second.")] == ["First.", "Second."]
+
+
+async def test_a_run_that_outlives_us_writes_its_answer_over_the_stream_we_left(team, slack):
+    async with team([slow(60) + say("Too late.")], slack):
+        said = await slack.says(ALICE, slack.dm(ALICE), "what shape?")
+        await slack.until(lambda: len(slack.thread(said.channel, said.ts)) == 2, DEADLINE_S)
+    async with team([say("It is round.")], slack):
+        await slack.sees("It is round", thread=said, within=DEADLINE_S)
+        [answer] = slack.thread(said.channel, said.ts)[1:]
+        assert answer.streaming == "completed"
 
 
 async def test_a_verb_and_the_command_are_answered_without_a_model(team, slack):

@@ -81,6 +81,17 @@ async def look(request: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
         raise Unavailable(str(error)) from error
 
 
+async def edit(client: AsyncWebClient, **message: Any) -> AsyncSlackResponse:
+    """Write over a message, also over a stream that is still open. Raises as the client does."""
+    try:
+        return await client.chat_update(**message)
+    except SlackApiError as error:
+        if code(error) != "streaming_state_conflict":
+            raise
+    await client.chat_stopStream(channel=message["channel"], ts=message["ts"])
+    return await client.chat_update(**message)
+
+
 async def pages(
     method: Method, key: str, clock: Clock | None = None, **arguments: Any
 ) -> AsyncIterator[Json]:

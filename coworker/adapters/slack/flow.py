@@ -1,6 +1,7 @@
-"""Signs of life: progress messages edited in place, the status line, reactions. All best effort.
+"""Signs of life: progress messages, the status line, reactions. All best effort.
 
-At most one edit a second for a message, the newest wins, nothing queues up.
+A progress message is a stream where that helps, else it is edited in place. It is written to once a
+second at most, the newest wins, nothing queues up.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from coworker.adapters.render import Doing
 from coworker.adapters.slack import calls, messages
+from coworker.adapters.slack.stream import Stream
 from coworker.errors import CoworkerError, Unavailable
 from coworker.protocols import Clock
 from coworker.types import ConversationId, Place, Progress
@@ -60,24 +62,33 @@ class _Card:
     began_ms: int
     free_ms: int
     doing: Doing = field(default_factory=Doing)
+    stream: Stream | None = None
     fresh: bool = False
     editing: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[Any] | None = None
 
 
 class Cards:
-    """The progress messages of the runs under way."""
+    """The progress messages of the runs under way; none is a stream for longer than `stream_s`."""
 
-    def __init__(self, client: AsyncWebClient, clock: Clock, background: Background) -> None:
+    def __init__(
+        self, client: AsyncWebClient, clock: Clock, background: Background, stream_s: float
+    ) -> None:
         self._client = client
         self._clock = clock
         self._background = background
+        self._stream_s = stream_s
         self._cards: dict[ConversationId, _Card] = {}
 
-    def begin(self, place: Place, run: int, ts: str) -> None:
+    def begin(self, place: Place, run: int, ts: str, *, streams: bool = False) -> None:
         """This message shows from now on what the run does."""
         now = self._clock.now_ms()
-        self._cards[place.conversation] = _Card(run, place, ts, now, now + _SPACING_MS)
+        card = _Card(run, place, ts, now, now + _SPACING_MS)
+        self._cards[place.conversation] = card
+        if streams:
+            card.stream = Stream()
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._stream_s, self._expire, card, card.stream)
 
     def hear(self, place: Place, progress: Progress) -> None:
         """Take in a sign of life; without a message to show it in, it is dropped."""
@@ -85,9 +96,14 @@ class Cards:
         if card is None:
             return
         card.doing.hear(progress)
-        card.fresh = True
-        if card.task is None:
-            card.task = self._background.start(self._edit(card))
+        if card.stream:
+            card.stream.hear(progress)
+        self._refresh(card)
+
+    async def close(self) -> None:
+        """Leave no stream open to which nobody would append any more."""
+        cards, self._cards = self._cards, {}
+        await asyncio.gather(*(self._settle(card) for card in cards.values() if card.stream))
 
     async def end(self, place: Place, run: int) -> None:
         """No edit of this run's message begins or is under way after this."""
@@ -109,19 +125,47 @@ class Cards:
         card.task = None
 
     async def _show(self, card: _Card) -> float:
-        """One edit; the seconds that Slack wants us to wait, 0 if it does not."""
-        seconds = (self._clock.now_ms() - card.began_ms) / 1000
-        arguments = messages.shown(card.doing.shown(seconds), card.run, card.place)
+        """One write; the seconds that Slack wants us to wait, 0 if it does not."""
         try:
             async with asyncio.timeout(_EDIT_S):
-                await calls.ask(
-                    self._client.chat_update(channel=card.place.room, ts=card.ts, **arguments)
-                )
+                if not await self._appended(card):
+                    await self._rewrite(card)
         except Unavailable as error:
             return error.retry_after_s or 0
         except (CoworkerError, TimeoutError):
-            return 0
+            card.stream = None
         return 0
+
+    async def _appended(self, card: _Card) -> bool:
+        """Whether a stream took what is new; once it does not, the message is edited instead."""
+        chunks = card.stream.take() if card.stream else None
+        at = {"channel": card.place.room, "ts": card.ts}
+        if chunks and await calls.attempt(self._client.chat_appendStream(chunks=chunks, **at)):
+            chunks = None
+        if chunks is None:
+            card.stream = None
+        return chunks is not None
+
+    async def _rewrite(self, card: _Card) -> None:
+        seconds = (self._clock.now_ms() - card.began_ms) / 1000
+        shown = messages.shown(card.doing.shown(seconds), card.run, card.place)
+        at = {"channel": card.place.room, "ts": card.ts}
+        await calls.ask(calls.edit(self._client, **at, **shown))
+
+    def _refresh(self, card: _Card) -> None:
+        card.fresh = True
+        if card.task is None:
+            card.task = self._background.start(self._edit(card))
+
+    def _expire(self, card: _Card, stream: Stream) -> None:
+        stream.end()
+        if self._cards.get(card.place.conversation) is card:
+            self._refresh(card)
+
+    async def _settle(self, card: _Card) -> None:
+        async with card.editing:
+            card.stream = None
+            await self._show(card)
 
 
 class Presence:

@@ -14,7 +14,17 @@ import aiohttp
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from coworker.adapters.slack import calls, checks, files, flow, listen, lookup, messages, threads
+from coworker.adapters.slack import (
+    calls,
+    checks,
+    files,
+    flow,
+    listen,
+    lookup,
+    messages,
+    stream,
+    threads,
+)
 from coworker.adapters.slack.ears import Ears
 from coworker.adapters.slack.events import SOURCE, Reader, Us
 from coworker.adapters.slack.past import Past
@@ -47,7 +57,10 @@ class _Connection:
 
 
 class Slack:
-    """A Platform over Socket Mode. Every `ping_s` seconds it looks whether the socket lives."""
+    """A Platform over Socket Mode. Every `ping_s` seconds it looks whether the socket lives.
+
+    After `stream_s` seconds a progress message is a stream no more.
+    """
 
     name = SOURCE
 
@@ -58,12 +71,14 @@ class Slack:
         app_token: str,
         clock: Clock,
         ping_s: float = 5,
+        stream_s: float = stream.LIFE_S,
     ) -> None:
         self._settings = settings
         self._bot_token = bot_token
         self._app_token = app_token
         self._clock = clock
         self._ping_s = ping_s
+        self._stream_s = stream_s
         self._connection: _Connection | None = None
         self._hello = asyncio.Event()
         self._frame_ms = 0
@@ -156,7 +171,8 @@ class Slack:
             stack.push_async_callback(background.stop)
             reader = Reader(client, us, intake.follows)
             past = Past(client, intake, self._clock)
-            voice = Voice(client, self._clock, background)
+            voice = Voice(client, self._clock, background, self._stream_s)
+            stack.push_async_callback(voice.close)
             ears = Ears(client, reader, intake, past, voice, background)
             socket = await self._socket(us, ears, http)
             stack.push_async_callback(socket.close_async)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from coworker.adapters.slack import calls, files, flow, messages
+from coworker.adapters.slack import calls, files, flow, messages, stream
 from coworker.errors import Unavailable, Undeliverable
 from coworker.protocols import Clock
 from coworker.types import Json, Outbound, Place, Progress
@@ -18,12 +19,20 @@ _QUIET = {"unfurl_links": False, "unfurl_media": False}
 
 
 class Voice:
-    """Says outbounds over one connection."""
+    """Says outbounds over one connection; nothing is a stream for longer than `stream_s`."""
 
-    def __init__(self, client: AsyncWebClient, clock: Clock, background: flow.Background) -> None:
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        clock: Clock,
+        background: flow.Background,
+        stream_s: float,
+    ) -> None:
         self._client = client
         self._background = background
-        self._cards = flow.Cards(client, clock, background)
+        self._cards = flow.Cards(client, clock, background, stream_s)
+        self.close = self._cards.close
+        self._streams = stream.Streams(client)
         self._presence = flow.Presence(client)
         self._uploaded: set[str] = set()
         """Keys of answers that wait only for their last message."""
@@ -34,6 +43,9 @@ class Voice:
 
     async def send(self, outbound: Outbound) -> str:
         """Say it and return the message's ts. Raises as `calls.ask` does."""
+        if ts := await self._streams.open(outbound):
+            self._follow_up(outbound, ts, streams=True)
+            return ts
         ts = await (self._reply(outbound) if outbound.op == "reply" else self._post(outbound))
         self._follow_up(outbound, ts)
         return ts
@@ -52,8 +64,9 @@ class Voice:
             async for message in calls.pages(method, "messages", **where):
                 read += 1
                 payload = (message.get("metadata") or {}).get("event_payload") or {}
-                if payload.get("key") == outbound.key:
-                    self._follow_up(outbound, message["ts"])
+                streams = stream.shows(outbound, message)
+                if streams or payload.get("key") == outbound.key:
+                    self._follow_up(outbound, message["ts"], streams=streams)
                     return str(message["ts"])
         except Undeliverable:  # sending will say so
             return ""
@@ -90,10 +103,10 @@ class Voice:
         self._uploaded.discard(outbound.key)
         return ts
 
-    def _follow_up(self, outbound: Outbound, ts: str) -> None:
+    def _follow_up(self, outbound: Outbound, ts: str, *, streams: bool = False) -> None:
         """What is shown once it has arrived; nobody waits for that."""
         if outbound.op == "progress":
-            self._cards.begin(outbound.place, outbound.body["run"], ts)
+            self._cards.begin(outbound.place, outbound.body["run"], ts, streams=streams)
         if outbound.op != "reply":
             status = "processing" if outbound.op == "progress" else "suspended"
             self._background.start(self._presence.show(outbound.place, status))
@@ -122,9 +135,9 @@ class Voice:
         if not (ts and messages.is_whole(body) and messages.was_quick(body)):
             return ""
         said = messages.message(dataclasses.replace(outbound, maybe_duplicate=False))
-        update, at = self._client.chat_update, {"channel": outbound.place.room, "ts": ts}
+        edit = functools.partial(calls.edit, self._client)
         try:
-            await _in_blocks_or_words(update, at, said)
+            await _in_blocks_or_words(edit, {"channel": outbound.place.room, "ts": ts}, said)
         except Undeliverable:  # somebody deleted it, or edits are not allowed
             return ""
         return ts
@@ -141,7 +154,7 @@ class Voice:
         if outbound.over and outbound.over != ts:
             receipt = messages.receipt(body)
             await calls.attempt(
-                self._client.chat_update(channel=place.room, ts=outbound.over, **receipt)
+                calls.edit(self._client, channel=place.room, ts=outbound.over, **receipt)
             )
         if body.get("run"):
             await self._presence.show(place, "active")

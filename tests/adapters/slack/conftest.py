@@ -123,6 +123,17 @@ class Office:
         message = await self.slack.says("U0ALICE", "C0GENERAL", f"<@U0COWORKER> {text}")
         return message, (await self.hears(before + 1)).place
 
+    async def asked_alone(self, text: str = "what changed?") -> tuple[Message, Place]:
+        """The same in direct messages."""
+        before = len(self.desk.heard)
+        message = await self.slack.says("U0ALICE", self.slack.dm("U0ALICE"), text)
+        return message, (await self.hears(before + 1)).place
+
+    def shown(self, said: Message) -> Message:
+        """The only message that we wrote below that one."""
+        [shown] = self.slack.thread(said.channel, said.ts)[1:]
+        return shown
+
     async def says(self, place: Place, op: str, key: str = "k1", **more: Any) -> str:
         """Send an outbound that has nothing special."""
         return await self.platform.send(outbound(place, op, key, **more))
@@ -149,9 +160,9 @@ async def working(platform: Slack, desk: Desk):
                 await running
 
 
-def made(slack: FakeSlack, clock: QuickClock, **tokens: str) -> Slack:
+def made(slack: FakeSlack, clock: QuickClock, **more: Any) -> Slack:
     """A platform for that workspace."""
-    own = {"bot_token": slack.bot_token, "app_token": slack.app_token, **tokens}
+    own = {"bot_token": slack.bot_token, "app_token": slack.app_token, **more}
     return Slack(Settings(base_url=slack.base_url), clock=clock, ping_s=0.1, **own)
 
 

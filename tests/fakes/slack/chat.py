@@ -48,7 +48,7 @@ def update(world: World, args: Json) -> Json:
     changes = {name: args[name] for name in names if args.get(name) is not None}
     if args.get("markdown_text"):
         changes = {"text": args["markdown_text"], "blocks": []}
-    world.edit(message, BOT, **changes)
+    world.edit(message, BOT, plan="", tasks={}, **changes)
     shown = {"text": message.text, "message": message.json()}
     return {"channel": message.channel, "ts": message.ts, **shown}
 

@@ -146,8 +146,9 @@ class Message:
 
     @property
     def shown(self) -> str:
-        """The words that a person reads: those of the blocks, else the text."""
-        return html.unescape("\n".join(_words(self.blocks)) or self.text)
+        """The words that a person reads: those of the blocks, else the text; then the tasks."""
+        words = "\n".join(_words(self.blocks)) or self.text
+        return html.unescape("\n".join([words, *(task["title"] for task in self.tasks.values())]))
 
     @property
     def buttons(self) -> list[Json]:

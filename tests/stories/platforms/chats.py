@@ -139,7 +139,7 @@ class Chat(ABC):
 
 
 class SlackChat(Chat):
-    """A thread in #general, or direct messages with alice."""
+    """A thread in #general."""
 
     kind = "slack"
     _people: ClassVar = {"alice": ALICE, "bob": BOB, "gus": "U0GUS", "mallory": "U0MALLORY"}
@@ -194,9 +194,7 @@ class SlackChat(Chat):
     def shown(self) -> list[Shown]:
         if self.root is None:
             return []
-        own = self._slack.messages(self.channel)
-        if not self.channel.startswith("D"):
-            own = self._slack.thread(self.channel, self.root.ts)
+        own = self._slack.thread(self.channel, self.root.ts)
         return [_on_slack(each) for each in own if each.user == BOT]
 
     def marks(self, message: Any) -> set[str]:
@@ -241,6 +239,19 @@ class SlackChat(Chat):
     async def _post(self, text: str, who: str, files: Files = ()) -> Any:
         person = self._people[who]
         return await self._slack.says(person, self.channel, text, self.root, files)
+
+
+class DirectChat(SlackChat):
+    """Direct messages with one person."""
+
+    kind = "slack-direct"
+    shared = False
+
+    def __init__(self, slack: FakeSlack, who: str) -> None:
+        super().__init__(slack, slack.dm(self._people[who]))
+
+    def apart(self) -> SlackChat:
+        return DirectChat(self._slack, "alice")
 
 
 def _on_slack(message: Message) -> Shown:

@@ -24,7 +24,7 @@ from tests.stories.platforms.team import (
     rooms_of,
 )
 
-KINDS = ("slack", "telegram-private", "telegram-group", "telegram-topic")
+KINDS = ("slack", "slack-direct", "telegram-private", "telegram-group", "telegram-topic")
 
 
 @pytest.fixture

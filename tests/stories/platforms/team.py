@@ -24,7 +24,14 @@ from tests.fakes.slack.faults import ratelimited
 from tests.fakes.telegram import FakeTelegram, Person
 from tests.fakes.telegram.faults import answer
 from tests.fakes.telegram.wire import flooded
-from tests.stories.platforms.chats import Chat, GroupChat, PrivateChat, SlackChat, TopicChat
+from tests.stories.platforms.chats import (
+    Chat,
+    DirectChat,
+    GroupChat,
+    PrivateChat,
+    SlackChat,
+    TopicChat,
+)
 
 _SPEAKING = re.compile("chat.|send|edit")
 
@@ -67,13 +74,15 @@ class Team:
     living: AsyncExitStack = field(default_factory=AsyncExitStack)
     link: Any = None
 
-    def chat(self, kind: str) -> Chat:
-        """A conversation that nobody has opened yet."""
+    def chat(self, kind: str, who: str = "alice") -> Chat:
+        """A conversation that nobody has opened yet; a private one is that person's."""
         match kind:
             case "slack":
                 return SlackChat(self.slack)
+            case "slack-direct":
+                return DirectChat(self.slack, who)
             case "telegram-private":
-                return PrivateChat(self.telegram, self.people)
+                return PrivateChat(self.telegram, self.people, who)
             case "telegram-group":
                 return GroupChat(self.telegram, self.rooms["group"], self.people)
         return TopicChat(self.telegram, self.rooms["forum"], self.people, topic="Shop")

@@ -1,4 +1,4 @@
-"""What people and platforms should not send: a clear answer or a quiet refusal, and life goes on."""
+"""What nobody should send: a clear answer or a quiet refusal, and life goes on."""
 
 import struct
 import zlib
@@ -54,7 +54,7 @@ async def test_forty_thousand_characters_are_read_and_said(talk):
 
 async def test_fifty_attachments_are_one_answer_and_not_fifty(talk):
     async with talk(lambda r: say("Still here." if "are you" in str(r) else "I took ten.")) as (
-        t,
+        _t,
         chat,
     ):
         await chat.sends([f"note{n}.txt" for n in range(50)])
