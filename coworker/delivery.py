@@ -23,8 +23,10 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 2.0
 """Long enough for a platform to show what it has just accepted."""
 _LONGEST_WAIT_S = 300.0
-_DOUBTS_WAIT_S = (_FIRST_WAIT_S, 30.0, 300.0)
-"""After each try that may have arrived: in the end an outage has the time to pass."""
+_REPEAT_WAIT_S = 30.0
+"""What may be a repeat is not said again before an outage had some time to pass."""
+_MOST_UNKNOWN = 4
+"""Tries of one message when each of them may have arrived."""
 
 
 class _Later(Exception):
@@ -117,12 +119,18 @@ class Delivery:
             raise self._later(outbound, error.retry_after_s) from None
         except Unconfirmed:
             _log.info("outcome of a message unknown", extra={"key": outbound.key})
-            doubts = min(self._log.attempts(outbound.key), len(_DOUBTS_WAIT_S))
-            raise self._later(outbound, _DOUBTS_WAIT_S[doubts - 1]) from None
+            raise self._later(outbound, self._patience_s(outbound)) from None
 
     def _is_enough(self, outbound: Outbound) -> bool:
         """Whether one more try would be noise: a sign of progress, or one repetition too many."""
-        return outbound.op == "progress" or self._log.attempts(outbound.key) > len(_DOUBTS_WAIT_S)
+        return outbound.op == "progress" or self._log.attempts(outbound.key) >= _MOST_UNKNOWN
+
+    def _patience_s(self, outbound: Outbound) -> float | None:
+        """Seconds before what nobody confirmed is tried again; None where that is harmless."""
+        if not outbound.maybe_duplicate:
+            return None
+        wait_s = _REPEAT_WAIT_S * 10.0 ** (self._log.attempts(outbound.key) - 2)
+        return min(wait_s, _LONGEST_WAIT_S)
 
     async def _give_up(
         self, outbound: Outbound, state: Literal["dead", "unknown"], why: str

@@ -89,6 +89,7 @@ def stop() -> None:
     for handler in own.handlers:
         handler.close()
     own.handlers = []
+    own.propagate = True
 
 
 def _identity(stream: TextIO) -> str:

@@ -206,7 +206,7 @@ async def test_push_and_undo_are_buttons_under_the_answer(talk, shop, tmp_path):
         answer = await chat.hears("Praised.")
         assert answer.buttons == ("Push", "Open PR", "Undo")
         await chat.clicks(answer, "Push")
-        await chat.hears("coworker/", within=20)
+        await chat.hears("Pushed", within=20)
         assert "Praise the goods" in git(origin, "log", "--all", "--format=%s")
         await chat.clicks_again(answer, "Undo")
         await chat.hears("Undo of run")
