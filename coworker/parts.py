@@ -15,6 +15,7 @@ from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.models.router import Router
+from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
@@ -90,7 +91,7 @@ class Parts:
 def refuse_unpriced(config: Config, router: Router) -> None:
     """A budget cannot be kept when nobody knows a model's price. Raises ConfigError."""
     sentence = router.unpriced()
-    if sentence and (config.budget.run_usd or config.budget.day_usd):
+    if sentence and any(getattr(config.budget, f"{name}_usd") for name in MONEY):
         raise ConfigError(sentence)
 
 
@@ -168,6 +169,7 @@ def _ports(
         router=router,
         tools={tool.name: tool for tool in tools},
         people=People(config),
+        ledger=Ledger(),
         config=config,
         clock=SystemClock(),
         place_of=place_of,

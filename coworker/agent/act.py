@@ -20,6 +20,7 @@ from coworker.agent.fold import OpenCall, State
 from coworker.config import Config
 from coworker.errors import ToolError
 from coworker.models.router import Router
+from coworker.policy.budget import Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import decide
 from coworker.protocols import Clock, Tool, ToolContext
@@ -73,6 +74,7 @@ class Ports:
     router: Router
     tools: Mapping[str, Tool]
     people: People
+    ledger: Ledger
     config: Config
     clock: Clock
     place_of: Callable[[Conversation], Repo | None]

@@ -21,6 +21,8 @@ from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_
 
 _log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
+_VERSIONS: dict[EntryKind, int] = {"assistant": 2, "summary": 2, "ask": 2, "answer": 2}
+"""Of bodies that are not as they were at first: 2 knows `for`, and asks without a call."""
 
 
 class Journal:
@@ -39,7 +41,14 @@ class Journal:
         at, first = self.ports.clock.now_ms(), self.state.next_seq
         run = self.state.run or first
         entries = [
-            Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
+            Entry(
+                first + n,
+                body["run"] if kind == "reply_sent" else run,
+                kind,
+                body,
+                at,
+                _VERSIONS.get(kind, 1),
+            )
             for n, (kind, body) in enumerate(drafts)
         ]
         await self.ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))

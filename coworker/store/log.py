@@ -15,6 +15,7 @@ from typing import Any, Literal
 from coworker.errors import CoworkerError
 from coworker.store import database
 from coworker.store import transactions as tx
+from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
 from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
@@ -51,6 +52,7 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
+        self.spending = Spending(self._reader)
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""
