@@ -17,7 +17,7 @@ from coworker.store import database
 from coworker.store import transactions as tx
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
-from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
+from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
@@ -103,6 +103,10 @@ class Log:
         Raises Conflict when another writer was first.
         """
         await self._writer.write(lambda db: tx.append(db, conversation, batch))
+
+    async def record(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
+        """Append one entry outside of any run, in a conversation that may be new; its seq."""
+        return await self._writer.write(lambda db: tx.record(db, place, kind, body, at))
 
     async def park(self, outbound: Outbound, at: int) -> None:
         """Leave a conversation alone until somebody writes again, with a last word."""
