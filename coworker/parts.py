@@ -14,6 +14,7 @@ from coworker.control import Control, Views
 from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
+from coworker.expiry import Expiry
 from coworker.models.router import Router
 from coworker.policy.people import People
 from coworker.policy.rules import Book
@@ -64,6 +65,7 @@ class Parts:
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
+        self.expiry = Expiry(ports, self.dispatch)
         self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         # Whoever is not connecting still examines what would be connected.
