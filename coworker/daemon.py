@@ -8,7 +8,7 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -82,7 +82,7 @@ async def owned(
 @asynccontextmanager
 async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
     """Recover, listen, connect; then everything in the opposite order."""
-    sweeping = asyncio.create_task(_sweep(parts)) if working else None
+    chores = [asyncio.create_task(chore) for chore in _chores(parts)] if working else []
     if working:
         await parts.dispatch.recover()
     path = runtime_dir(parts.config) / control.SOCKET
@@ -96,9 +96,14 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
         await parts.control.close()
         await parts.reception.close()
         await parts.dispatch.stop()
-        if sweeping:
-            sweeping.cancel()
-            await asyncio.wait([sweeping])
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+
+
+def _chores(parts: Parts) -> list[Coroutine[None, None, None]]:
+    """What is looked after as long as we live."""
+    return [_sweep(parts), parts.expiry.run()]
 
 
 async def _own(config: Config, stack: AsyncExitStack) -> Path:

@@ -14,9 +14,12 @@ from coworker.control import Control, Views
 from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
+from coworker.expiry import Expiry
 from coworker.models.router import Router
 from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
+from coworker.policy.rules import Book
+from coworker.policy.standing import Standing
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
 from coworker.rehearsal import rehearse
@@ -63,6 +66,7 @@ class Parts:
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
+        self.expiry = Expiry(ports, self.dispatch)
         self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         # Whoever is not connecting still examines what would be connected.
@@ -118,7 +122,7 @@ def _ports(
     rooms: Rooms,
     config: Config,
 ) -> Ports:
-    maps = Maps(checkouts)
+    maps, standing = Maps(checkouts), Standing(log, SystemClock())
     tools: list[Tool] = [
         *files.tools(checkouts),
         *git.tools(checkouts, workplace.get),
@@ -168,8 +172,9 @@ def _ports(
         log=log,
         router=router,
         tools={tool.name: tool for tool in tools},
-        people=People(config),
+        people=People(config, standing.people),
         ledger=Ledger(),
+        book=Book(config, standing),
         config=config,
         clock=SystemClock(),
         place_of=place_of,

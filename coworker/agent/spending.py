@@ -8,11 +8,11 @@ from __future__ import annotations
 from coworker.agent import words
 from coworker.agent.act import Ports
 from coworker.agent.fold import State
-from coworker.policy.budget import MONEY, Account
+from coworker.policy.approvals import MORE, STOP
+from coworker.policy.budget import MONEY, SHARED, Account
 from coworker.store.log import Conversation
 from coworker.types import Json
 
-MORE = "+ $1"
 _RAISE_USD = 1.0
 _OF = {
     "run": "for this run",
@@ -78,8 +78,9 @@ def question(short: Account, usd: float, state: State) -> Json:
             f"I have spent ${short.spent_usd:.2f} of the ${short.limit_usd:.2f} "
             f"{_OF[short.name].format(key=short.key)}; the next step may cost up to ${usd:.2f}."
         ),
-        "options": [MORE, "Stop"],
+        "options": [MORE, STOP],
         "approval": True,
+        "owner": short.name in SHARED,
         "asker": state.senders[-1],
         "run": state.run,
         "limit": short.name,

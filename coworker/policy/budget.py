@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from coworker.config import Budget
-from coworker.policy.approvals import refusal
-from coworker.types import Person
 
 MONEY = ("run", "conversation", "schedule_day", "person_day", "repo_day", "day")
 """The limits in dollars, each a key of [budget] without its `_usd`; the narrowest first."""
-_FOR_OWNERS = ("person_day", "repo_day", "day")
+SHARED = ("person_day", "repo_day", "day")
+"""Those that only an owner lets a run pass: what one run takes is missing in all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +110,3 @@ def _short(
         if taken + usd > each.limit_usd:
             return each
     return None
-
-
-def refusal_to_raise(limit: str, person: Person | None, askers: Sequence[str]) -> str | None:
-    """Why this person may not let a run pass that limit, or None when they may."""
-    if person and person.role != "owner" and limit in _FOR_OWNERS:
-        return f"{person.name} may not raise a limit that all share; an owner may"
-    return refusal(person, askers, approval=True)

@@ -18,7 +18,7 @@ from coworker.store import transactions as tx
 from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
-from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
+from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
@@ -105,6 +105,10 @@ class Log:
         Raises Conflict when another writer was first.
         """
         await self._writer.write(lambda db: tx.append(db, conversation, batch))
+
+    async def record(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
+        """Append one entry outside of any run, in a conversation that may be new; its seq."""
+        return await self._writer.write(lambda db: tx.record(db, place, kind, body, at))
 
     async def park(self, outbound: Outbound, at: int) -> None:
         """Leave a conversation alone until somebody writes again, with a last word."""
@@ -197,6 +201,11 @@ class Log:
         """Those that have something to do, the longest waiting first."""
         rows = self._all("SELECT id FROM conversation WHERE state = 'ready' ORDER BY updated_at")
         return [ConversationId(row[0]) for row in rows]
+
+    def waiting(self, before: int) -> list[tuple[ConversationId, int]]:
+        """Conversations that wait for somebody, last touched before then, and when that was."""
+        sql = "SELECT id, updated_at FROM conversation WHERE state = 'waiting' AND updated_at < ?"
+        return [(ConversationId(name), at) for name, at in self._all(sql, before)]
 
     def undelivered(self, conversation: ConversationId | None = None) -> list[tuple[Outbound, str]]:
         """Outbounds not known to have arrived, with their state, oldest first."""
