@@ -69,7 +69,9 @@ class Parts:
         self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         # Whoever is not connecting still examines what would be connected.
-        doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
+        doctor = Doctor(
+            config, router, registry, ports.book, lambda: platforms or _platforms(config)
+        )
         views = Views(self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace))
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
