@@ -1,0 +1,138 @@
+"""Secrets are cut out of text: every one that we hold ourselves, and what looks like a common one.
+
+It knows shapes and values; where text comes from and goes to is decided above. Time is linear.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import quote
+
+from coworker.shapes import SHAPES
+from coworker.types import Json
+
+_SHORTEST = 8
+"""A shorter value would be found in ordinary words."""
+_WORDS = re.compile(r"\S+\s+\S+\s*\Z")
+_HELD = 4_096
+"""Characters in which two words of a stream are looked for."""
+_KEY = 16_384
+"""Characters of a private key at most."""
+
+
+class Redactor:
+    """Takes secrets out. `known` are those we hold, by what they are called."""
+
+    def __init__(self, known: Mapping[str, str] = MappingProxyType({})) -> None:
+        names = {_label(name.replace("_", " ").lower()): value for name, value in known.items()}
+        said = "".join([*names, *(_label(what) for what, _, _ in SHAPES)])
+        self._labels = {
+            form: label
+            for label, value in names.items()
+            for form in _forms(value)
+            if form not in said
+        }
+        longest = sorted(self._labels, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest)))
+        self._shapes = [(_label(what), hints, re.compile(at)) for what, hints, at in SHAPES]
+
+    def text(self, text: str) -> str:
+        """The text with every secret replaced by what it was: `[secret: slack token]`.
+
+        Doing it twice changes nothing.
+        """
+        if any(form in text for form in self._labels):
+            text = self._known.sub(lambda found: self._labels[found[0]], text)
+        for label, hints, shape in self._shapes:
+            if any(hint in text for hint in hints):
+                text = shape.sub(partial(_without, label), text)
+        return text
+
+    def body(self, body: Json) -> Json:
+        """The same for every text in a JSON object, at any depth and in its keys."""
+        return cast(Json, self.value(body))
+
+    def value(self, value: Any) -> Any:
+        """The same for any JSON value. Bytes in base64, as of a picture, stay what they are."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list | tuple):
+            return [self.value(each) for each in value]
+        if not isinstance(value, dict) or value.get("type") == "base64":
+            return value
+        return {self.value(key): self.value(each) for key, each in value.items()}
+
+
+class Stream:
+    """Text that comes in pieces: a secret that is cut in two is held back until it is whole.
+
+    What is handed out lags behind by the last words, for some secrets are known by the word before.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._held = self._partial = ""
+
+    def take(self, piece: str) -> str:
+        """More text; what may be shown by now."""
+        word = re.split(r"\s", piece)[-1]
+        if len(word) == len(piece):
+            self._partial += piece
+            return ""
+        whole = self._partial + piece[: len(piece) - len(word)]
+        whole, self._partial = self._redactor.text(self._held + whole), word
+        cut = _safe(whole)
+        self._held = whole[cut:]
+        return whole[:cut]
+
+    def rest(self) -> str:
+        """What was held back, when no more comes."""
+        text, self._held, self._partial = self._held + self._partial, "", ""
+        return self._redactor.text(text)
+
+
+def _safe(text: str) -> int:
+    """How much of the text no secret can reach into any more."""
+    key = text.rfind("-----BEGIN ", max(0, len(text) - _KEY))
+    if key >= 0 and "-----END " not in text[key:]:
+        return key
+    start = max(0, len(text) - _HELD)
+    words = _WORDS.search(text, start)
+    return words.start() if words else start
+
+
+def _without(label: str, found: re.Match[str]) -> str:
+    """The match with the part that is secret replaced: all of it, unless the shape says which."""
+    if "secret" not in found.re.groupindex:
+        return label
+    before, after = found.start("secret") - found.start(), found.end("secret") - found.start()
+    return f"{found[0][:before]}{label}{found[0][after:]}"
+
+
+def _label(what: str) -> str:
+    return f"[secret: {what}]"
+
+
+def _forms(value: str) -> Iterator[str]:
+    """How a secret may be written; a token of two parts is as secret without the first."""
+    for plain in (value, value.partition(":")[2]):
+        if len(plain) >= _SHORTEST:
+            quoted = quote(plain, safe="")
+            yield from (plain, json.dumps(plain)[1:-1], quoted, quote(plain))
+            yield re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), quoted)
+            yield from _encoded(plain.encode())
+
+
+def _encoded(value: bytes) -> Iterator[str]:
+    """The base64 digits that depend on it alone, wherever it stands in what was encoded."""
+    for before in range(3):
+        digits = base64.b64encode(bytes(before) + value).decode().rstrip("=")
+        core = digits[(before * 8 + 5) // 6 : (before + len(value)) * 8 // 6]
+        yield core
+        yield core.translate(str.maketrans("+/", "-_"))
