@@ -8,14 +8,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from coworker.shapes import SHAPES
-from coworker.types import Json
+from coworker.types import Json, Progress, Sign
 
 _SHORTEST = 8
 """A shorter value would be found in ordinary words."""
@@ -70,17 +70,29 @@ class Redactor:
 
 
 class Stream:
-    """Text that comes in pieces: a secret that is cut in two is held back until it is whole.
+    """Signs of life without secrets; one that is cut in two is held back until it is whole.
 
-    What is handed out lags behind by the last words, for some secrets are known by the word before.
+    Text lags behind by its last words, for some secrets are known by the word before. `shown` has
+    the last word on what is handed out.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, shown: Callable[[str], str] = str) -> None:
         self._redactor = redactor
+        self._shown = shown
+        self._kind: Literal["text", "thinking"] = "text"
         self._held = self._partial = ""
 
-    def take(self, piece: str) -> str:
-        """More text; what may be shown by now."""
+    def take(self, progress: Progress) -> list[Progress]:
+        """What may be shown by now, with what was held back of something else."""
+        kind = progress.kind
+        if kind != "text" and kind != "thinking":
+            return [*self._rest(), self._sign(kind, self._redactor.text(progress.text))]
+        before = [] if kind == self._kind else self._rest()
+        self._kind = kind
+        more = self._more(progress.text)
+        return [*before, self._sign(kind, more)] if more else before
+
+    def _more(self, piece: str) -> str:
         word = re.split(r"\s", piece)[-1]
         if len(word) == len(piece):
             self._partial += piece
@@ -91,10 +103,13 @@ class Stream:
         self._held = whole[cut:]
         return whole[:cut]
 
-    def rest(self) -> str:
-        """What was held back, when no more comes."""
+    def _rest(self) -> list[Progress]:
+        """What was held back: no more of it comes."""
         text, self._held, self._partial = self._held + self._partial, "", ""
-        return self._redactor.text(text)
+        return [self._sign(self._kind, self._redactor.text(text))] if text else []
+
+    def _sign(self, kind: Sign, text: str) -> Progress:
+        return Progress(kind, self._shown(text))
 
 
 def _safe(text: str) -> int:

@@ -16,6 +16,7 @@ from coworker.agent.context import render
 from coworker.agent.evidence import gathered, marked, offered, red_checks
 from coworker.agent.fold import fold
 from coworker.agent.think import receipt
+from coworker.redact import Stream
 from coworker.store.log import Batch, Conversation, ConversationState
 from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_key
 
@@ -31,6 +32,7 @@ class Journal:
         self.ports = ports
         self.state = fold(entries)
         self.transcript = render(entries)
+        self.stream = Stream(ports.log.redactor)
 
     async def append(
         self, *drafts: Draft, state: ConversationState = "ready", **batch: Any
@@ -42,9 +44,10 @@ class Journal:
             Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
             for n, (kind, body) in enumerate(drafts)
         ]
-        await self.ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))
+        made = Batch(entries, state=state, **batch)
+        written = await self.ports.log.append(self.conversation.id, made)
         logs.about(conversation=self.conversation.id, run=run)
-        for entry in entries:
+        for entry in written:
             _log.info("entry: %s", entry.kind, extra={"seq": entry.seq})
             self.state.apply(entry)
             self.transcript.apply(entry)
