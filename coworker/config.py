@@ -252,8 +252,10 @@ def secrets(config: Config) -> dict[str, str]:
     """Every secret that we were given, by name: what must be seen by nobody."""
     models = (config.models.large, config.models.small)
     names = (*SECRET_NAMES, *(model.api_key_env for model in models if model))
-    given = {name: secret(name) for name in names}
-    given |= {name: os.environ.get(name, "") for name in _LOGINS}
+    given = {name: os.environ.get(name, "") for name in _LOGINS}
+    for name in names:
+        with suppress(ConfigError):  # it is in no use
+            given[name] = secret(name)
     return {name: value for name, value in given.items() if value}
 
 

@@ -5,6 +5,7 @@ Appending is one transaction; the state and the transcript follow what was writt
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from coworker.agent.act import Ports
 from coworker.agent.context import render
 from coworker.agent.evidence import gathered, marked, offered, red_checks
 from coworker.agent.fold import fold
+from coworker.agent.links import Links
 from coworker.agent.think import receipt
 from coworker.redact import Stream
 from coworker.store.log import Batch, Conversation, ConversationState
@@ -32,7 +34,10 @@ class Journal:
         self.ports = ports
         self.state = fold(entries)
         self.transcript = render(entries)
-        self.stream = Stream(ports.log.redactor)
+        self.links = Links(ports.config)
+        for entry in entries:
+            self.links.apply(entry)
+        self.stream = Stream(ports.log.redactor, self.links.inert)
 
     async def append(
         self, *drafts: Draft, state: ConversationState = "ready", **batch: Any
@@ -40,6 +45,7 @@ class Journal:
         """Append entries in one transaction, then take them into account."""
         at, first = self.ports.clock.now_ms(), self.state.next_seq
         run = self.state.run or first
+        batch["outbox"] = [self._shown(said) for said in batch.get("outbox", ())]
         entries = [
             Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
             for n, (kind, body) in enumerate(drafts)
@@ -51,8 +57,16 @@ class Journal:
             _log.info("entry: %s", entry.kind, extra={"seq": entry.seq})
             self.state.apply(entry)
             self.transcript.apply(entry)
-        if batch.get("outbox"):
+            self.links.apply(entry)
+        if batch["outbox"]:
             self.ports.deliver(self.conversation.id)
+
+    def _shown(self, said: Outbound) -> Outbound:
+        """A question as people see it: nobody is led astray by a link in it."""
+        if said.op != "ask":
+            return said
+        question = self.links.inert(said.body["question"])
+        return dataclasses.replace(said, body={**said.body, "question": question})
 
     def emit(self, progress: Progress) -> None:
         self.ports.emit(self.conversation.id, progress)
@@ -69,7 +83,7 @@ class Journal:
         """Append the reply and put it into the outbox: the run is over."""
         state, conversation = self.state, self.conversation
         if by == "model":
-            text = marked(text, state.done)
+            text = self.links.inert(marked(text, state.done))
             if red := red_checks(state.done):
                 text, outcome = f"{text}\n\n{words.red(red)}", "failed"
         run, seq = state.run or state.next_seq, state.next_seq + len(before)
