@@ -20,10 +20,8 @@ from coworker.types import Json, Progress, Sign
 _SHORTEST = 8
 """A shorter value would be found in ordinary words."""
 _WORDS = re.compile(r"\S+\s+\S+\s*\Z")
-_HELD = 4_096
-"""Characters in which two words of a stream are looked for."""
-_KEY = 16_384
-"""Characters of a private key at most."""
+_REACH = 16_384
+"""Characters of a stream over which one secret can reach."""
 
 
 class Redactor:
@@ -90,7 +88,7 @@ class Stream:
         before = [] if kind == self._kind else self._rest()
         self._kind = kind
         more = self._more(progress.text)
-        return [*before, self._sign(kind, more)] if more else before
+        return before + ([self._sign(kind, more)] if more else [])
 
     def _more(self, piece: str) -> str:
         word = re.split(r"\s", piece)[-1]
@@ -98,10 +96,12 @@ class Stream:
             self._partial += piece
             return ""
         whole = self._partial + piece[: len(piece) - len(word)]
-        whole, self._partial = self._redactor.text(self._held + whole), word
-        cut = _safe(whole)
-        self._held = whole[cut:]
-        return whole[:cut]
+        whole, self._partial = self._held + whole, word
+        end = _before_key(whole)
+        shown = self._redactor.text(whole[:end])
+        cut = _before_words(shown)
+        self._held = shown[cut:] + whole[end:]
+        return shown[:cut]
 
     def _rest(self) -> list[Progress]:
         """What was held back: no more of it comes."""
@@ -112,12 +112,15 @@ class Stream:
         return Progress(kind, self._shown(text))
 
 
-def _safe(text: str) -> int:
-    """How much of the text no secret can reach into any more."""
-    key = text.rfind("-----BEGIN ", max(0, len(text) - _KEY))
-    if key >= 0 and "-----END " not in text[key:]:
-        return key
-    start = max(0, len(text) - _HELD)
+def _before_key(text: str) -> int:
+    """Where a key begins of which the end is yet to come."""
+    key = text.rfind("-----BEGIN ", max(0, len(text) - _REACH))
+    return key if key >= 0 and "-----END " not in text[key:] else len(text)
+
+
+def _before_words(text: str) -> int:
+    """Where the last words begin, by which the next one may be known as a secret."""
+    start = max(0, len(text) - _REACH)
     words = _WORDS.search(text, start)
     return words.start() if words else start
 

@@ -27,23 +27,23 @@ SHAPES = (
     (
         "telegram token",
         (":", "%3"),
-        r"(?<![0-9])[0-9]{6,12}(?::|%3[Aa])[A-Za-z0-9_-]{30,64}(?![A-Za-z0-9_-])",
+        r"(?<![0-9])[0-9]{6,12}(?::|%3[Aa])[\w-]{30,}",
     ),
     ("github token", ("gh", "github_pat_"), rf"{_START}(?:gh[a-z]_\w{{36,}}|github_pat_\w{{22,}})"),
     (
         "gitlab token",
         ("gl",),
-        rf"{_START}gl(?:pat|dt|rt|rtr|cbt|ptt|ft|soat|agent|oas|imt|ffct)-[\w.-]{{20,}}",
+        rf"{_START}gl(?:pat|dt|rt|rtr|cbt|ptt|ft|soat|agent|oas|imt|ffct)-[\w-]{{20,}}(?:\.[\w-]+)*",
     ),
     ("aws key", ("AKIA", "ASIA"), rf"{_START}A[KS]IA[A-Z0-9]{{16}}{_END}"),
     (
         "aws secret",
         ("ecret", "ECRET"),
         r"(?i:aws.?secret.?(?:access.?)?key)[\"']?\s{0,4}[=:]\s{0,4}[\"']?"
-        r"(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+        r"(?P<secret>[A-Za-z0-9/+]{40,})",
     ),
-    ("google key", ("AIza",), rf"{_START}AIza[\w-]{{35}}(?![\w-])"),
-    ("google token", ("ya29.", "GOCSPX-"), rf"{_START}(?:ya29\.|GOCSPX-)[\w.-]{{20,}}"),
+    ("google key", ("AIza",), rf"{_START}AIza[\w-]{{35,}}"),
+    ("google token", ("ya29.", "GOCSPX-"), rf"{_START}(?:ya29\.|GOCSPX-)[\w-]{{20,}}(?:\.[\w-]+)*"),
     ("stripe key", ("k_live_", "k_test_"), rf"{_START}[rs]k_(?:live|test)_\w{{16,}}"),
     ("webhook secret", ("whsec_",), rf"{_START}whsec_[\w+/=]{{24,}}"),
     ("npm token", ("npm_",), rf"{_START}npm_[A-Za-z0-9]{{36}}{_END}"),
@@ -66,5 +66,6 @@ SHAPES = (
 """What it is called, of which at least one must be in a text to be searched at all, and its shape.
 
 The group `secret`, where there is one, is the part that is secret. Before what must follow, every
-repetition is bounded or cannot begin inside itself: otherwise time would not be linear.
+repetition is bounded or cannot begin inside itself: otherwise time would not be linear. A shape
+takes all that could belong to it, so that what is left is the same when it is searched again.
 """

@@ -24,7 +24,7 @@ _KNOWN_CHARSET = re.compile(
     r"(?i)utf-?(8|16|16le|16be)|us-ascii|iso-8859-\d{1,2}|(windows-|cp)125\d|koi8-[ru]|shift_jis"
     r"|euc-(jp|kr)|iso-2022-jp|gb2312|gbk|gb18030|big5"
 )
-_GAPS = re.compile(r" ?\n[\s]*\n\s*")
+_GAPS = re.compile(r"\n{3,}")
 
 
 def refuse_kind(kind: str) -> None:
@@ -43,8 +43,8 @@ def readable(kind: str, data: bytes, charset: str | None) -> tuple[str, str]:
     if kind not in _HTML:
         return "", text
     title = _TITLE.search(text)
-    words = _GAPS.sub("\n\n", "".join(_words(text))).strip()
-    return _plain(title[1]).strip() if title else "", words
+    lines = "\n".join(line.rstrip() for line in "".join(_words(text)).split("\n"))
+    return _plain(title[1]).strip() if title else "", _GAPS.sub("\n\n", lines).strip()
 
 
 def _words(text: str) -> Iterator[str]:
