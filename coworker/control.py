@@ -119,7 +119,7 @@ class Control:
         try:
             client = Client(_peer(writer), screen)
             while line := await reader.readline():
-                answer = self._ports.log.redactor.body(await self._answer(line, client))
+                answer = self._ports.log.redactor.value(await self._answer(line, client))
                 writer.write(_line(answer))
                 await writer.drain()
         except (ConnectionError, ValueError):

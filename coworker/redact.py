@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import quote
 
 from coworker.shapes import SHAPES
-from coworker.types import Json, Progress, Sign
+from coworker.types import Progress, Sign
 
 _SHORTEST = 8
 """A shorter value would be found in ordinary words."""
@@ -45,26 +45,29 @@ class Redactor:
 
         Doing it twice changes nothing.
         """
-        if any(form in text for form in self._labels):
-            text = self._known.sub(lambda found: self._labels[found[0]], text)
+        text = self._without_ours(text)
         for label, hints, shape in self._shapes:
             if any(hint in text for hint in hints):
                 text = shape.sub(partial(_without, label), text)
         return text
 
-    def body(self, body: Json) -> Json:
-        """The same for every text in a JSON object, at any depth and in its keys."""
-        return cast(Json, self.value(body))
-
     def value(self, value: Any) -> Any:
-        """The same for any JSON value. Bytes in base64, as of a picture, stay what they are."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, list | tuple):
-            return [self.value(each) for each in value]
-        if not isinstance(value, dict) or value.get("type") == "base64":
-            return value
-        return {self.value(key): self.value(each) for key, each in value.items()}
+        """The same for every text in a JSON value; of a picture's bytes only our own are taken."""
+        match value:
+            case str():
+                return self.text(value)
+            case list() | tuple():
+                return [self.value(each) for each in value]
+            case {"type": "base64", "data": str(data), **rest}:
+                return {"type": "base64", **self.value(rest), "data": self._without_ours(data)}
+            case dict():
+                return {self.value(key): self.value(each) for key, each in value.items()}
+        return value
+
+    def _without_ours(self, text: str) -> str:
+        if not any(form in text for form in self._labels):
+            return text
+        return self._known.sub(lambda found: self._labels[found[0]], text)
 
 
 class Stream:

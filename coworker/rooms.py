@@ -37,7 +37,7 @@ class Rooms:
 
         Secrets are cut out before the text is: no half of one is known any more.
         """
-        outbound = dataclasses.replace(outbound, body=self._redactor.body(outbound.body))
+        outbound = dataclasses.replace(outbound, body=self._redactor.value(outbound.body))
         adapter = self._adapters.get(outbound.place.adapter)
         bodies = adapter.parts(outbound) if adapter else [outbound.body]
         if len(bodies) == 1:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_START, _END = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
+_ESCAPED = r"(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})"
+"""What stands before a secret in JSON or in a URL and is no letter of it."""
+_START, _END = rf"(?:(?<![A-Za-z0-9])|{_ESCAPED})", r"(?![A-Za-z0-9])"
 _PEM = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM_END = r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
 _PLACEHOLDER = r"(?!(?i:pass|password|passwd|pwd?|secret|token|x+|\*+|\.+|%s)@)"
@@ -48,7 +50,11 @@ SHAPES = (
     ("webhook secret", ("whsec_",), rf"{_START}whsec_[\w+/=]{{24,}}"),
     ("npm token", ("npm_",), rf"{_START}npm_[A-Za-z0-9]{{36}}{_END}"),
     ("pypi token", ("pypi-",), rf"{_START}pypi-[\w-]{{50,}}"),
-    ("web token", ("eyJ",), r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
+    (
+        "web token",
+        ("eyJ",),
+        rf"(?:(?<![\w-])|{_ESCAPED})eyJ[\w-]{{8,}}\.eyJ[\w-]{{8,}}\.[\w-]{{8,}}",
+    ),
     (
         "bearer token",
         ("earer ", "EARER ", "uthorization"),

@@ -66,6 +66,7 @@ def test_what_looks_like_a_common_secret_is_named_and_cut_out(what, secret):
         f"it is {secret}.",
         f'{{"key": "{secret}"}}',
         f"a\n{secret}\nb",
+        f"a\\n{secret}",
         f"x={secret}",
     ):
         shown = Redactor().text(text)
@@ -89,7 +90,13 @@ def test_ordinary_text_stays_as_it_is(text):
 def test_a_picture_stays_as_it_is():
     picture = {"type": "base64", "media_type": "image/png", "data": f"AKIA{'A' * 16}+"}
     block = {"type": "image", "source": picture, "note": f"AKIA{'A' * 16}"}
-    assert Redactor().body(block) == {**block, "note": "[secret: aws key]"}
+    assert Redactor().value(block) == {**block, "note": "[secret: aws key]"}
+
+
+def test_a_secret_of_ours_cannot_hide_as_a_picture():
+    hidden = {"type": "base64", "data": "sk-ours-and-nobody-else's"}
+    shown = Redactor({"ANTHROPIC_API_KEY": hidden["data"]}).value([hidden])
+    assert shown == [{"type": "base64", "data": "[secret: anthropic api key]"}]
 
 
 OURS = st.text(alphabet=ALNUM + "-_:+/=%&é", min_size=8, max_size=60)

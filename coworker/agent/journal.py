@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from coworker import logs
 from coworker.agent import words
@@ -24,6 +24,7 @@ from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_
 
 _log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
+Kind = TypeVar("Kind", bound=str)
 
 
 class Journal:
@@ -45,10 +46,13 @@ class Journal:
         """Append entries in one transaction, then take them into account."""
         at, first = self.ports.clock.now_ms(), self.state.next_seq
         run = self.state.run or first
-        batch["outbox"] = [self._shown(said) for said in batch.get("outbox", ())]
+        batch["outbox"] = [
+            dataclasses.replace(said, body=self._shown(said.op, said.body)[1])
+            for said in batch.get("outbox", ())
+        ]
         entries = [
             Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
-            for n, (kind, body) in enumerate(drafts)
+            for n, (kind, body) in enumerate(self._shown(*draft) for draft in drafts)
         ]
         made = Batch(entries, state=state, **batch)
         written = await self.ports.log.append(self.conversation.id, made)
@@ -61,12 +65,11 @@ class Journal:
         if batch["outbox"]:
             self.ports.deliver(self.conversation.id)
 
-    def _shown(self, said: Outbound) -> Outbound:
-        """A question as people see it: nobody is led astray by a link in it."""
-        if said.op != "ask":
-            return said
-        question = self.links.inert(said.body["question"])
-        return dataclasses.replace(said, body={**said.body, "question": question})
+    def _shown(self, kind: Kind, body: Json) -> tuple[Kind, Json]:
+        """A question as people see it: no link in it leads astray. All else as it is."""
+        if kind == "ask":
+            body = {**body, "question": self.links.inert(body["question"])}
+        return kind, body
 
     def emit(self, progress: Progress) -> None:
         self.ports.emit(self.conversation.id, progress)

@@ -321,7 +321,7 @@ class Log:
         return None
 
     def _clean(self, said: Said) -> Said:
-        return dataclasses.replace(said, body=self.redactor.body(said.body))
+        return dataclasses.replace(said, body=self.redactor.value(said.body))
 
     def _conversations(self, sql: str, *values: str) -> list[Conversation]:
         rows = self._all(sql, *values)
