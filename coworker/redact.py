@@ -5,20 +5,16 @@ It knows shapes and values; where text comes from and goes to is decided above. 
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
-from urllib.parse import quote
 
-from coworker.shapes import SHAPES
+from coworker.shapes import SHAPES, forms
 from coworker.types import Progress, Sign
 
-_SHORTEST = 8
-"""A shorter value would be found in ordinary words."""
+_KEY_END = re.compile("-----END [^-\n]{0,60}-----")
 _WORDS = re.compile(r"\S+\s+\S+\s*\Z")
 _REACH = 16_384
 """Characters of a stream over which one secret can reach."""
@@ -33,7 +29,7 @@ class Redactor:
         self._labels = {
             form: label
             for label, value in names.items()
-            for form in _forms(value)
+            for form in forms(value)
             if form not in said
         }
         longest = sorted(self._labels, key=len, reverse=True)
@@ -118,7 +114,7 @@ class Stream:
 def _before_key(text: str) -> int:
     """Where a key begins of which the end is yet to come."""
     key = text.rfind("-----BEGIN ", max(0, len(text) - _REACH))
-    return key if key >= 0 and "-----END " not in text[key:] else len(text)
+    return key if key >= 0 and not _KEY_END.search(text, key) else len(text)
 
 
 def _before_words(text: str) -> int:
@@ -138,22 +134,3 @@ def _without(label: str, found: re.Match[str]) -> str:
 
 def _label(what: str) -> str:
     return f"[secret: {what}]"
-
-
-def _forms(value: str) -> Iterator[str]:
-    """How a secret may be written; a token of two parts is as secret without the first."""
-    for plain in (value, value.partition(":")[2]):
-        if len(plain) >= _SHORTEST:
-            quoted = quote(plain, safe="")
-            yield from (plain, json.dumps(plain)[1:-1], quoted, quote(plain))
-            yield re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), quoted)
-            yield from _encoded(plain.encode())
-
-
-def _encoded(value: bytes) -> Iterator[str]:
-    """The base64 digits that depend on it alone, wherever it stands in what was encoded."""
-    for before in range(3):
-        digits = base64.b64encode(bytes(before) + value).decode().rstrip("=")
-        core = digits[(before * 8 + 5) // 6 : (before + len(value)) * 8 // 6]
-        yield core
-        yield core.translate(str.maketrans("+/", "-_"))

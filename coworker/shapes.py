@@ -1,7 +1,18 @@
-"""What common secrets look like. The shapes are strict: a hash, an id or a picture is none."""
+"""What common secrets look like, and how one that is known may be written.
+
+The shapes are strict: a hash, an id or a picture is none.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+_SHORTEST = 8
+"""A shorter value would be found in ordinary words."""
 _ESCAPED = r"(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})"
 """What stands before a secret in JSON or in a URL and is no letter of it."""
 _START, _END = rf"(?:(?<![A-Za-z0-9])|{_ESCAPED})", r"(?![A-Za-z0-9])"
@@ -75,3 +86,22 @@ The group `secret`, where there is one, is the part that is secret. Before what 
 repetition is bounded or cannot begin inside itself: otherwise time would not be linear. A shape
 takes all that could belong to it, so that what is left is the same when it is searched again.
 """
+
+
+def forms(value: str) -> Iterator[str]:
+    """How a secret may be written; a token of two parts is as secret without the first."""
+    for plain in (value, value.partition(":")[2]):
+        if len(plain) >= _SHORTEST:
+            quoted = quote(plain, safe="")
+            yield from (plain, json.dumps(plain)[1:-1], quoted, quote(plain))
+            yield re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), quoted)
+            yield from _encoded(plain.encode())
+
+
+def _encoded(value: bytes) -> Iterator[str]:
+    """The base64 digits that depend on it alone, wherever it stands in what was encoded."""
+    for before in range(3):
+        digits = base64.b64encode(bytes(before) + value).decode().rstrip("=")
+        core = digits[(before * 8 + 5) // 6 : (before + len(value)) * 8 // 6]
+        yield core
+        yield core.translate(str.maketrans("+/", "-_"))

@@ -156,7 +156,7 @@ def streamed(stream, text, sizes):
     return [sign.text for sign in [*shown, *stream.take(Progress("step", ""))]]
 
 
-@settings(max_examples=300)
+@settings(max_examples=500)
 @given(
     st.sampled_from([*SECRETS.values(), *(place.format(s) for place, s in IN_PART.values())]),
     st.lists(st.integers(1, 30), max_size=80),
