@@ -17,11 +17,13 @@ from coworker.config import (
     Config,
     from_systemd,
     runtime_dir,
+    secrets,
     watchdog_s,
 )
 from coworker.errors import CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.parts import Parts, SystemClock, refuse_unpriced
+from coworker.redact import Redactor
 from coworker.store.log import Log
 from coworker.tools.workplace import slug
 
@@ -47,7 +49,8 @@ async def run(config: Config, log_lines: str = "auto") -> int:
     """The daemon: until SIGTERM or SIGINT. Returns the exit status."""
     faulthandler.enable()  # the watchdog ends us with SIGABRT: say where we hung
     stopping = signals.stop_event()
-    logs.to_stderr(log_lines, from_systemd("JOURNAL_STREAM"))
+    redact = Redactor(secrets(config)).text
+    logs.to_stderr(redact, log_lines, from_systemd("JOURNAL_STREAM"))
     async with AsyncExitStack() as stack:
         path = await _own(config, stack)
         _log.info("ready, listening on %s", path)
@@ -70,7 +73,7 @@ async def owned(
     _allow_many_files()
     router = Router(config.models, SystemClock())
     refuse_unpriced(config, router)
-    log = Log(config.state, _fatal)
+    log = Log(config.state, _fatal, Redactor(secrets(config)))
     try:
         async with _served(Parts(config, log, router, connecting=connecting), working) as path:
             yield path
@@ -123,7 +126,7 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
     for _ in range(_CONNECT_TRIES):
         if await _answers(path):
             return path
-        logs.to_file(config.state)
+        logs.to_file(Redactor(secrets(config)).text, config.state)
         stack.callback(logs.stop)
         try:
             served = await stack.enter_async_context(owned(config, working=working))

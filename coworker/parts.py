@@ -31,10 +31,11 @@ from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, edit, files, git, setup, shell
+from coworker.tools import ask, commit, edit, files, git, setup, shell, web
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
+from coworker.web.fetch import Reader
 
 
 class SystemClock:
@@ -62,7 +63,8 @@ class Parts:
         self.workspaces = Workspaces(config.state, person_environment())
         workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
-        ports = _ports(log, router, workplace, checkouts, Rooms(adapters, platforms), config)
+        rooms = Rooms(adapters, platforms, log.redactor)
+        ports = _ports(log, router, workplace, checkouts, rooms, config)
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
@@ -70,7 +72,9 @@ class Parts:
         self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         # Whoever is not connecting still examines what would be connected.
-        doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
+        doctor = Doctor(
+            config, router, registry, ports.book, lambda: platforms or _platforms(config)
+        )
         views = Views(self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace))
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
@@ -130,6 +134,7 @@ def _ports(
         *shell.tools(workplace),
         *setup.tools(workplace),
         *commit.tools(workplace),
+        *(web.tools(Reader(config.web)) if config.web.enabled else ()),
         *ask.TOOLS,
     ]
 
