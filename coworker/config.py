@@ -120,9 +120,13 @@ class RepoConfig(Section, frozen=True):
 
 
 class Budget(Section, frozen=True):
-    """Limits that are checked before each model request."""
+    """Limits that are checked before each model request; 0 is none."""
 
     run_usd: float = 2.0
+    conversation_usd: float = 0.0
+    schedule_day_usd: float = 0.0
+    person_day_usd: float = 0.0
+    repo_day_usd: float = 0.0
     day_usd: float = 20.0
     run_steps: int = 60
     run_tokens: int = 5_000_000

@@ -16,6 +16,7 @@ from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.expiry import Expiry
 from coworker.models.router import Router
+from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import Book
 from coworker.policy.standing import Standing
@@ -98,7 +99,7 @@ class Parts:
 def refuse_unpriced(config: Config, router: Router) -> None:
     """A budget cannot be kept when nobody knows a model's price. Raises ConfigError."""
     sentence = router.unpriced()
-    if sentence and (config.budget.run_usd or config.budget.day_usd):
+    if sentence and any(getattr(config.budget, f"{name}_usd") for name in MONEY):
         raise ConfigError(sentence)
 
 
@@ -177,6 +178,7 @@ def _ports(
         router=router,
         tools={tool.name: tool for tool in tools},
         people=People(config, standing.people),
+        ledger=Ledger(),
         book=Book(config, standing),
         config=config,
         clock=SystemClock(),

@@ -17,6 +17,7 @@ from coworker.errors import CoworkerError
 from coworker.redact import Redactor
 from coworker.store import database
 from coworker.store import transactions as tx
+from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
@@ -63,6 +64,7 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
+        self.spending = Spending(self._reader)
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""
