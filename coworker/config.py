@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -137,6 +137,8 @@ class Sandbox(Section, frozen=True):
     """How commands are confined. `none` only by explicit choice."""
 
     kind: Literal["bubblewrap", "none"] = "bubblewrap"
+    memory_mb: Annotated[int, msgspec.Meta(ge=64)] = 1900
+    """What one command may use, with everything it starts."""
 
 
 class WorkspaceKeeping(Section, frozen=True):

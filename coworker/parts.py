@@ -61,7 +61,7 @@ class Parts:
         platforms = _platforms(config) if connecting else {}
         adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
         self.workspaces = Workspaces(config.state, person_environment())
-        workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
+        workplace = Workplace(self.workspaces, config.state, config.sandbox, registry.get)
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
         rooms = Rooms(adapters, platforms, log.redactor)
         ports = _ports(log, router, workplace, checkouts, rooms, config)

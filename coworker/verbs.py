@@ -121,7 +121,7 @@ class Verbs:
         rows = log.conversations()
         now = ports.clock.now_ms()
         return {
-            "adapters": log.redactor.value(self._adapters()),
+            "adapters": self._adapters(),
             "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
             "waiting": [row.id for row in rows if row.state == "waiting"],
             "conversations": len(rows),
