@@ -147,6 +147,12 @@ class WorkspaceKeeping(Section, frozen=True):
     keep_days: float = 14.0
 
 
+class Audit(Section, frozen=True):
+    """Where one hash over the whole log is posted every day; "" is nowhere."""
+
+    room: str = ""
+
+
 class Approvals(Section, frozen=True):
     """Questions that wait for a person's permission."""
 
@@ -204,6 +210,7 @@ class Config(Section, frozen=True):
     sandbox: Sandbox = Sandbox()
     workspaces: WorkspaceKeeping = WorkspaceKeeping()
     approvals: Approvals = Approvals()
+    audit: Audit = Audit()
     web: Web = Web()
     rules: list[Rule] = []
 
@@ -427,6 +434,7 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     refuse_odd_hosts(hosts, where)
     refuse_odd_ids(people, where, (*TOKENS, "terminal"))
     refuse_shared_ids(people, where)
+    rooms |= {"audit.room": [config.audit.room]} if config.audit.room else {}
     refuse_odd_ids(rooms, where, (*TOKENS,))
 
 

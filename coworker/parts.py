@@ -8,6 +8,7 @@ import time
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.audit import Audit
 from coworker.config import Config, person_environment, refuse_unknown_tools, secret
 from coworker.connections import Connections
 from coworker.control import Control, Views
@@ -69,13 +70,16 @@ class Parts:
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
         self.expiry = Expiry(ports, self.dispatch)
+        self.audit = Audit(ports, self.dispatch.deliver)
         self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         # Whoever is not connecting still examines what would be connected.
         doctor = Doctor(
             config, router, registry, ports.book, lambda: platforms or _platforms(config)
         )
-        views = Views(self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace))
+        views = Views(
+            self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace), self.audit
+        )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
     def intake(self) -> Intake:
