@@ -22,7 +22,7 @@ from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
-from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
+from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json, Place
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
@@ -193,14 +193,14 @@ class Verbs:
         """The verbs."""
         return HELP
 
-    def counts(self, inbound: Inbound) -> bool:
-        """Whether an answer is to a question that is open, from somebody who may give it."""
+    def objection(self, inbound: Inbound) -> Heard | None:
+        """Why an answer is not taken: nobody asks that, or somebody else may answer it."""
         person = self._ports.people.find(inbound.body["sender"])
-        for call in self._open(inbound.conversation):
+        state = self._state(inbound.conversation)
+        for call in state.calls.values():
             if call.ask and answers(inbound.body, call.ask):
-                senders = self._state(inbound.conversation).senders
-                return refusal(person, senders, call.ask) is None
-        return False
+                return "forbidden" if refusal(person, state.senders, call.ask) else None
+        return "ignored"
 
     # What drives a conversation
 

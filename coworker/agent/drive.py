@@ -257,7 +257,8 @@ class Drive(Journal):
             "asker": self.state.senders[-1],
             "run": self.state.run,
         }
-        return await self.append(("ask", body), outbox=[asked(body, self.conversation)])
+        outbox = asked(body, self.conversation, self.ports)
+        return await self.append(("ask", body), outbox=outbox)
 
     # The two primitives
 

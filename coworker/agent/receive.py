@@ -13,13 +13,14 @@ import msgspec
 from coworker.agent.act import Ports, done
 from coworker.agent.fold import OpenCall, State
 from coworker.config import Rule
-from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, is_yes, refusal
+from coworker.policy.approvals import ALWAYS, CLOCK, DENY, ONCE, is_expired, is_yes, refusal
 from coworker.policy.rules import in_words
 from coworker.store.log import Conversation, InboxRow
 from coworker.types import EntryKind, Json, Outbound, Person, ToolResult, ask_key
 
 Draft = tuple[EntryKind, Json]
 _CLOCK = Person(CLOCK, "nobody in time", "owner")
+_TOO_LATE = "Expired"
 _EXPIRED = "Nobody decided within {hours:g} hours, so it was not done. Say so and do not repeat it."
 
 
@@ -95,7 +96,8 @@ class Received:
     def _decided(self, ask: Json, word: str, person: Person) -> Outbound:
         key = f"{ask_key(self.conversation.id, ask['run'], ask['ask'])}:decided"
         names = ("ask", "run", "question", "approval")
-        body = {**{name: ask[name] for name in names}, "word": word, "who": person.name}
+        told = {"word": _shown(ask, word, person), "who": person.name}
+        body = {**{name: ask[name] for name in names}, **told}
         return Outbound(key, self.conversation.id, "decided", body, self.conversation.place)
 
     def _person(self, row: InboxRow) -> Person | None:
@@ -113,6 +115,16 @@ class Received:
             if row.kind == "answer" and answers(row.body, waiting.ask):
                 return waiting
         return None
+
+
+def _shown(ask: Json, word: str, person: Person) -> str:
+    """A decision as its button says it, however it was said."""
+    if person is _CLOCK:
+        return _TOO_LATE
+    if not ask["approval"]:
+        return word
+    always = ask.get("rule") and word.strip().lower() == ALWAYS.lower()
+    return ALWAYS if always else ONCE if is_yes(word) else DENY
 
 
 def answers(body: Json, ask: Json) -> bool:
