@@ -22,7 +22,7 @@ from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
-from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
+from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json, Place
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
@@ -191,14 +191,14 @@ class Verbs:
         """The verbs."""
         return HELP
 
-    def counts(self, inbound: Inbound) -> bool:
-        """Whether an answer is to a question that is open, from somebody who may give it."""
+    def objection(self, inbound: Inbound) -> Heard | None:
+        """Why an answer is not taken: nobody asks that, or somebody else may answer it."""
         person = self._ports.people.find(inbound.body["sender"])
-        for ask in self._open(inbound.conversation):
+        state = self._state(inbound.conversation)
+        for ask in state.questions:
             if answers(inbound.body, ask):
-                senders = self._state(inbound.conversation).senders
-                return refusal(person, senders, ask) is None
-        return False
+                return "forbidden" if refusal(person, state.senders, ask) else None
+        return "ignored"
 
     # What drives a conversation
 

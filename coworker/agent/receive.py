@@ -13,13 +13,24 @@ import msgspec
 from coworker.agent.act import Ports, done
 from coworker.agent.fold import State
 from coworker.config import Rule
-from coworker.policy.approvals import ALWAYS, CLOCK, MORE, STOP, is_expired, is_yes, refusal
+from coworker.policy.approvals import (
+    ALWAYS,
+    CLOCK,
+    DENY,
+    MORE,
+    ONCE,
+    STOP,
+    is_expired,
+    is_yes,
+    refusal,
+)
 from coworker.policy.rules import in_words
 from coworker.store.log import Conversation, InboxRow
 from coworker.types import EntryKind, Json, Outbound, Person, ToolResult, ask_key
 
 Draft = tuple[EntryKind, Json]
 _CLOCK = Person(CLOCK, "nobody in time", "owner")
+_TOO_LATE = "Expired"
 _EXPIRED = "Nobody decided within {hours:g} hours, so it was not done. Say so and do not repeat it."
 
 
@@ -95,7 +106,8 @@ class Received:
     def _decided(self, ask: Json, word: str, person: Person) -> Outbound:
         key = f"{ask_key(self.conversation.id, ask['run'], ask['ask'])}:decided"
         names = ("ask", "run", "question", "approval")
-        body = {**{name: ask[name] for name in names}, "word": word, "who": person.name}
+        told = {"word": _shown(ask, word, person), "who": person.name}
+        body = {**{name: ask[name] for name in names}, **told}
         return Outbound(key, self.conversation.id, "decided", body, self.conversation.place)
 
     def _person(self, row: InboxRow) -> Person | None:
@@ -119,6 +131,18 @@ def _says_yes(text: str, ask: Json) -> bool | None:
     """True for an approval, False for a denial, None for anything else."""
     word = text.strip()
     return word == MORE if word in (MORE, STOP) and word in ask["options"] else is_yes(text)
+
+
+def _shown(ask: Json, word: str, person: Person) -> str:
+    """A decision as its button says it, however it was said."""
+    if person is _CLOCK:
+        return _TOO_LATE
+    if not ask["approval"]:
+        return word
+    if ask.get("rule") and word.strip().lower() == ALWAYS.lower():
+        return ALWAYS
+    yes, no = (MORE, STOP) if MORE in ask["options"] else (ONCE, DENY)
+    return yes if _says_yes(word, ask) else no
 
 
 def answers(body: Json, ask: Json) -> bool:
