@@ -11,6 +11,7 @@ import logging
 from datetime import datetime
 
 from coworker.agent.act import Ports
+from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.repos.registry import Registry
@@ -225,15 +226,4 @@ class Reception:
 
 def _notice(key: str, place: Place, text: str) -> Outbound:
     """Something said outside of any run."""
-    body: Json = {
-        "text": text,
-        "by": "host",
-        "outcome": "answered",
-        "exit_status": 0,
-        "run": 0,
-        "receipt": {},
-        "actions": [],
-        "messages": [],
-        "asker": "",
-    }
-    return Outbound(key, place.conversation, "reply", body, place)
+    return Outbound(key, place.conversation, "reply", notice(text), place)

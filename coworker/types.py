@@ -18,7 +18,7 @@ Rerun = Literal["safe", "probe", "never"]
 Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
 Tier = Literal["large", "small"]
-InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent"]
+InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent", "due"]
 Heard = Literal["new", "known", "refused", "ignored"]
 """What became of an inbound: taken, had before, from a stranger, nothing for us."""
 EntryKind = Literal[
@@ -63,6 +63,8 @@ class Inbound:
     - `edit`: `message` and the new `text`, None when it was deleted.
     - `answer`: `ask` (its number) and `text`. `action`: `action` (push, open_pr, undo) and `run`.
     - `verb`: `text`, answered outside of any run. `stop`: nothing more.
+    - `due`: a schedule's hour has come: `text` (its prompt), `schedule` (its id), `name`, `due`
+      (milliseconds UTC), `missed` (how many hours before went by unused), `gate` (what it saw).
     """
 
     source: str

@@ -132,7 +132,7 @@ class Drive(Journal):
             *said,
             take=rows,
             base_seq=first if fresh else None,
-            outbox=self.first_sign(first),
+            outbox=[] if rows[0].kind == "due" else self.first_sign(first),
         )
 
     async def _receive(self, rows: Sequence[InboxRow]) -> None:
@@ -200,6 +200,8 @@ class Drive(Journal):
             failed = any(result["is_error"] for result in state.done)
             text = "\n\n".join(result["text"] for result in state.done)
             return await self.conclude(text, "failed" if failed else "answered")
+        if state.final and state.final.get("nothing"):
+            return await self.conclude("", "nothing", by="model")
         if state.unchecked and state.checks < _MAX_CHECKS:
             self.emit(Progress("step", "running the checks"))
             results = await self._interruptible(self.ports.check(self.conversation))

@@ -12,6 +12,9 @@ from itertools import takewhile
 from coworker.store.log import InboxRow
 from coworker.types import Call, Entry, Json, Verdict
 
+NOTHING = "nothing_new"
+"""The tool by which a scheduled run ends without a word."""
+
 
 @dataclass(slots=True)
 class OpenCall:
@@ -37,6 +40,8 @@ class State:
     messages: list[str] = field(default_factory=list)
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
+    schedule: str = ""
+    """The schedule whose run this is, until a person joins in."""
     steps: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
@@ -167,7 +172,9 @@ def _between_runs(inbox: Sequence[InboxRow], messages: Sequence[InboxRow]) -> Ac
     if presses := _of_kind(inbox, "action"):
         return Press(presses[0])
     together = [*takewhile(lambda row: row.body.get("when") != "queue", messages)]
-    return Begin(together or messages[:1]) if messages else Idle()
+    if begins := together or messages[:1] or _of_kind(inbox, "due")[:1]:
+        return Begin(begins)
+    return Idle()
 
 
 def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
@@ -198,6 +205,7 @@ def _user(state: State, entry: Entry) -> None:
     state.senders.append(entry.body["sender"])
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
     state.messages.extend(entry.body.get("messages", ()))
+    state.schedule = entry.body.get("schedule", "")
 
 
 def _assistant(state: State, entry: Entry) -> None:
@@ -240,6 +248,8 @@ def _tool_done(state: State, entry: Entry) -> None:
     state.notices += notes
     receipt = entry.body.get("receipt") or {}
     state.unchecked = state.unchecked or receipt.get("kind") in ("commit", "setup")
+    if state.schedule and entry.body["tool"] == NOTHING:
+        state.final = {"nothing": True}
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
 
@@ -320,5 +330,15 @@ def outgrown(state: State) -> bool:
 def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
-    more = ("messages", "done", "seen", "notices", "compactions", "asks", "told", "unchecked")
+    more = (
+        "schedule",
+        "messages",
+        "done",
+        "seen",
+        "notices",
+        "compactions",
+        "asks",
+        "told",
+        "unchecked",
+    )
     return {name: getattr(state, name) for name in (*names, *more, "checks")}
