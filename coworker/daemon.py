@@ -82,9 +82,10 @@ async def owned(
 @asynccontextmanager
 async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
     """Recover, listen, connect; then everything in the opposite order."""
-    sweeping = asyncio.create_task(_sweep(parts)) if working else None
+    chores: list[asyncio.Task[None]] = []
     if working:
         await parts.dispatch.recover()
+        chores = [asyncio.create_task(_sweep(parts)), asyncio.create_task(parts.scheduler.run())]
     path = runtime_dir(parts.config) / control.SOCKET
     await parts.control.listen(path)
     parts.connections.start(parts.intake())
@@ -96,9 +97,9 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
         await parts.control.close()
         await parts.reception.close()
         await parts.dispatch.stop()
-        if sweeping:
-            sweeping.cancel()
-            await asyncio.wait([sweeping])
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
 
 
 async def _own(config: Config, stack: AsyncExitStack) -> Path:

@@ -85,7 +85,12 @@ class Delivery:
 
     async def _one(self, adapter: Adapter, outbound: Outbound, state: str) -> None:
         over = self._log.remote_id(progress_key(outbound.conversation, outbound.body["run"]))
-        outbound = dataclasses.replace(outbound, over=over if outbound.op == "reply" else "")
+        row = self._log.conversation(outbound.conversation)  # its thread may have just begun
+        outbound = dataclasses.replace(
+            outbound,
+            place=row.place if row else outbound.place,
+            over=over if outbound.op == "reply" else "",
+        )
         remote_id: str | None = ""
         if state == "sending":  # a crash or a doubt lies between request and record
             remote_id = await self._find(adapter, outbound)

@@ -15,7 +15,7 @@ from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.models.router import Router
-from coworker.policy.people import People
+from coworker.policy.people import RANK, People
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
 from coworker.rehearsal import rehearse
@@ -26,10 +26,14 @@ from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
+from coworker.scheduler import Scheduler
+from coworker.standing import Standing
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, edit, files, git, setup, shell
+from coworker.tools import ask, commit, digest, edit, files, git, schedule, setup, shell
+from coworker.tools.gates import Gates
+from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
-from coworker.types import Json, Repo
+from coworker.types import ConversationId, Json, Repo
 from coworker.verbs import Verbs
 
 
@@ -58,15 +62,32 @@ class Parts:
         self.workspaces = Workspaces(config.state, person_environment())
         workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
-        ports = _ports(log, router, workplace, checkouts, Rooms(adapters, platforms), config)
+        rooms, people = Rooms(adapters, platforms), People(config)
+        timetable = Timetable(
+            log.schedules, Gates(checkouts, workplace), registry.get, people.find, config, clock
+        )
+        keeping: list[Tool] = [
+            *schedule.tools(timetable, log, lambda *run: _least(people, log, *run)),
+            *digest.tools(checkouts, log, clock, lambda sender: _name(people, sender)),
+        ]
+        ports = _ports(log, router, workplace, checkouts, rooms, config)
+        ports = dataclasses.replace(ports, tools={**ports.tools, **{t.name: t for t in keeping}})
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
-        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
+        standing = Standing(ports, timetable, self.dispatch, registry)
+        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, standing)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
+        report = self.reception.report_outage
+        self.scheduler = Scheduler(ports, timetable, self.dispatch, [*adapters], report)
         # Whoever is not connecting still examines what would be connected.
         doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
-        views = Views(self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace))
+        views = Views(
+            self._verbs.overview,
+            doctor.examine,
+            lambda repo: rehearse(repo, workplace),
+            standing.act,
+        )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
     def intake(self) -> Intake:
@@ -85,6 +106,18 @@ class Parts:
             cursor=self.log.cursor,
             keep=self.log.keep,
         )
+
+
+def _least(people: People, log: Log, conversation: ConversationId, run: int) -> str:
+    """Who answers for a run: of all whose words it took, the one who may least."""
+    said = [e for e in log.entries(conversation, run) if e.kind in ("user", "steer")]
+    senders: list[str] = [entry.body["sender"] for entry in said]
+    return min(senders, key=lambda sender: RANK[people.least([sender])], default="")
+
+
+def _name(people: People, sender: str) -> str:
+    person = people.find(sender)
+    return person.name if person else sender
 
 
 def refuse_unpriced(config: Config, router: Router) -> None:

@@ -20,6 +20,7 @@ from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
+from coworker.standing import Standing
 from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
 
 HELP = """\
@@ -29,6 +30,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `!approve N` `!deny N` answer question N
 `!push` `!pr` `!undo` for the last run here
 `!why` how the last reply came about · `!cost` what was spent
+`!schedules` what I do by the clock
 `!repo NAME` which repository this is about · `!new` a fresh start"""
 _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
 _STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
@@ -79,11 +81,13 @@ class Verbs:
         dispatch: Dispatch,
         registry: Registry,
         adapters: Callable[[], list[Json]],
+        standing: Standing,
     ) -> None:
         self._ports = ports
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
+        self._standing = standing
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -99,6 +103,8 @@ class Verbs:
                 return self._press(_PRESSES[verb.name], inbound)
             case "new":
                 return _become(inbound, "action", action="new", run=0)
+            case "schedules":
+                return await self._standing.verb(verb.rest, inbound)
             case "repo":
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
@@ -116,6 +122,7 @@ class Verbs:
             "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
             "waiting": [row.id for row in rows if row.state == "waiting"],
             "conversations": len(rows),
+            "schedules": log.schedules.count(),
             "undelivered": len(log.undelivered()),
             "spend_today_usd": round(log.spent_usd(midnight(now, ports.config.zone)), 6),
         }
@@ -296,4 +303,4 @@ _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
     "why": Verbs.why,
     "cost": Verbs.cost,
 }
-NAMES = [*_ANSWERS, "stop", "approve", "deny", "new", "repo", *_PRESSES]
+NAMES = [*_ANSWERS, "stop", "approve", "deny", "new", "repo", "schedules", *_PRESSES]

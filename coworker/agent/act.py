@@ -27,6 +27,7 @@ from coworker.store.log import Conversation, Log
 from coworker.types import (
     Call,
     ConversationId,
+    Decision,
     EntryKind,
     Json,
     Line,
@@ -232,6 +233,8 @@ async def _gate(
     call, tool = admission.call, admission.tool
     role = ports.people.least(state.senders)
     verdict = decide(call.name, tool.effect, role, conversation.repo, ports.config.rules)
+    if tool.card and verdict.verdict == "allow":
+        verdict = Decision("ask", "a person saves it")
     decision = {
         "call": call.id,
         "tool": call.name,
@@ -244,10 +247,25 @@ async def _gate(
             admitted.start(admission)
         case "deny":
             admitted.refuse(call, f"Denied: {verdict.reason}.")
+        case "ask" if tool.card:
+            await _show_card(admitted, admission, state, conversation, ports)
         case "ask":
             preview = await _preview(admission, ports, conversation, state.run)
             question = f"May I do this: {tool.describe(admission.args)}? ({verdict.reason})"
             _ask(admitted, admission, state, conversation, f"{question}\n{preview}".strip())
+
+
+async def _show_card(
+    admitted: Admitted, admission: Admission, state: State, conversation: Conversation, ports: Ports
+) -> None:
+    """Let a person decide by the card alone; what makes none is for the model to mend."""
+    context = _context(admission.call, ports, conversation, state.run)
+    try:
+        card = await admission.tool.preview(admission.args, context)
+    except ToolError as error:
+        admitted.refuse(admission.call, str(error))
+    else:
+        _ask(admitted, admission, state, conversation, card)
 
 
 async def _preview(admission: Admission, ports: Ports, conversation: Conversation, run: int) -> str:
@@ -271,8 +289,9 @@ def _ask(
         "ask": number,
         "call": admission.call.id,
         "question": question,
-        "options": ["Allow once", "Deny"],
+        "options": [*admission.tool.card] or ["Allow once", "Deny"],
         "approval": True,
+        "card": bool(admission.tool.card),
         "asker": state.senders[-1],
         "run": state.run,
     }

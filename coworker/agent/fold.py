@@ -181,8 +181,13 @@ def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
     actionable = [call for call in state.calls.values() if call.ask is None]
     if actionable:
         return Act(actionable)
-    questions = [c for c in state.calls.values() if c.ask and not c.ask["approval"]]
+    questions = [call for call in state.calls.values() if takes_words(call)]
     return Receive(messages[:1]) if questions and messages else Wait()
+
+
+def takes_words(call: OpenCall) -> bool:
+    """Whether plain words answer its question: not where only yes or no will do."""
+    return bool(call.ask and (not call.ask["approval"] or call.ask.get("card")))
 
 
 def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coworker.agent.act import done
-from coworker.agent.fold import OpenCall, State
+from coworker.agent.fold import OpenCall, State, takes_words
 from coworker.policy.approvals import is_yes, refusal
 from coworker.policy.people import People
 from coworker.store.log import InboxRow
 from coworker.types import EntryKind, Json, ToolResult
 
+_NOT_SAVED = "Not saved. Find out what is to be different, then propose it again. "
 Draft = tuple[EntryKind, Json]
 
 
@@ -37,11 +38,12 @@ def _answer(state: State, row: InboxRow, people: People, drafts: Sequence[Draft]
     if reason := refusal(person, state.senders, approval=ask["approval"]):
         return [_refused(reason)]
     answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": row.body["sender"]}
-    if not ask["approval"]:
+    is_saved = ask.get("card") and text.strip().lower() == ask["options"][0].lower()
+    decided = True if is_saved else is_yes(text)
+    if not decided and takes_words(waiting):
         name = person.name if person else "somebody"
-        result = ToolResult(f"{name} answered: {text}")
+        result = ToolResult(f"{_NOT_SAVED if ask.get('card') else ''}{name} answered: {text}")
         return [("answer", answer), ("tool_done", done(waiting.call, result, 0))]
-    decided = is_yes(text)
     if decided is None:
         return [_refused("only allow or deny answers this question")]
     return [("answer", {**answer, "verdict": "allow" if decided else "deny"})]
@@ -53,7 +55,7 @@ def _asked(state: State, row: InboxRow, drafts: Sequence[Draft]) -> OpenCall | N
     for waiting in state.calls.values():
         if waiting.ask is None or waiting.call.id in answered:
             continue
-        if row.kind == "message" and not waiting.ask["approval"]:
+        if row.kind == "message" and takes_words(waiting):
             return waiting
         if row.kind == "answer" and str(waiting.ask["ask"]) == str(row.body["ask"]):
             return waiting

@@ -130,6 +130,11 @@ class Schedules:
         """Every schedule, the next one to fire first."""
         return self._read("ORDER BY next_at IS NULL, next_at, id")
 
+    def count(self) -> int:
+        """How many will fire."""
+        sql = f"SELECT count(*) FROM schedule WHERE {_DUE}"  # noqa: S608
+        return int(self._reader.execute(sql).fetchone()[0])
+
     def get(self, schedule: str) -> Schedule | None:
         """The schedule of that id."""
         found = self._read("WHERE id = ?", schedule)

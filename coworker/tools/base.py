@@ -10,13 +10,13 @@ import difflib
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from coworker.errors import Denied, DiskFull, NotFound, ToolError, TryLater, Unavailable
+from coworker.errors import Denied, DiskFull, NotFound, ToolError, TryLater, Unavailable, UsageError
 from coworker.protocols import ToolContext
 from coworker.repos.text import one_line, visible
 from coworker.types import Effect, Json, Parked, Repo, Rerun, ToolResult
@@ -61,11 +61,12 @@ def tool(
     rerun: Rerun,
     probe: Probe[A] | None = None,
     preview: Preview[A] | None = None,
+    card: Sequence[str] = (),
 ) -> Callable[[Body[A]], Declared[A]]:
     """Declare `async def name(args: SomeArgs, context: ToolContext)` as a tool.
 
     The name is the function's, the description its docstring, the schema that of its arguments.
-    `probe` and `preview` take the same arguments; see protocols.Tool.
+    `probe` and `preview` take the same arguments; see protocols.Tool, also for `card`.
     """
 
     def declare(body: Body[A]) -> Declared[A]:
@@ -80,6 +81,7 @@ def tool(
             body=body,
             probing=probe,
             previewing=preview,
+            card=card,
         )
 
     return declare
@@ -98,6 +100,7 @@ class Declared(Generic[A]):
     body: Body[A]
     probing: Probe[A] | None = None
     previewing: Preview[A] | None = None
+    card: Sequence[str] = ()
 
     def parse(self, raw: object) -> A:
         """Arguments as this tool's own type. Raises ToolError that says what to mend."""
@@ -123,7 +126,7 @@ class Declared(Generic[A]):
             result = await self.body(args, context)
         except DiskFull:
             raise
-        except (NotFound, Unavailable, TryLater, Denied) as error:
+        except (UsageError, NotFound, Unavailable, TryLater, Denied) as error:
             raise ToolError(str(error)) from None
         except OSError as error:
             raise ToolError(f"{self.name} failed: {error.strerror or error}.") from None

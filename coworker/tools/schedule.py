@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from coworker.errors import ToolError, UsageError
 from coworker.protocols import Tool, ToolContext
 from coworker.store.log import Log
 from coworker.store.schedules import Policy, Schedule
@@ -80,7 +81,10 @@ def tools(
             policy=args.missed or "late",
             urgent=bool(args.urgent),
         )
-        return timetable.draft(wish)
+        try:
+            return timetable.draft(wish)
+        except UsageError as error:
+            raise ToolError(str(error)) from None
 
     async def card(args: AddSchedule, context: ToolContext) -> str:
         return timetable.card(drafted(args, context))
@@ -88,9 +92,10 @@ def tools(
     @tool(effect="write", rerun="safe", preview=card, card=CARD)
     async def schedule(args: AddSchedule, context: ToolContext) -> ToolResult:
         """Do something later or again and again. `when`: "in 20 minutes", "tomorrow at 9", \
-"every weekday at 09:00", "first monday of the month at 10:00", "0 9 * * mon-fri". `prompt`: what \
-to do then, complete in itself. `gate`, needed for more than 4 a day: "new commits", "changed PATH", \
-"failing check", "stale branch 30 days" or "command: …". The person sees a card and saves it."""
+"every weekday at 09:00", "first monday of the month at 10:00", "0 9 * * mon-fri". `prompt`: \
+what to do then, complete in itself. `gate`, needed for more than 4 a day: "new commits", \
+"changed PATH", "failing check", "stale branch 30 days" or "command: …". \
+The person sees a card and saves it."""
         made = drafted(args, context)
         await timetable.save(made)
         return ToolResult(f"Saved.\n{timetable.lines([made])}")

@@ -114,9 +114,13 @@ class Timetable:
         home = when.named_zone(zone) if zone else self.zone(sender)
         return when.read(words, home, self._clock.now_ms())
 
+    def again(self, schedule: Schedule) -> Calendar:
+        """The calendar of a schedule that was drafted before."""
+        return when.again(schedule.spec, schedule.tz)
+
     def card(self, schedule: Schedule) -> str:
         """What a person should see before it is saved."""
-        calendar, now = when.again(schedule.spec, schedule.tz), self._clock.now_ms()
+        calendar, now = self.again(schedule), self._clock.now_ms()
         lines = [
             f"**{schedule.name}**",
             schedule.prompt if schedule.prompt != schedule.name else "",
@@ -148,7 +152,8 @@ class Timetable:
         known = self._schedules.all()
         wanted = name.strip().lower().strip("`“”\"'")
         found = [each for each in known if wanted and each.id.startswith(wanted)]
-        found = found or [each for each in known if each.name.lower() == wanted]
+        names = [each for each in known if wanted and each.name.lower().startswith(wanted)]
+        found = found or [each for each in names if each.name.lower() == wanted] or names
         if len(found) == 1:
             return found[0]
         many = f"{len(found)} schedules are" if found else "No schedule is"
@@ -169,7 +174,7 @@ class Timetable:
 
     async def resume(self, schedule: Schedule) -> None:
         """Let it fire again, from its next hour on. Raises UsageError when none is left."""
-        calendar = when.again(schedule.spec, schedule.tz)
+        calendar = self.again(schedule)
         next_at = calendar.after(self._clock.now_ms())
         if next_at is None:
             raise UsageError(f"“{schedule.name}” is over: it was for {schedule.spec}.")
