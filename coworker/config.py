@@ -22,6 +22,7 @@ from coworker.errors import ConfigError
 from coworker.mistakes import (
     nearest,
     plain,
+    refuse_odd_hosts,
     refuse_odd_hour,
     refuse_odd_ids,
     refuse_odd_urls,
@@ -39,6 +40,7 @@ TOKENS = {
 }
 """What each platform needs to be on."""
 SECRET_NAMES = (*TOKENS["slack"], *TOKENS["telegram"], "ANTHROPIC_API_KEY")
+_LOGINS = ("GH_TOKEN", "GITLAB_TOKEN")
 
 
 class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -144,6 +146,26 @@ class WorkspaceKeeping(Section, frozen=True):
     keep_days: float = 14.0
 
 
+class Approvals(Section, frozen=True):
+    """Questions that wait for a person's permission."""
+
+    expire_hours: float = 24.0
+    """After that an unanswered one counts as denied; 0 waits for ever."""
+
+
+class Web(Section, frozen=True):
+    """What `web_fetch` may reach, as hosts or `host:port`; a host stands for those below it too.
+
+    Links to what is in `allow` may be clicked. `private` are addresses of this network that may be
+    read all the same.
+    """
+
+    enabled: bool = True
+    allow: list[str] = []
+    deny: list[str] = []
+    private: list[str] = []
+
+
 class Rule(Section, frozen=True):
     """Deny beats ask beats allow among the rules that match; an absent field matches everything."""
 
@@ -151,6 +173,16 @@ class Rule(Section, frozen=True):
     tool: str = "*"
     repo: str = "*"
     people: list[str] = []
+    """Roles or names."""
+    rooms: list[str] = []
+    """`slack:C0SHOP`, or `terminal` for all of them."""
+    paths: list[str] = []
+    """Files and folders that the call would change, as patterns from the repository's root."""
+    args: dict[str, str] = {}
+    """Arguments as patterns: `{ command = "make *" }`."""
+    tainted: bool | None = None
+    """Whether the run has read anything that came from outside."""
+    reason: str = ""
 
 
 class Quiet(Section, frozen=True):
@@ -177,6 +209,8 @@ class Config(Section, frozen=True):
     budget: Budget = Budget()
     sandbox: Sandbox = Sandbox()
     workspaces: WorkspaceKeeping = WorkspaceKeeping()
+    approvals: Approvals = Approvals()
+    web: Web = Web()
     quiet: Quiet = Quiet()
     rules: list[Rule] = []
 
@@ -245,6 +279,17 @@ def secret(name: str) -> str:
     return _own_secret(credentials_dir() / name.lower())
 
 
+def secrets(config: Config) -> dict[str, str]:
+    """Every secret that we were given, by name: what must be seen by nobody."""
+    models = (config.models.large, config.models.small)
+    names = (*SECRET_NAMES, *(model.api_key_env for model in models if model))
+    given = {name: os.environ.get(name, "") for name in _LOGINS}
+    for name in names:
+        with suppress(ConfigError):  # it is in no use
+            given[name] = secret(name)
+    return {name: value for name, value in given.items() if value}
+
+
 def credentials_dir() -> Path:
     """The person's own folder of secrets, one per file."""
     return Path.home() / ".config/coworker/credentials"
@@ -292,7 +337,7 @@ def program_environment() -> dict[str, str]:
 
 def person_environment() -> dict[str, str]:
     """What git, gh and glab need to log in as the person we run as; never for the sandbox."""
-    names = ("HOME", "USER", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "GH_TOKEN", "GITLAB_TOKEN")
+    names = ("HOME", "USER", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", *_LOGINS)
     return {name: value for name in names if (value := os.environ.get(name))}
 
 
@@ -388,6 +433,9 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     _refuse_odd_urls(config, where)
     people = {f"people.{name}.ids": person.ids for name, person in config.people.items()}
     rooms = {f"repos.{name}.rooms": repo.rooms for name, repo in config.repos.items()}
+    web = config.web
+    hosts = {"web.allow": web.allow, "web.deny": web.deny, "web.private": web.private}
+    refuse_odd_hosts(hosts, where)
     refuse_odd_ids(people, where, (*TOKENS, "terminal"))
     refuse_shared_ids(people, where)
     refuse_odd_ids(rooms, where, (*TOKENS,))

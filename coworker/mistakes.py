@@ -20,6 +20,7 @@ _SECRET_SHAPE = re.compile(
     r"sk-ant-[\w-]{8,}|xox[abepr]-[\w-]{8,}|xapp-[\w-]{8,}|^\d{6,}:[\w-]{30,}$"
     r"|gh[opsu]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|://[^/@\s:]+:[^/@\s]+@"
 )
+_HOST = re.compile(r"(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _SECRET_KEY = re.compile(r"(?i)(^|_)(token|secret|password|api_key|apikey)$")
 
 
@@ -113,6 +114,15 @@ def refuse_odd_hour(hour: str, where: str) -> None:
     """An hour of the day is written like 22:00."""
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
         raise ConfigError(f"{where}: {hour!r} is no hour. Write it like 22:00.")
+
+
+def refuse_odd_hosts(hosts: Mapping[str, Iterable[str]], where: str) -> None:
+    """A host is a name or an IP address, perhaps with a port, and no whole address."""
+    for key, each in ((key, each) for key, listed in hosts.items() for each in listed):
+        if not _HOST.fullmatch(each):
+            raise ConfigError(
+                f"{where}: {key}: {each!r} is no host. Write docs.example.com or 10.0.0.7:8080."
+            )
 
 
 def refuse_odd_zone(name: str, key: str) -> None:

@@ -14,8 +14,12 @@ from coworker.control import Control, Views
 from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
+from coworker.expiry import Expiry
 from coworker.models.router import Router
-from coworker.policy.people import RANK, People
+from coworker.planning import Planning
+from coworker.policy.people import People
+from coworker.policy.rules import Book
+from coworker.policy.standing import Standing
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
 from coworker.rehearsal import rehearse
@@ -27,14 +31,14 @@ from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.scheduler import Scheduler
-from coworker.standing import Standing
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, digest, edit, files, git, schedule, setup, shell
+from coworker.tools import ask, commit, digest, edit, files, git, schedule, setup, shell, web
 from coworker.tools.gates import Gates
 from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
-from coworker.types import ConversationId, Json, Repo
+from coworker.types import Json, Repo
 from coworker.verbs import Verbs
+from coworker.web.fetch import Reader
 
 
 class SystemClock:
@@ -62,31 +66,30 @@ class Parts:
         self.workspaces = Workspaces(config.state, person_environment())
         workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
-        rooms, people = Rooms(adapters, platforms), People(config)
-        timetable = Timetable(
-            log.schedules, Gates(checkouts, workplace), registry.get, people.find, config, clock
-        )
-        keeping: list[Tool] = [
-            *schedule.tools(timetable, log, lambda *run: _least(people, log, *run)),
-            *digest.tools(checkouts, log, clock, lambda sender: _name(people, sender)),
-        ]
+        rooms = Rooms(adapters, platforms, log.redactor)
         ports = _ports(log, router, workplace, checkouts, rooms, config)
+        gates, find = Gates(checkouts, workplace), ports.people.find
+        timetable = Timetable(log.schedules, gates, registry.get, find, config, clock)
+        keeping = [*schedule.tools(timetable, log), *digest.tools(checkouts, log, clock, find)]
         ports = dataclasses.replace(ports, tools={**ports.tools, **{t.name: t for t in keeping}})
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
-        standing = Standing(ports, timetable, self.dispatch, registry)
-        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, standing)
+        self.expiry = Expiry(ports, self.dispatch)
+        planning = Planning(ports, timetable, self.dispatch, registry)
+        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, planning)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         report = self.reception.report_outage
         self.scheduler = Scheduler(ports, timetable, self.dispatch, [*adapters], report)
         # Whoever is not connecting still examines what would be connected.
-        doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
+        doctor = Doctor(
+            config, router, registry, ports.book, lambda: platforms or _platforms(config)
+        )
         views = Views(
             self._verbs.overview,
             doctor.examine,
             lambda repo: rehearse(repo, workplace),
-            standing.act,
+            planning.act,
         )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
@@ -106,18 +109,6 @@ class Parts:
             cursor=self.log.cursor,
             keep=self.log.keep,
         )
-
-
-def _least(people: People, log: Log, conversation: ConversationId, run: int) -> str:
-    """Who answers for a run: of all whose words it took, the one who may least."""
-    said = [e for e in log.entries(conversation, run) if e.kind in ("user", "steer")]
-    senders: list[str] = [entry.body["sender"] for entry in said]
-    return min(senders, key=lambda sender: RANK[people.least([sender])], default="")
-
-
-def _name(people: People, sender: str) -> str:
-    person = people.find(sender)
-    return person.name if person else sender
 
 
 def refuse_unpriced(config: Config, router: Router) -> None:
@@ -150,7 +141,7 @@ def _ports(
     rooms: Rooms,
     config: Config,
 ) -> Ports:
-    maps = Maps(checkouts)
+    maps, standing = Maps(checkouts), Standing(log, SystemClock())
     tools: list[Tool] = [
         *files.tools(checkouts),
         *git.tools(checkouts, workplace.get),
@@ -158,6 +149,7 @@ def _ports(
         *shell.tools(workplace),
         *setup.tools(workplace),
         *commit.tools(workplace),
+        *(web.tools(Reader(config.web)) if config.web.enabled else ()),
         *ask.TOOLS,
     ]
 
@@ -200,7 +192,8 @@ def _ports(
         log=log,
         router=router,
         tools={tool.name: tool for tool in tools},
-        people=People(config),
+        people=People(config, standing.people),
+        book=Book(config, standing),
         config=config,
         clock=SystemClock(),
         place_of=place_of,

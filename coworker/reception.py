@@ -22,8 +22,8 @@ MAX_MESSAGE_BYTES = 262_144
 _REPORT_AFTER_S = 3.0
 _STRANGER = (
     "I do not know {sender}, so I did not read that. "
-    "An owner can add it to a person's ids in the configuration: "
-    '[people.<name>] ids = ["{sender}"].'
+    "An owner can let it in: `!pair {sender} NAME`, or in the configuration: "
+    '[people.NAME] ids = ["{sender}"].'
 )
 _UNBOUND = "Which repository is this about? Say `!repo NAME`. Known: {names}."
 
@@ -78,7 +78,9 @@ class Reception:
 
     async def command(self, inbound: Inbound) -> str:
         """Do a verb for its sender alone and return the answer."""
-        inbound = self._at_home(inbound)
+        return self._ports.log.redactor.text(await self._command(self._at_home(inbound)))
+
+    async def _command(self, inbound: Inbound) -> str:
         if self._ports.people.find(inbound.body["sender"]) is None:
             return stranger(inbound.body["sender"])
         verb = verb_in(f"!{inbound.body['text'].strip().lstrip('!') or 'help'}")

@@ -13,14 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coworker.adapters.render import dollars, duration, receipt_line
+from coworker.admission import Admission
 from coworker.agent.act import Ports
 from coworker.agent.fold import OpenCall, State, fold
+from coworker.agent.receive import answers
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.planning import Planning
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
-from coworker.standing import Standing
 from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
 
 HELP = """\
@@ -29,6 +31,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `!status` what is going on · `!queue` what waits here · `!stop`
 `!approve N` `!deny N` answer question N
 `!push` `!pr` `!undo` for the last run here
+`!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
 `!schedules` what I do by the clock
 `!repo NAME` which repository this is about · `!new` a fresh start"""
@@ -81,13 +84,14 @@ class Verbs:
         dispatch: Dispatch,
         registry: Registry,
         adapters: Callable[[], list[Json]],
-        standing: Standing,
+        planning: Planning,
     ) -> None:
         self._ports = ports
+        self._admission = Admission(ports.people, ports.book)
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
-        self._standing = standing
+        self._planning = planning
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -104,11 +108,14 @@ class Verbs:
             case "new":
                 return _become(inbound, "action", action="new", run=0)
             case "schedules":
-                return await self._standing.verb(verb.rest, inbound)
+                return await self._planning.verb(verb.rest, inbound)
             case "repo":
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
                 return _ANSWERS[name](self, inbound)
+            case name if name in self._admission.verbs:
+                by = self._ports.people.behind([inbound.body["sender"]])[0]
+                return await self._admission.verbs[name](verb.rest, by)
         near = difflib.get_close_matches(verb.name, NAMES, n=1)[0]
         raise UsageError(f"There is no !{verb.name}. Did you mean !{near}? !help lists all.")
 
@@ -118,7 +125,7 @@ class Verbs:
         rows = log.conversations()
         now = ports.clock.now_ms()
         return {
-            "adapters": self._adapters(),
+            "adapters": log.redactor.value(self._adapters()),
             "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
             "waiting": [row.id for row in rows if row.state == "waiting"],
             "conversations": len(rows),
@@ -197,9 +204,9 @@ class Verbs:
         """Whether an answer is to a question that is open, from somebody who may give it."""
         person = self._ports.people.find(inbound.body["sender"])
         for call in self._open(inbound.conversation):
-            if call.ask and call.ask["ask"] == inbound.body["ask"]:
+            if call.ask and answers(inbound.body, call.ask):
                 senders = self._state(inbound.conversation).senders
-                return refusal(person, senders, approval=call.ask["approval"]) is None
+                return refusal(person, senders, call.ask) is None
         return False
 
     # What drives a conversation
@@ -303,4 +310,17 @@ _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
     "why": Verbs.why,
     "cost": Verbs.cost,
 }
-NAMES = [*_ANSWERS, "stop", "approve", "deny", "new", "repo", "schedules", *_PRESSES]
+NAMES = [
+    *_ANSWERS,
+    "pair",
+    "unpair",
+    "rules",
+    "unrule",
+    "schedules",
+    "stop",
+    "approve",
+    "deny",
+    "new",
+    "repo",
+    *_PRESSES,
+]

@@ -46,10 +46,7 @@ _INTENTS = (
 )
 _POLITE = r"(?i)^(?:(?:hey|hi|please|coworker|(?:can|could|would) you|<?@\w+>?)[,:!]?\s+)+"
 _CHECKS = "if grep -qs '^test:' Makefile; then make test; else python3 -m pytest -q; fi"
-_MARK, _LIMIT = (
-    "offline_",
-    6_000,
-)  # characters of a message that are understood, and of a result that are repeated
+_MARK, _LIMIT = "offline_", 6_000  # the characters understood, and repeated of a result
 Made = tuple[Json, Json]  # a call and its result
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from coworker.errors import Conflict
 from coworker.store import outcomes
-from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
+from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 ConversationState = Literal["idle", "ready", "waiting", "parked"]
 NO_HASH = b"\0" * 32
@@ -179,6 +179,15 @@ def append(db: sqlite3.Connection, conversation: ConversationId, batch: Batch) -
     _advance(db, conversation, batch, last)
 
 
+def record(db: sqlite3.Connection, place: Place, kind: EntryKind, body: Json, at: int) -> int:
+    """Append one entry outside of any run; its seq."""
+    _converse(db, place.conversation, place, None, at, "idle")
+    row = db.execute("SELECT next_seq FROM conversation WHERE id = ?", (place.conversation,))
+    seq = int(row.fetchone()[0])
+    append(db, place.conversation, Batch([Entry(seq, seq, kind, body, at)], state="idle"))
+    return seq
+
+
 def _hash_at(db: sqlite3.Connection, conversation: ConversationId, seq: int) -> bytes:
     sql = "SELECT hash FROM entry WHERE conversation = ? AND seq = ?"
     row = db.execute(sql, (conversation, seq)).fetchone()
@@ -263,7 +272,8 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
 def expire(db: sqlite3.Connection, before: int, most: int) -> int:
     """Forget conversations that were last touched before then, whole; how many were forgotten."""
     found = db.execute(
-        "SELECT id FROM conversation WHERE state = 'idle' AND updated_at < ? AND NOT EXISTS"
+        "SELECT id FROM conversation WHERE state = 'idle' AND adapter <> 'system'"
+        " AND updated_at < ? AND NOT EXISTS"
         " (SELECT 1 FROM outbox o WHERE o.conversation = conversation.id"
         " AND o.state IN ('pending', 'sending')) LIMIT ?",
         (before, most),

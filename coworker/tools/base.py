@@ -10,7 +10,8 @@ import difflib
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -48,11 +49,20 @@ class Args(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """The call in a few words for a person: `reads src/shop/cart.py`."""
         raise NotImplementedError
 
+    def effect(self, words: str) -> Effect | None:
+        """What this very call touches, given what people said; None for the tool's usual effect."""
+        return None
+
+    def lasting(self) -> Json | None:
+        """The arguments that a permission for ever would be bound to; None for no such thing."""
+        return None
+
 
 A = TypeVar("A", bound=Args)
 Body = Callable[[A, ToolContext], Awaitable[ToolResult | Parked | str]]
 Probe = Callable[[A, ToolContext], Awaitable[ToolResult | None]]
 Preview = Callable[[A, ToolContext], Awaitable[str]]
+Touching = Callable[[A, ToolContext], Awaitable[Sequence[str]]]
 
 
 def tool(
@@ -61,12 +71,13 @@ def tool(
     rerun: Rerun,
     probe: Probe[A] | None = None,
     preview: Preview[A] | None = None,
+    touching: Touching[A] | None = None,
     card: Sequence[str] = (),
 ) -> Callable[[Body[A]], Declared[A]]:
     """Declare `async def name(args: SomeArgs, context: ToolContext)` as a tool.
 
     The name is the function's, the description its docstring, the schema that of its arguments.
-    `probe` and `preview` take the same arguments; see protocols.Tool, also for `card`.
+    `probe`, `preview` and `touching` take the same arguments; see protocols.Tool, also for `card`.
     """
 
     def declare(body: Body[A]) -> Declared[A]:
@@ -81,6 +92,7 @@ def tool(
             body=body,
             probing=probe,
             previewing=preview,
+            touching=touching,
             card=card,
         )
 
@@ -100,6 +112,7 @@ class Declared(Generic[A]):
     body: Body[A]
     probing: Probe[A] | None = None
     previewing: Preview[A] | None = None
+    touching: Touching[A] | None = None
     card: Sequence[str] = ()
 
     def parse(self, raw: object) -> A:
@@ -122,14 +135,8 @@ class Declared(Generic[A]):
 
         Raises ToolError for a failure the model can act on.
         """
-        try:
+        with _told_to_the_model(self.name):
             result = await self.body(args, context)
-        except DiskFull:
-            raise
-        except (UsageError, NotFound, Unavailable, TryLater, Denied) as error:
-            raise ToolError(str(error)) from None
-        except OSError as error:
-            raise ToolError(f"{self.name} failed: {error.strerror or error}.") from None
         match result:
             case Parked():
                 return result
@@ -137,13 +144,31 @@ class Declared(Generic[A]):
                 return dataclasses.replace(result, text=bounded(result.text))
         return ToolResult(bounded(result))
 
+    def effect_of(self, args: A, words: str) -> Effect:
+        """What this very call touches."""
+        return args.effect(words) or self.effect
+
+    def lasting(self, args: A) -> Json | None:
+        """The arguments that a rule for this call is bound to."""
+        return args.lasting()
+
+    async def touched(self, args: A, context: ToolContext) -> Sequence[str]:
+        """The files it would change: by default the one that it names."""
+        if self.touching:
+            with _told_to_the_model(self.name):
+                return await self.touching(args, context)
+        path = getattr(args, "path", None)
+        return [path] if path and self.effect == "write" else []
+
     async def probe(self, args: A, context: ToolContext) -> ToolResult | None:
         """Whether a call that was cut short took effect after all."""
-        return await self.probing(args, context) if self.probing else None
+        with _told_to_the_model(self.name):
+            return await self.probing(args, context) if self.probing else None
 
     async def preview(self, args: A, context: ToolContext) -> str:
         """What a person should see before deciding."""
-        return await self.previewing(args, context) if self.previewing else ""
+        with _told_to_the_model(self.name):
+            return await self.previewing(args, context) if self.previewing else ""
 
     def _refuse_unknown(self, raw: object) -> None:
         known = self.kind.__struct_fields__
@@ -160,6 +185,19 @@ class Declared(Generic[A]):
             for name, node in properties.items()
         ]
         return ToolError(f"{self.name}: {reason}. Arguments: {', '.join(known) or 'none'}.")
+
+
+@contextmanager
+def _told_to_the_model(name: str) -> Iterator[None]:
+    """Failures that the model can act on become ToolErrors; a full disk is waited for elsewhere."""
+    try:
+        yield
+    except DiskFull:
+        raise
+    except (UsageError, NotFound, Unavailable, TryLater, Denied) as error:
+        raise ToolError(str(error)) from None
+    except OSError as error:
+        raise ToolError(f"{name} failed: {error.strerror or error}.") from None
 
 
 def bounded(text: str, limit: int = LIMIT, more: str = "Ask for less to see them.") -> str:

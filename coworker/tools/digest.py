@@ -15,7 +15,7 @@ from coworker.repos.text import one_line, path_name
 from coworker.store.log import Conversation, Log
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.since import begin_of
-from coworker.types import Entry, Json
+from coworker.types import Entry, Json, Person
 
 _MOST_COMMITS, _MOST_EACH, _MOST_BRANCHES, _MOST_TALKS = 500, 5, 10, 50
 _WEEKEND = (5, 6)
@@ -32,9 +32,13 @@ class Digest(Args):
 
 
 def tools(
-    checkouts: Checkouts, log: Log, clock: Clock, name_of: Callable[[str], str]
+    checkouts: Checkouts, log: Log, clock: Clock, find: Callable[[str], Person | None]
 ) -> tuple[Tool, ...]:
-    """The digest of a conversation's repository. `name_of` is a sender's name."""
+    """The digest of a conversation's repository. `find` knows people."""
+
+    def name_of(sender: str) -> str:
+        person = find(sender)
+        return person.name if person else sender
 
     @tool(effect="read", rerun="safe")
     async def digest(args: Digest, context: ToolContext) -> str:

@@ -5,15 +5,12 @@ It does not know who is asked, or how; nothing counts before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from coworker.errors import ToolError, UsageError
 from coworker.protocols import Tool, ToolContext
 from coworker.store.log import Log
 from coworker.store.schedules import Policy, Schedule
 from coworker.tools.base import Args, tool
 from coworker.tools.timetable import Timetable, Wish
-from coworker.types import ConversationId, ToolResult
+from coworker.types import ToolResult
 
 CARD = ("Save", "Change")
 _NONE = "There are no schedules here."
@@ -60,10 +57,8 @@ class Nothing(Args):
         return "finds nothing new"
 
 
-def tools(
-    timetable: Timetable, log: Log, asker: Callable[[ConversationId, int], str]
-) -> tuple[Tool, ...]:
-    """The tools that keep time. `asker` is who answers for a run."""
+def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
+    """The tools that keep time."""
 
     def drafted(args: AddSchedule, context: ToolContext) -> Schedule:
         row = log.conversation(context.conversation)
@@ -72,7 +67,7 @@ def tools(
             key=f"{context.conversation} {context.run} {context.call_id}",
             when=args.when,
             prompt=args.prompt,
-            creator=asker(context.conversation, context.run),
+            creator=timetable.least(context.senders),
             place=row.place,
             conversation=row.id,
             repo=row.repo,
@@ -81,15 +76,12 @@ def tools(
             policy=args.missed or "late",
             urgent=bool(args.urgent),
         )
-        try:
-            return timetable.draft(wish)
-        except UsageError as error:
-            raise ToolError(str(error)) from None
+        return timetable.draft(wish)
 
     async def card(args: AddSchedule, context: ToolContext) -> str:
         return timetable.card(drafted(args, context))
 
-    @tool(effect="write", rerun="safe", preview=card, card=CARD)
+    @tool(effect="keep", rerun="safe", preview=card, card=CARD)
     async def schedule(args: AddSchedule, context: ToolContext) -> ToolResult:
         """Do something later or again and again. `when`: "in 20 minutes", "tomorrow at 9", \
 "every weekday at 09:00", "first monday of the month at 10:00", "0 9 * * mon-fri". `prompt`: \
@@ -106,10 +98,10 @@ The person sees a card and saves it."""
         row = log.conversation(context.conversation)
         return timetable.lines(timetable.here(row.place) if row else []) or _NONE
 
-    @tool(effect="write", rerun="safe")
+    @tool(effect="keep", rerun="safe")
     async def unschedule(args: RemoveSchedule, context: ToolContext) -> str:
         """Remove a schedule by its id or name. Only for its creator or an owner."""
-        found = timetable.own(args.id, asker(context.conversation, context.run))
+        found = timetable.own(args.id, timetable.least(context.senders))
         await timetable.remove(found)
         return f"Removed “{found.name}” ({found.id})."
 

@@ -28,6 +28,7 @@ from coworker.types import ConversationId, Person, Place, Repo
 _MAX_PROMPT = 4_000
 _MAX_NAME = 40
 _MONTH_MS = 30 * 86_400_000
+_RANK = {"guest": 1, "member": 2, "owner": 3}
 _MISSED = {
     "late": "",
     "skip": "An hour missed while I am away is skipped.",
@@ -78,6 +79,11 @@ class Timetable:
         person = self._find(sender)
         known = self._config.people.get(person.name) if person else None
         return ZoneInfo((known and known.timezone) or self._config.timezone)
+
+    def least(self, senders: Sequence[str]) -> str:
+        """Who answers for a run: of all whose words it took, the one who may least."""
+        people = {sender: self._find(sender) for sender in senders}
+        return min(senders, key=lambda each: _RANK.get(getattr(people[each], "role", ""), 0))
 
     def draft(self, wish: Wish) -> Schedule:
         """The schedule that a wish amounts to. Raises UsageError that says what to mend."""

@@ -29,7 +29,7 @@ _USAGE = (
 State = Literal["active", "paused", "over"]
 
 
-class Standing:
+class Planning:
     """Adds, shows and changes schedules for whoever may."""
 
     def __init__(
@@ -257,14 +257,14 @@ def _line(row: Json, zone: ZoneInfo) -> str:
 
 
 _ACTIONS: dict[str, Callable[..., Awaitable[Any]]] = {
-    "add": Standing.add,
-    "list": Standing.listed,
-    "show": Standing.show,
-    "preview": Standing.preview,
-    "run": Standing.run,
-    "pause": Standing.pause,
-    "resume": Standing.resume,
-    "remove": Standing.remove,
-    "history": Standing.history,
+    "add": Planning.add,
+    "list": Planning.listed,
+    "show": Planning.show,
+    "preview": Planning.preview,
+    "run": Planning.run,
+    "pause": Planning.pause,
+    "resume": Planning.resume,
+    "remove": Planning.remove,
+    "history": Planning.history,
 }
 _SAID = ("show", "run", "pause", "resume", "remove", "history")
