@@ -64,7 +64,7 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
-        self.schedules = Schedules(self._writer, self._reader)
+        self.schedules = Schedules(self._writer, self._reader, self.redactor)
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""

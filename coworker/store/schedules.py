@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from coworker.redact import Redactor
 from coworker.store import outcomes
 from coworker.store import transactions as tx
 from coworker.store.writer import Writer
@@ -74,14 +75,17 @@ _DUE = "next_at IS NOT NULL AND paused IS NULL"
 class Schedules:
     """The door to the schedules of coworker.db."""
 
-    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
+    def __init__(self, writer: Writer, reader: sqlite3.Connection, redactor: Redactor) -> None:
         self._writer = writer
         self._reader = reader
+        self._redactor = redactor
 
     # Writing
 
     async def add(self, schedule: Schedule) -> None:
-        """Remember a schedule; one with this id is known already and stays."""
+        """Remember a schedule, without secrets; one with this id is known already and stays."""
+        words = {name: getattr(schedule, name) for name in ("name", "prompt", "gate")}
+        schedule = dataclasses.replace(schedule, **self._redactor.value(words))
         marks = ", ".join("?" * len(_COLUMNS.split(",")))
         sql = f"INSERT INTO schedule ({_COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
         await self._writer.write(lambda db: db.execute(sql, _values(schedule)))

@@ -62,7 +62,7 @@ class Desk:
 
     def opens(self, gates=None) -> None:
         """Everything that does not live in the database, made anew."""
-        people = People(self.config)
+        people = People(self.config, {})
         find, repo = people.find, lambda name: SimpleNamespace(name=name, checks=())
         self.timetable = Timetable(self.log.schedules, gates, repo, find, self.config, self.clock)
         ports = SimpleNamespace(log=self.log, clock=self.clock, people=people, config=self.config)
