@@ -57,11 +57,14 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What there is to look at: how things go now, and what is right and wrong, with fixes."""
+    """What there is to look at and to handle beside conversations: how things go now, what is
+    right and wrong, with fixes, and standing work.
+    """
 
     overview: Callable[[], Json]
     examine: Callable[[Path], Awaitable[list[Json]]]
     rehearse: Callable[[Repo], Awaitable[Json]]
+    schedule: Callable[..., Awaitable[Any]]
     audit: Audit
 
 
@@ -309,6 +312,10 @@ class Control:
         finally:
             self._rehearsals.discard(rehearsal)
 
+    async def schedule(self, client: Client, action: str, **given: Any) -> Any:
+        """Add, show or change standing work."""
+        return await self._views.schedule(action, client.sender, **given)
+
     # Parts of verbs
 
     async def _target(
@@ -407,6 +414,7 @@ _VERBS: dict[str, _Verb] = {
     "repo": Control.repo,
     "repo_add": Control.repo_add,
     "repo_remove": Control.repo_remove,
+    "schedule": Control.schedule,
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,
 }

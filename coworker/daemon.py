@@ -107,7 +107,7 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
 
 def _chores(parts: Parts) -> list[Coroutine[None, None, None]]:
     """What is looked after as long as we live."""
-    return [_sweep(parts), parts.expiry.run(), parts.audit.run()]
+    return [_sweep(parts), parts.expiry.run(), parts.audit.run(), parts.scheduler.run()]
 
 
 async def _own(config: Config, stack: AsyncExitStack) -> Path:

@@ -17,6 +17,7 @@ from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.expiry import Expiry
 from coworker.models.router import Router
+from coworker.planning import Planning
 from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import Book
@@ -31,8 +32,11 @@ from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
+from coworker.scheduler import Scheduler
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, edit, files, git, setup, shell, web
+from coworker.tools import ask, commit, digest, edit, files, git, schedule, setup, shell, web
+from coworker.tools.gates import Gates
+from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
@@ -66,19 +70,30 @@ class Parts:
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
         rooms = Rooms(adapters, platforms, log.redactor)
         ports = _ports(log, router, workplace, checkouts, rooms, config)
+        gates, find = Gates(checkouts, workplace), ports.people.find
+        timetable = Timetable(log.schedules, gates, registry.get, find, config, clock)
+        keeping = [*schedule.tools(timetable, log), *digest.tools(checkouts, log, clock, find)]
+        ports = dataclasses.replace(ports, tools={**ports.tools, **{t.name: t for t in keeping}})
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
         self.expiry = Expiry(ports, self.dispatch)
         self.audit = Audit(ports, self.dispatch.deliver)
-        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
+        planning = Planning(ports, timetable, self.dispatch, registry)
+        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, planning)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
+        report = self.reception.report_outage
+        self.scheduler = Scheduler(ports, timetable, self.dispatch, [*adapters], report)
         # Whoever is not connecting still examines what would be connected.
         doctor = Doctor(
             config, router, registry, ports.book, lambda: platforms or _platforms(config)
         )
         views = Views(
-            self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace), self.audit
+            self._verbs.overview,
+            doctor.examine,
+            lambda repo: rehearse(repo, workplace),
+            planning.act,
+            self.audit,
         )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 

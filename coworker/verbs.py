@@ -22,9 +22,10 @@ from coworker.agent.trace import traced
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.planning import Planning
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
-from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
+from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json, Place
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
@@ -34,6 +35,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `!push` `!pr` `!undo` for the last run here
 `!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
+`!schedules` what I do by the clock
 `!repo NAME` which repository this is about · `!new` a fresh start"""
 _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
 _STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
@@ -84,12 +86,14 @@ class Verbs:
         dispatch: Dispatch,
         registry: Registry,
         adapters: Callable[[], list[Json]],
+        planning: Planning,
     ) -> None:
         self._ports = ports
         self._admission = Admission(ports.people, ports.book)
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
+        self._planning = planning
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -105,6 +109,8 @@ class Verbs:
                 return self._press(_PRESSES[verb.name], inbound)
             case "new":
                 return _become(inbound, "action", action="new", run=0)
+            case "schedules":
+                return await self._planning.verb(verb.rest, inbound)
             case "repo":
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
@@ -125,6 +131,7 @@ class Verbs:
             "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
             "waiting": [row.id for row in rows if row.state == "waiting"],
             "conversations": len(rows),
+            "schedules": log.schedules.count(),
             "undelivered": len(log.undelivered()),
             "spend_today_usd": round(log.spent_usd(midnight(now, ports.config.zone)), 6),
         }
@@ -204,14 +211,14 @@ class Verbs:
         """The verbs."""
         return HELP
 
-    def counts(self, inbound: Inbound) -> bool:
-        """Whether an answer is to a question that is open, from somebody who may give it."""
+    def objection(self, inbound: Inbound) -> Heard | None:
+        """Why an answer is not taken: nobody asks that, or somebody else may answer it."""
         person = self._ports.people.find(inbound.body["sender"])
-        for ask in self._open(inbound.conversation):
+        state = self._state(inbound.conversation)
+        for ask in state.questions:
             if answers(inbound.body, ask):
-                senders = self._state(inbound.conversation).senders
-                return refusal(person, senders, ask) is None
-        return False
+                return "forbidden" if refusal(person, state.senders, ask) else None
+        return "ignored"
 
     # What drives a conversation
 
@@ -327,6 +334,7 @@ NAMES = [
     "unpair",
     "rules",
     "unrule",
+    "schedules",
     "stop",
     "approve",
     "deny",

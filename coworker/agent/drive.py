@@ -135,7 +135,7 @@ class Drive(Journal):
             *said,
             take=rows,
             base_seq=first if fresh else None,
-            outbox=self.first_sign(first),
+            outbox=[] if rows[0].kind == "due" else self.first_sign(first),
         )
 
     async def _receive(self, rows: Sequence[InboxRow]) -> None:
@@ -203,6 +203,7 @@ class Drive(Journal):
         text, outcome, by = final
         said: Draft = ("assistant", body)
         if answer.is_stopgap:
+            by = "host" if self.state.schedule else by  # it will be tried again: nobody is told
             return await self.conclude(text, "failed", said, by=by, exit_status=69)
         if by == "model" and self.state.unchecked:
             return await self.append(("assistant", {**body, "final": text}))
@@ -217,6 +218,8 @@ class Drive(Journal):
             failed = any(result["is_error"] for result in state.done)
             text = "\n\n".join(result["text"] for result in state.done)
             return await self.conclude(text, "failed" if failed else "answered")
+        if state.final and state.final.get("nothing"):
+            return await self.conclude("", "nothing", by="model")
         if state.unchecked and state.checks < _MAX_CHECKS:
             self.emit(Progress("step", "running the checks"))
             results = await self._interruptible(self.ports.check(self.conversation))
@@ -278,7 +281,8 @@ class Drive(Journal):
 
     async def _park(self, body: Json) -> None:
         """Ask, and leave the rest to rows until somebody answers."""
-        await self.append(("ask", body), outbox=[asked(body, self.conversation)])
+        outbox = asked(body, self.conversation, self.ports)
+        await self.append(("ask", body), outbox=outbox)
 
     # The two primitives
 

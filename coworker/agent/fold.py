@@ -12,6 +12,9 @@ from itertools import takewhile
 from coworker.store.log import InboxRow
 from coworker.types import Call, Entry, Json, Verdict
 
+NOTHING = "nothing_new"
+"""The tool by which a scheduled run ends without a word."""
+
 
 @dataclass(slots=True)
 class OpenCall:
@@ -36,11 +39,11 @@ class State:
     heard_at: int = 0
     """When a person last spoke; waiting for them is not working time."""
     senders: list[str] = field(default_factory=list)
-    schedule: str = ""
-    """The schedule that began this run, if one did."""
     messages: list[str] = field(default_factory=list)
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
+    schedule: str = ""
+    """The schedule whose run this is, until a person joins in."""
     steps: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
@@ -186,15 +189,22 @@ def _between_runs(inbox: Sequence[InboxRow], messages: Sequence[InboxRow]) -> Ac
     if presses := _of_kind(inbox, "action"):
         return Press(presses[0])
     together = [*takewhile(lambda row: row.body.get("when") != "queue", messages)]
-    return Begin(together or messages[:1]) if messages else Idle()
+    if begins := together or messages[:1] or _of_kind(inbox, "due")[:1]:
+        return Begin(begins)
+    return Idle()
 
 
 def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
     actionable = [call for call in state.calls.values() if call.ask is None]
     if actionable:
         return Act(actionable)
-    questions = [c for c in state.calls.values() if c.ask and not c.ask["approval"]]
+    questions = [ask for ask in state.questions if takes_words(ask)]
     return Receive(messages[:1]) if questions and messages else Wait()
+
+
+def takes_words(ask: Json) -> bool:
+    """Whether plain words answer a question: not a permission to do something once."""
+    return not ask["approval"] or bool(ask.get("card")) or not ask["call"]
 
 
 def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
@@ -213,12 +223,12 @@ def _base(state: State, entry: Entry) -> None:
 def _user(state: State, entry: Entry) -> None:
     if not state.run:
         state.run, state.started_at = entry.run, entry.at
-        state.schedule = entry.body.get("schedule", "")
     state.heard_at, state.final = entry.at, None
     state.senders.append(entry.body["sender"])
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
     _tainted(state, entry)
     state.messages.extend(entry.body.get("messages", ()))
+    state.schedule = entry.body.get("schedule", "")
 
 
 def _assistant(state: State, entry: Entry) -> None:
@@ -262,6 +272,8 @@ def _tool_done(state: State, entry: Entry) -> None:
     state.notices += notes
     receipt = entry.body.get("receipt") or {}
     state.unchecked = state.unchecked or receipt.get("kind") in ("commit", "setup")
+    if state.schedule and entry.body["tool"] == NOTHING:
+        state.final = {"nothing": True}
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
 

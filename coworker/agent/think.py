@@ -65,6 +65,9 @@ async def heard(
         person = ports.people.find(said["sender"]) or Person(said["sender"], "a stranger", "guest")
         when = head(person, row.received_at, ports.config.zone)
         body: Json = {"text": said["text"], "sender": said["sender"], "head": when}
+        if row.kind == "due":
+            body["schedule"] = said["schedule"]
+            body["head"] = words.scheduled(when, said)
         if said.get("message"):
             body["messages"] = [said["message"]]
         blocks = [

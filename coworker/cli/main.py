@@ -226,6 +226,12 @@ def _repo_remove(options: Namespace) -> int:
     return show.repo_remove(_config(options), options.name)
 
 
+def _schedule(options: Namespace) -> int:
+    from coworker.cli.schedule import schedule
+
+    return schedule(_config(options), options)
+
+
 def _config(options: Namespace) -> Config:
     from coworker import config
 
@@ -261,4 +267,14 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "repo list": _repo_list,
     "repo show": _repo_show,
     "repo remove": _repo_remove,
+    **dict.fromkeys(
+        (
+            f"schedule {action}"
+            for action in (
+                *("add", "list", "preview", "show"),
+                *("run", "pause", "resume", "remove", "history"),
+            )
+        ),
+        _schedule,
+    ),
 }

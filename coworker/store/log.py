@@ -17,6 +17,7 @@ from coworker.errors import CoworkerError
 from coworker.redact import Redactor
 from coworker.store import database
 from coworker.store import transactions as tx
+from coworker.store.schedules import Schedules
 from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
@@ -74,6 +75,7 @@ class Log:
             raise
         self._reader = connect(self._file, read_only=True)
         self.spending = Spending(self._reader)
+        self.schedules = Schedules(self._writer, self._reader, self.redactor)
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""
@@ -236,6 +238,16 @@ class Log:
         """One conversation's row."""
         found = self._conversations(_CONVERSATION + "WHERE id = ?", conversation)
         return found[0] if found else None
+
+    def at(self, place: Place) -> ConversationId | None:
+        """The conversation of a thread that began as our own message, if it is one."""
+        rows = self._all(
+            "SELECT id FROM conversation WHERE adapter = ? AND room = ? AND thread = ?",
+            place.adapter,
+            place.room,
+            place.thread,
+        )
+        return ConversationId(rows[0][0]) if rows else None
 
     def state(self, conversation: ConversationId) -> ConversationState | None:
         """A conversation's state alone."""
