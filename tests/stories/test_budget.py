@@ -145,3 +145,36 @@ async def test_a_repository_and_a_person_have_a_day_of_their_own(world, budget, 
         assert await w.ask("first") == "One."
         await w.says("second")
         assert whose in (await w.hears()).question
+
+
+async def test_a_scheduled_run_counts_though_it_says_nothing(world):
+    standing = call("schedule", when="every weekday at 09:00", prompt="What changed?")
+    script = [standing, say("I will."), call("nothing_new") + DEAR]
+    async with world(script, budget=Budget(schedule_day_usd=0.6)) as w:
+        conversation = await w.says("tell me every weekday at 9 what changed")
+        await answers(w, conversation, "Save", (await w.hears()).ask)
+        await w.hears()
+        (row,) = await w.link.call("schedule", action="list")
+        before = await spent_today(w)
+        await w.link.call("schedule", action="run", name=row["id"])
+        await ended(w, row["id"])
+        await w.link.call("schedule", action="run", name=row["id"])
+        assert "of the $0.60 for this schedule today" in (await w.hears()).question
+        costs = {row["schedule"]: row["cost_usd"] for row in await costs_by_schedule(w)}
+        assert costs[row["id"]] == pytest.approx(await spent_today(w) - before)
+        assert costs[row["id"]] > 0.3
+
+
+async def ended(w, schedule):
+    """Wait until its last run is over."""
+    async with asyncio.timeout(15):
+        while [each["outcome"] for each in await history(w, schedule)] != ["nothing"]:
+            await asyncio.sleep(0.02)
+
+
+async def history(w, schedule):
+    return await w.link.call("schedule", action="history", name=schedule)
+
+
+async def costs_by_schedule(w):
+    return await w.link.call("cost", by="schedule")
