@@ -5,17 +5,20 @@ A head that was posted where nobody here can change it proves later what was cha
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from coworker.agent.act import Ports
+from coworker.errors import CoworkerError
 from coworker.policy.standing import SYSTEM
 from coworker.store import audit
 from coworker.store.audit import Fault, Heads
 from coworker.types import ConversationId, Json, Outbound, Place
 
+_log = logging.getLogger(__name__)
 _POSTED_AT_HOUR = 6
 _LOOK_EVERY_S = 3600.0
 _POSTED = (
@@ -65,7 +68,10 @@ class Audit:
     async def run(self) -> None:
         """Post a head a day to the configured room; without one there is nothing to do."""
         while self._ports.config.audit.room:
-            await self.post()
+            try:
+                await self.post()
+            except CoworkerError as error:
+                _log.warning("no audit head was posted: %s", error)
             await self._ports.clock.sleep(_LOOK_EVERY_S)
 
     async def post(self) -> None:
