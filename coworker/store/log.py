@@ -343,11 +343,7 @@ class Log:
 
     def spent_usd(self, since: int) -> float:
         """Dollars of every model request since then (milliseconds UTC)."""
-        sql = (
-            "SELECT total(json_extract(body, '$.cost_usd')) FROM entry"
-            " WHERE kind IN ('assistant', 'summary') AND at >= ?"
-        )
-        return float(self._all(sql, since)[0][0])
+        return self.spending.since(since)
 
     def repos(self) -> list[tuple[str, str]]:
         """Remembered checkouts as (name, path)."""

@@ -77,6 +77,16 @@ MIGRATIONS: tuple[str, ...] = (
         conversation, at, json_extract(body, '$.cost_usd')
     ) WHERE kind IN ('assistant', 'summary');
     """,
+    """
+    DROP INDEX entry_spent;
+    DROP INDEX entry_spent_in;
+    CREATE INDEX entry_paid ON entry (
+        at, json_extract(body, '$.cost_usd'), json_extract(body, '$.for.person'),
+        json_extract(body, '$.for.repo'), json_extract(body, '$.for.schedule')
+    ) WHERE kind IN ('assistant', 'summary', 'error');
+    CREATE INDEX entry_paid_in ON entry (conversation, at, json_extract(body, '$.cost_usd'))
+        WHERE kind IN ('assistant', 'summary', 'error');
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -81,7 +81,7 @@ def flip(file, table, column, dice):
 async def test_one_flipped_bit_anywhere_is_found(tmp_path):
     dice, file = random.Random(22), tmp_path / "flipped.db"
     change(await written(tmp_path / "log"), "VACUUM INTO ?", str(file))
-    for index in ("entry_spent", "entry_spent_in", "entry_blob"):
+    for index in ("entry_paid", "entry_paid_in", "entry_blob"):
         change(file, f"DROP INDEX {index}")  # they would refuse what is no JSON any more
     whole = file.read_bytes()
     assert faults(file) == []

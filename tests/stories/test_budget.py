@@ -7,7 +7,7 @@ import pytest
 from coworker.cli.events import Ask, Reply
 from coworker.config import Budget, PersonConfig
 from tests.conftest import living
-from tests.fakes.anthropic import FakeAnthropic, call, say, slow, usage
+from tests.fakes.anthropic import FakeAnthropic, call, cut_stream, say, slow, usage
 
 DEAR = usage(output=15_000)
 """At most 16,000 tokens may come back, so nearly all of the $0.32 that is reserved."""
@@ -145,6 +145,19 @@ async def test_a_repository_and_a_person_have_a_day_of_their_own(world, budget, 
         assert await w.ask("first") == "One."
         await w.says("second")
         assert whose in (await w.hears()).question
+
+
+async def test_what_a_broken_answer_cost_counts_though_nothing_came_of_it(world):
+    broken = say("half of") + usage(input=100_000, output=0) + cut_stream()
+    async with world(lambda _: broken, budget=Budget(run_usd=0, day_usd=1.5)) as w:
+        await w.says("hello")
+        reply = await w.hears()
+        assert reply.outcome == "failed"
+        assert reply.receipt["cost_usd"] == pytest.approx(await spent_today(w))
+        assert await spent_today(w) == pytest.approx(0.4 * len(w.model.requests), rel=0.01)
+        assert await spent_today(w) > 1.0
+        await w.says("again")
+        assert "today" in (await w.hears()).question
 
 
 async def test_a_scheduled_run_counts_though_it_says_nothing(world):
