@@ -24,7 +24,7 @@ _STRANGER = (
     "An owner can let it in: `!pair {sender} NAME`, or in the configuration: "
     '[people.NAME] ids = ["{sender}"].'
 )
-_UNBOUND = "Which repository is this about? Say `!repo NAME`. Known: {names}."
+_UNBOUND = "Which repository is this about? Say `!repo NAME` and I begin. Known: {names}."
 
 
 def stranger(sender: str) -> str:
@@ -118,10 +118,7 @@ class Reception:
         if self._is_stale(inbound):
             return await self._put_by(inbound)
         if verb := verb_in(text):
-            meant = await self._meant(verb, inbound)
-            if isinstance(meant, str):
-                return await self._say(inbound, meant)
-            return await self._take(meant)
+            return await self._verb(verb, inbound)
         if not text.strip() and not inbound.body.get("files") and not inbound.body.get("quoted"):
             return await self._say(inbound, HELP)
         if sentence := too_long(text):
@@ -129,8 +126,25 @@ class Reception:
         bound = self._bound(inbound)
         if bound.repo is None and self._registry.list():
             names = ", ".join(repo.name for repo in self._registry.list()[:20])
-            return await self._say(inbound, _UNBOUND.format(names=names))
+            return await self._answer(bound, "unbound", _UNBOUND.format(names=names))
         return await self._take(prefixed(bound))
+
+    async def _verb(self, verb: Verb, inbound: Inbound) -> Heard:
+        meant = await self._meant(verb, inbound)
+        if isinstance(meant, str):
+            heard = await self._say(inbound, meant)
+        else:
+            heard = await self._take(meant)
+        if verb.name == "repo":
+            await self._take_up(inbound.place)
+        return heard
+
+    async def _take_up(self, place: Place) -> None:
+        """Hear again what waited until it was known which repository it is about."""
+        for asked in self._ports.log.unbound(place.adapter, place.room):
+            bound = self._bound(dataclasses.replace(asked, event_id=f"{asked.event_id}:bound"))
+            if bound.repo and not self._is_stale(bound):
+                await self._take(prefixed(bound))
 
     async def _amend(self, inbound: Inbound) -> Heard:
         if inbound.body["text"] is not None:
@@ -155,13 +169,17 @@ class Reception:
         return "ignored" if is_new else "known"
 
     async def _say(self, inbound: Inbound, text: str) -> Heard:
-        """Answer outside of any run; accepting and answering are one commit."""
-        key = f"{inbound.source}:{inbound.event_id}:answer"
+        """Answer outside of any run."""
         closed = dataclasses.replace(inbound, kind="verb", repo=None)
+        return await self._answer(closed, "answered", text)
+
+    async def _answer(self, inbound: Inbound, outcome: str, text: str) -> Heard:
+        """Accepting and answering are one commit."""
+        key = f"{inbound.source}:{inbound.event_id}:answer"
         said = _notice(key, inbound.place, text)
         messages = [inbound.body["message"]] if inbound.body.get("message") else []
         said = dataclasses.replace(said, body={**said.body, "messages": messages})
-        return "new" if await self._close(closed, "answered", said) else "known"
+        return "new" if await self._close(inbound, outcome, said) else "known"
 
     async def _close(self, inbound: Inbound, outcome: str, said: Outbound | None) -> bool:
         outbox = self._ports.rooms.split(said) if said else []

@@ -22,6 +22,7 @@ from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
+from coworker.store.log import Conversation
 from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json, Place
 
 HELP = """\
@@ -36,6 +37,7 @@ Write what you want to know or have done. While I work, what you write joins the
 _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
 _STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
 _PREFIX = re.compile(r"(queue|instead):\s*(.+)", re.DOTALL | re.IGNORECASE)
+_OWNERS_BIND = "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
 _PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
 
 
@@ -111,7 +113,7 @@ class Verbs:
                 by = self._ports.people.behind([inbound.body["sender"]])[0]
                 return await self._admission.verbs[name](verb.rest, by)
         near = difflib.get_close_matches(verb.name, NAMES, n=1)[0]
-        raise UsageError(f"There is no !{verb.name}. Did you mean !{near}? !help lists all.")
+        raise UsageError(f"There is no `!{verb.name}`. Did you mean `!{near}`? `!help` lists all.")
 
     def overview(self) -> Json:
         """What is going on, for people."""
@@ -240,8 +242,8 @@ class Verbs:
 
     async def _repo(self, name: str, inbound: Inbound) -> Inbound | str:
         known = [repo.name for repo in self._registry.list()]
+        row = self._ports.log.conversation(inbound.conversation)
         if not name:
-            row = self._ports.log.conversation(inbound.conversation)
             here = f"This conversation is about {row.repo}." if row and row.repo else ""
             return f"{here} Known: {', '.join(known) or 'none'}. Say `!repo NAME`.".strip()
         if name not in known:
@@ -249,15 +251,20 @@ class Verbs:
         person = self._ports.people.find(inbound.body["sender"])
         if person is None or person.role == "guest":
             return "Guests cannot choose the repository; a member can."
+        if _speaks_to_room(inbound):
+            if person.role != "owner" and not inbound.body.get("private"):
+                return _OWNERS_BIND
+            await self._ports.log.keep("room", room_key(inbound.place), name)
+        return self._bound(name, inbound, row)
+
+    def _bound(self, name: str, inbound: Inbound, row: Conversation | None) -> Inbound | str:
+        """What is left to do for a conversation once its repository is chosen."""
+        if _speaks_to_room(inbound) and (row is None or row.next_seq == 1):
+            return f"This room is about {name} from now on."
+        if row and row.repo == name:
+            return f"This conversation is about {name}."
         moved = _become(inbound, "action", action="repo", repo=name, run=0)
-        if not _speaks_to_room(inbound):
-            return moved
-        if person.role != "owner" and not inbound.body.get("private"):
-            return "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
-        await self._ports.log.keep("room", room_key(inbound.place), name)
-        if self._ports.log.is_followed(inbound.conversation):
-            return moved
-        return f"This room is about {name} from now on."
+        return dataclasses.replace(moved, repo=name)
 
     def _open(self, conversation: ConversationId) -> list[OpenCall]:
         return [call for call in self._state(conversation).calls.values() if call.ask]

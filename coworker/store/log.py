@@ -241,6 +241,21 @@ class Log:
             for rowid, body, adapter, room in rows
         ]
 
+    def unbound(self, adapter: str, room: str) -> list[Inbound]:
+        """Messages in a room that wait until it is known which repository they are about."""
+        rows = self._all(
+            "SELECT i.source, i.event_id, i.body, c.id, c.thread FROM conversation c"
+            " JOIN inbox i ON i.conversation = c.id"
+            " WHERE c.adapter = ? AND c.room = ? AND i.taken_seq = 0 AND i.outcome = 'unbound'"
+            " ORDER BY i.rowid",
+            adapter,
+            room,
+        )
+        return [
+            Inbound(source, event, id_, "message", tx.decode(body), Place(adapter, room, thread))
+            for source, event, body, id_, thread in rows
+        ]
+
     def cursor(self, source: str, key: str) -> str | None:
         """What was kept for that."""
         rows = self._all("SELECT value FROM cursor WHERE source = ? AND key = ?", source, key)
@@ -257,8 +272,12 @@ class Log:
         return rows[0][0] if rows else 0
 
     def is_followed(self, conversation: ConversationId) -> bool:
-        """Whether we have taken, or are about to take, somebody's words there."""
-        sql = "SELECT 1 FROM conversation WHERE id = ? AND (next_seq > 1 OR state <> 'idle')"
+        """Whether somebody we know spoke to us there, and be it that we answered at once."""
+        sql = (
+            "SELECT 1 FROM conversation c WHERE id = ? AND (next_seq > 1 OR state <> 'idle'"
+            " OR EXISTS (SELECT 1 FROM inbox i WHERE i.conversation = c.id AND i.taken_seq = 0"
+            " AND i.outcome IN ('answered', 'unbound')))"
+        )
         return bool(self._all(sql, conversation))
 
     def inbox_row(self, source: str, event_id: str) -> Json | None:

@@ -55,6 +55,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX entry_blob ON entry (json_extract(body, '$.blob')) WHERE body GLOB '{"blob":*';
     CREATE INDEX conversation_age ON conversation (updated_at) WHERE state = 'idle';
     """,
+    """
+    CREATE INDEX inbox_aside ON inbox (conversation, outcome) WHERE taken_seq = 0;
+    """,
 )
 
 VERSION = len(MIGRATIONS)

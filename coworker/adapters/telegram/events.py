@@ -27,6 +27,10 @@ COMMANDS = {  # what Telegram suggests; as `/status` they mean what `!status` me
     "cost": "what was spent",
     "repo": "which repository this chat is about",
     "new": "a fresh start",
+    "rules": "what I may do",
+    "unrule": "take rule N back",
+    "pair": "let somebody in",
+    "unpair": "send somebody away again",
 }
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(?=\s|$)")
 Call = Literal["direct", "followed", ""]
