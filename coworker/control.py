@@ -24,6 +24,8 @@ import msgspec
 from coworker import __version__
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.agent.spending import BY, costs, name_of
+from coworker.agent.trace import find, traced
 from coworker.agent.words import broke
 from coworker.config import file_for
 from coworker.dispatch import Dispatch
@@ -54,11 +56,14 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What there is to look at: how things go now, and what is right and wrong, with fixes."""
+    """What there is to look at and to handle beside conversations: how things go now, what is
+    right and wrong, with fixes, and standing work.
+    """
 
     overview: Callable[[], Json]
     examine: Callable[[Path], Awaitable[list[Json]]]
     rehearse: Callable[[Repo], Awaitable[Json]]
+    schedule: Callable[..., Awaitable[Any]]
 
 
 class Control:
@@ -119,7 +124,8 @@ class Control:
         try:
             client = Client(_peer(writer), screen)
             while line := await reader.readline():
-                writer.write(_line(await self._answer(line, client)))
+                answer = self._ports.log.redactor.value(await self._answer(line, client))
+                writer.write(_line(answer))
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # gone, a line beyond the limit, or somebody else: there is nobody to tell
@@ -252,6 +258,19 @@ class Control:
             for entry in self._ports.log.entries(target)
         ]
 
+    async def cost(self, _: Client, by: str = "conversation", days: int = 0) -> list[Json]:
+        """What models have cost in the last days, today among them; 0 is ever."""
+        if by not in BY:
+            raise UsageError(f"Costs cannot be summed by {by}. Use one of {', '.join(BY)}.")
+        return await costs(by, days, self._ports)
+
+    async def why(self, _: Client, what: str) -> Json:
+        """How a run came about."""
+        target, run = await find(what, self._ports.log)
+        entries = self._ports.log.entries(target)
+        seen = traced(run, entries, lambda sender: name_of(sender, self._ports))
+        return {"conversation": target, **seen}
+
     async def repos(self, _: Client) -> list[Json]:
         """Every repository we know."""
         return [self._repo_json(repo.name) for repo in self._registry.list()]
@@ -282,6 +301,10 @@ class Control:
             return await rehearsal
         finally:
             self._rehearsals.discard(rehearsal)
+
+    async def schedule(self, client: Client, action: str, **given: Any) -> Any:
+        """Add, show or change standing work."""
+        return await self._views.schedule(action, client.sender, **given)
 
     # Parts of verbs
 
@@ -373,10 +396,13 @@ _VERBS: dict[str, _Verb] = {
     "status": Control.status,
     "inbox": Control.inbox,
     "log": Control.log,
+    "cost": Control.cost,
+    "why": Control.why,
     "repos": Control.repos,
     "repo": Control.repo,
     "repo_add": Control.repo_add,
     "repo_remove": Control.repo_remove,
+    "schedule": Control.schedule,
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,
 }

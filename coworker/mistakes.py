@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,6 +20,7 @@ _SECRET_SHAPE = re.compile(
     r"sk-ant-[\w-]{8,}|xox[abepr]-[\w-]{8,}|xapp-[\w-]{8,}|^\d{6,}:[\w-]{30,}$"
     r"|gh[opsu]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|://[^/@\s:]+:[^/@\s]+@"
 )
+_HOST = re.compile(r"(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _SECRET_KEY = re.compile(r"(?i)(^|_)(token|secret|password|api_key|apikey)$")
 
 
@@ -60,7 +61,7 @@ def _children(raw: Any, kind: Any, where: str, prefix: str) -> Iterator[tuple[st
     struct = _struct_in(kind)
     if struct is None or not isinstance(raw, dict):
         return
-    hints = get_type_hints(struct)
+    hints = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
     for key, value in raw.items():
         if key not in hints:
             mend = nearest(key, hints, prefix)
@@ -106,6 +107,21 @@ def refuse_odd_urls(urls: Mapping[str, str], where: str) -> None:
         if not is_url(url):
             raise ConfigError(
                 f"{where}: {key}: {url!r} is no address. Begin it with https:// or http://."
+            )
+
+
+def refuse_odd_hour(hour: str, where: str) -> None:
+    """An hour of the day is written like 22:00."""
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
+        raise ConfigError(f"{where}: {hour!r} is no hour. Write it like 22:00.")
+
+
+def refuse_odd_hosts(hosts: Mapping[str, Iterable[str]], where: str) -> None:
+    """A host is a name or an IP address, perhaps with a port, and no whole address."""
+    for key, each in ((key, each) for key, listed in hosts.items() for each in listed):
+        if not _HOST.fullmatch(each):
+            raise ConfigError(
+                f"{where}: {key}: {each!r} is no host. Write docs.example.com or 10.0.0.7:8080."
             )
 
 

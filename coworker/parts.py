@@ -14,7 +14,10 @@ from coworker.control import Control, Views
 from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
+from coworker.expiry import Expiry
 from coworker.models.router import Router
+from coworker.planning import Planning
+from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import Book
 from coworker.policy.standing import Standing
@@ -28,11 +31,15 @@ from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
+from coworker.scheduler import Scheduler
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, edit, files, git, setup, shell
+from coworker.tools import ask, commit, digest, edit, files, git, schedule, setup, shell, web
+from coworker.tools.gates import Gates
+from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
+from coworker.web.fetch import Reader
 
 
 class SystemClock:
@@ -58,17 +65,33 @@ class Parts:
         platforms = _platforms(config) if connecting else {}
         adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
         self.workspaces = Workspaces(config.state, person_environment())
-        workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
+        workplace = Workplace(self.workspaces, config.state, config.sandbox, registry.get)
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
-        ports = _ports(log, router, workplace, checkouts, Rooms(adapters, platforms), config)
+        rooms = Rooms(adapters, platforms, log.redactor)
+        ports = _ports(log, router, workplace, checkouts, rooms, config)
+        gates, find = Gates(checkouts, workplace), ports.people.find
+        timetable = Timetable(log.schedules, gates, registry.get, find, config, clock)
+        keeping = [*schedule.tools(timetable, log), *digest.tools(checkouts, log, clock, find)]
+        ports = dataclasses.replace(ports, tools={**ports.tools, **{t.name: t for t in keeping}})
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
-        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
+        self.expiry = Expiry(ports, self.dispatch)
+        planning = Planning(ports, timetable, self.dispatch, registry)
+        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, planning)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
+        report = self.reception.report_outage
+        self.scheduler = Scheduler(ports, timetable, self.dispatch, [*adapters], report)
         # Whoever is not connecting still examines what would be connected.
-        doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
-        views = Views(self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace))
+        doctor = Doctor(
+            config, router, registry, ports.book, lambda: platforms or _platforms(config)
+        )
+        views = Views(
+            self._verbs.overview,
+            doctor.examine,
+            lambda repo: rehearse(repo, workplace),
+            planning.act,
+        )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
     def intake(self) -> Intake:
@@ -92,7 +115,7 @@ class Parts:
 def refuse_unpriced(config: Config, router: Router) -> None:
     """A budget cannot be kept when nobody knows a model's price. Raises ConfigError."""
     sentence = router.unpriced()
-    if sentence and (config.budget.run_usd or config.budget.day_usd):
+    if sentence and any(getattr(config.budget, f"{name}_usd") for name in MONEY):
         raise ConfigError(sentence)
 
 
@@ -127,6 +150,7 @@ def _ports(
         *shell.tools(workplace),
         *setup.tools(workplace),
         *commit.tools(workplace),
+        *(web.tools(Reader(config.web)) if config.web.enabled else ()),
         *ask.TOOLS,
     ]
 
@@ -170,6 +194,7 @@ def _ports(
         router=router,
         tools={tool.name: tool for tool in tools},
         people=People(config, standing.people),
+        ledger=Ledger(),
         book=Book(config, standing),
         config=config,
         clock=SystemClock(),

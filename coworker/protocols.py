@@ -148,6 +148,8 @@ class Tool(Protocol):
     effect: Effect
     rerun: Rerun
     schema: Json
+    card: Sequence[str]
+    """Where a person always decides, by the preview: the words for yes and for something else."""
 
     def parse(self, raw: Json) -> Any:
         """Arguments as this tool's own type. Raises ToolError that tells the model what to mend."""

@@ -19,10 +19,11 @@ Rerun = Literal["safe", "probe", "never"]
 Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
 Tier = Literal["large", "small"]
-InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent"]
+InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent", "due"]
 Heard = Literal["new", "known", "refused", "forbidden", "ignored"]
 """What became of an inbound: taken, had before, from a stranger, an answer that somebody else may
 give, nothing for us."""
+Sign = Literal["text", "thinking", "tool", "note", "step"]
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
     "answer", "plan", "reply", "reply_sent", "steer", "cancelled", "summary", "forgotten", "error",
@@ -71,6 +72,8 @@ class Inbound:
     - `answer`: `ask` (its number), `text`, and where a button was pressed the question's `seal`, or
       the beginning of it. `action`: `action` (push, open_pr, undo) and `run`.
     - `verb`: `text`, answered outside of any run. `stop`: nothing more.
+    - `due`: a schedule's hour has come: `text` (its prompt), `schedule` (its id), `name`, `due`
+      (milliseconds UTC), `missed` (how many hours before went by unused), `gate` (what it saw).
     """
 
     source: str
@@ -180,7 +183,7 @@ class Progress:
     `text` and `thinking` are deltas; `tool` says in words what is being done; `note` is a sentence.
     """
 
-    kind: Literal["text", "thinking", "tool", "note", "step"]
+    kind: Sign
     text: str
 
 
@@ -219,13 +222,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool returns to the model; `receipt` is what the host itself saw happen."""
+    """What a tool returns to the model; `receipt` is what the host itself saw happen.
+
+    `taint` names who wrote the text when it was no person of ours: "web page https://…".
+    """
 
     text: str
     is_error: bool = False
     receipt: Json | None = None
     taint: str = ""
-    """What outside source the text came from; "" for what is ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from coworker.adapters.render import dollars, duration, receipt_line
 from coworker.admission import Admission
 from coworker.agent.act import Ports
-from coworker.agent.fold import OpenCall, State, fold
+from coworker.agent.fold import State, fold
 from coworker.agent.receive import answers
+from coworker.agent.spending import accounts, name_of, whose
+from coworker.agent.trace import traced
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.planning import Planning
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
 from coworker.store.log import Conversation
@@ -33,6 +36,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `!push` `!pr` `!undo` for the last run here
 `!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
+`!schedules` what I do by the clock
 `!repo NAME` which repository this is about · `!new` a fresh start"""
 _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
 _STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
@@ -84,12 +88,14 @@ class Verbs:
         dispatch: Dispatch,
         registry: Registry,
         adapters: Callable[[], list[Json]],
+        planning: Planning,
     ) -> None:
         self._ports = ports
         self._admission = Admission(ports.people, ports.book)
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
+        self._planning = planning
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -105,6 +111,8 @@ class Verbs:
                 return self._press(_PRESSES[verb.name], inbound)
             case "new":
                 return _become(inbound, "action", action="new", run=0)
+            case "schedules":
+                return await self._planning.verb(verb.rest, inbound)
             case "repo":
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
@@ -125,6 +133,7 @@ class Verbs:
             "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
             "waiting": [row.id for row in rows if row.state == "waiting"],
             "conversations": len(rows),
+            "schedules": log.schedules.count(),
             "undelivered": len(log.undelivered()),
             "spend_today_usd": round(log.spent_usd(midnight(now, ports.config.zone)), 6),
         }
@@ -138,8 +147,7 @@ class Verbs:
         )
         lines = [
             f"Running: {_few(seen['running'])}. Waiting for an answer: {_few(seen['waiting'])}.",
-            f"Spent today: {dollars(seen['spend_today_usd'])} "
-            f"of {dollars(self._ports.config.budget.day_usd)}.",
+            f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
         if seen["undelivered"]:
@@ -151,9 +159,7 @@ class Verbs:
         rows = self._ports.log.open_inbox(inbound.conversation)
         waiting = [f"· {_short(row.body['text'])}" for row in rows if row.kind == "message"]
         asks = [
-            f"{call.ask['ask']}. {_short(call.ask['question'])}"
-            for call in self._open(inbound.conversation)
-            if call.ask
+            f"{ask['ask']}. {_short(ask['question'])}" for ask in self._open(inbound.conversation)
         ]
         parts = [
             "Open questions (`!approve N`, `!deny N`):\n" + "\n".join(asks) if asks else "",
@@ -168,28 +174,40 @@ class Verbs:
         if not replies:
             return "There is no reply here yet."
         last = replies[-1]
-        own = [entry for entry in entries if entry.run == last.run]
-        tools = [f"· {e.body['tool']}: {_ended(e.body)}" for e in own if e.kind == "tool_done"]
-        gate = [
-            f"· {e.body['tool']}: {e.body['verdict']}, {e.body['reason']}"
-            for e in own
-            if e.kind == "decision" and e.body["verdict"] != "allow"
+        seen = traced(last.run, entries, lambda sender: name_of(sender, self._ports))
+        calls = [f"· {_came_about(call)}" for step in seen["steps"] for call in step["calls"]]
+        raised = [
+            f"· {ask['by']} said {ask['answer']}: {_short(ask['question'])}"
+            for ask in seen["questions"]
+            if ask.get("limit") and ask["by"]
         ]
         head = receipt_line(last.body["outcome"], last.body.get("receipt") or {})
-        where = f"`coworker log {inbound.conversation}` has every entry."
-        return "\n".join([f"Run {last.run}: {head}", *tools[-15:], *gate, where])
+        where = f"`coworker why {inbound.conversation}/{last.run}` tells all of it."
+        return "\n".join([f"Run {last.run}: {head}", *calls[-15:], *raised, where])
 
     def cost(self, inbound: Inbound) -> str:
         """What this conversation and this day have cost."""
         log, ports = self._ports.log, self._ports
-        here = sum(
-            entry.body["cost_usd"]
-            for entry in log.entries(inbound.conversation)
-            if entry.kind in ("assistant", "summary")
-        )
+        here = log.spending.of_conversation(inbound.conversation)
         today = log.spent_usd(midnight(ports.clock.now_ms(), ports.config.zone))
-        limit = dollars(ports.config.budget.day_usd)
-        return f"This conversation: {dollars(here)}. Today: {dollars(today)} of {limit}."
+        said = f"This conversation: {dollars(here)}. Today: {self._of_the_day(today)}."
+        return " ".join([said, *self._left(inbound)])
+
+    def _left(self, inbound: Inbound) -> list[str]:
+        """What may still be spent here under each limit, beside that of the day."""
+        row = self._ports.log.conversation(inbound.conversation)
+        state = self._state(inbound.conversation)
+        state.senders = state.senders or [inbound.body["sender"]]
+        found = accounts(state, row, self._ports) if row else []
+        return [
+            f"{dollars(max(0.0, each.limit_usd - each.spent_usd))} left {whose(each)}."
+            for each in found
+            if each.name != "day" and (state.run or each.name != "run")
+        ]
+
+    def _of_the_day(self, usd: float) -> str:
+        limit = self._ports.config.budget.day_usd
+        return f"{dollars(usd)} of {dollars(limit)}" if limit else dollars(usd)
 
     def help(self, _: Inbound) -> str:
         """The verbs."""
@@ -199,9 +217,9 @@ class Verbs:
         """Why an answer is not taken: nobody asks that, or somebody else may answer it."""
         person = self._ports.people.find(inbound.body["sender"])
         state = self._state(inbound.conversation)
-        for call in state.calls.values():
-            if call.ask and answers(inbound.body, call.ask):
-                return "forbidden" if refusal(person, state.senders, call.ask) else None
+        for ask in state.questions:
+            if answers(inbound.body, ask):
+                return "forbidden" if refusal(person, state.senders, ask) else None
         return "ignored"
 
     # What drives a conversation
@@ -225,7 +243,7 @@ class Verbs:
 
     def _decision(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         number = verb.rest.lstrip("#")
-        open_asks = [str(call.ask["ask"]) for call in self._open(inbound.conversation) if call.ask]
+        open_asks = [str(ask["ask"]) for ask in self._open(inbound.conversation)]
         if not number and len(open_asks) == 1:
             number = open_asks[0]
         if number not in open_asks:
@@ -266,8 +284,8 @@ class Verbs:
         moved = _become(inbound, "action", action="repo", repo=name, run=0)
         return dataclasses.replace(moved, repo=name)
 
-    def _open(self, conversation: ConversationId) -> list[OpenCall]:
-        return [call for call in self._state(conversation).calls.values() if call.ask]
+    def _open(self, conversation: ConversationId) -> list[Json]:
+        return self._state(conversation).questions
 
     def _state(self, conversation: ConversationId) -> State:
         row = self._ports.log.conversation(conversation)
@@ -297,10 +315,17 @@ def _short(text: str) -> str:
     return f"{line[:119]}…" if len(line) > 120 else line
 
 
-def _ended(body: Json) -> str:
-    receipt = body.get("receipt") or {}
+def _came_about(call: Json) -> str:
+    """A call in a line: what it was, how it ended, and who or what decided that it may be."""
+    receipt = call.get("receipt") or {}
     told = f"exit {receipt['exit_code']}, " if "exit_code" in receipt else ""
-    return f"{told}{'failed, ' if body['is_error'] else ''}{duration(body['ms'] / 1000)}"
+    ended = (
+        f"{told}{'failed, ' if call.get('is_error') else ''}{duration(call.get('ms', 0) / 1000)}"
+    )
+    asked = call.get("verdict", "allow") != "allow"
+    why = f"{call['verdict']}, {call['reason']}" if asked else ""
+    who = f"{call['by']} said {_short(call['answer'])}" if call.get("by") else ""
+    return f"{call['tool']}: {'; '.join(filter(None, [ended, why, who]))}"
 
 
 _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
@@ -316,6 +341,7 @@ NAMES = [
     "unpair",
     "rules",
     "unrule",
+    "schedules",
     "stop",
     "approve",
     "deny",

@@ -12,6 +12,9 @@ from itertools import takewhile
 from coworker.store.log import InboxRow
 from coworker.types import Call, Entry, Json, Verdict
 
+NOTHING = "nothing_new"
+"""The tool by which a scheduled run ends without a word."""
+
 
 @dataclass(slots=True)
 class OpenCall:
@@ -39,9 +42,15 @@ class State:
     messages: list[str] = field(default_factory=list)
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
+    schedule: str = ""
+    """The schedule whose run this is, until a person joins in."""
     steps: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
+    allowance: dict[str, float] = field(default_factory=dict)
+    """Dollars by which people let this run pass a limit."""
+    parked: Json | None = None
+    """The question that the whole run waits for; questions of a tool are with its call."""
     context_tokens: int = 0
     calls: dict[str, OpenCall] = field(default_factory=dict)
     done: list[Json] = field(default_factory=list)
@@ -67,6 +76,12 @@ class State:
         step = _STEPS.get(entry.kind)
         if step:
             step(self, entry)
+
+    @property
+    def questions(self) -> list[Json]:
+        """What people are asked and have not answered."""
+        asks = [call.ask for call in self.calls.values() if call.ask]
+        return [*asks, self.parked] if self.parked else asks
 
     @property
     def repeats(self) -> int:
@@ -160,6 +175,9 @@ def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
     if instead := [row for row in messages if row.body.get("when") == "instead"]:
         return Cancel((), instead[0].body["sender"])
     steering = [row for row in messages if row.body.get("when") != "queue"]
+    if state.parked:
+        words = [row for row in steering if row.body["text"].strip() in state.parked["options"]]
+        return Receive(words[:1]) if words else Wait()
     if state.calls:
         return _with_open_calls(state, steering)
     if steering:
@@ -171,15 +189,22 @@ def _between_runs(inbox: Sequence[InboxRow], messages: Sequence[InboxRow]) -> Ac
     if presses := _of_kind(inbox, "action"):
         return Press(presses[0])
     together = [*takewhile(lambda row: row.body.get("when") != "queue", messages)]
-    return Begin(together or messages[:1]) if messages else Idle()
+    if begins := together or messages[:1] or _of_kind(inbox, "due")[:1]:
+        return Begin(begins)
+    return Idle()
 
 
 def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
     actionable = [call for call in state.calls.values() if call.ask is None]
     if actionable:
         return Act(actionable)
-    questions = [c for c in state.calls.values() if c.ask and not c.ask["approval"]]
+    questions = [ask for ask in state.questions if takes_words(ask)]
     return Receive(messages[:1]) if questions and messages else Wait()
+
+
+def takes_words(ask: Json) -> bool:
+    """Whether plain words answer a question: not a permission to do something once."""
+    return not ask["approval"] or bool(ask.get("card")) or not ask["call"]
 
 
 def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
@@ -203,6 +228,7 @@ def _user(state: State, entry: Entry) -> None:
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
     _tainted(state, entry)
     state.messages.extend(entry.body.get("messages", ()))
+    state.schedule = entry.body.get("schedule", "")
 
 
 def _assistant(state: State, entry: Entry) -> None:
@@ -246,22 +272,40 @@ def _tool_done(state: State, entry: Entry) -> None:
     state.notices += notes
     receipt = entry.body.get("receipt") or {}
     state.unchecked = state.unchecked or receipt.get("kind") in ("commit", "setup")
+    if state.schedule and entry.body["tool"] == NOTHING:
+        state.final = {"nothing": True}
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
 
 
 def _ask(state: State, entry: Entry) -> None:
-    state.calls[entry.body["call"]].ask = {**entry.body, "at": entry.at}
     state.asks = entry.body["ask"]
+    asked = {**entry.body, "at": entry.at}
+    if entry.body["call"]:
+        state.calls[entry.body["call"]].ask = asked
+    else:
+        state.parked = asked
 
 
 def _answer(state: State, entry: Entry) -> None:
     state.heard_at = entry.at
-    waiting = state.calls[entry.body["call"]]
-    waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
-    waiting.denial = entry.body.get("denial", "")
+    if state.parked and not entry.body["call"]:
+        _go_on_or_stop(state, state.parked, entry.body)
+    else:
+        waiting = state.calls[entry.body["call"]]
+        waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+        waiting.denial = entry.body.get("denial", "")
     if notice := entry.body.get("notice"):
         state.notices.append(notice)
+
+
+def _go_on_or_stop(state: State, asked: Json, answer: Json) -> None:
+    state.parked = None
+    if answer["verdict"] == "allow":
+        raised = state.allowance.get(asked["limit"], 0.0) + asked["usd"]
+        state.allowance = {**state.allowance, asked["limit"]: raised}
+    else:
+        state.final = {"stopped": True}
 
 
 def _context(state: State, entry: Entry) -> None:
@@ -337,4 +381,5 @@ def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
     more = ("messages", "done", "seen", "notices", "compactions", "asks", "told", "unchecked")
-    return {name: getattr(state, name) for name in (*names, *more, "checks", "taint")}
+    last = ("checks", "taint", "schedule", "allowance")
+    return {name: getattr(state, name) for name in (*names, *more, *last)}

@@ -70,6 +70,8 @@ class Gate:
             raise ToolError(f"Denied: {decision.reason}.")
         if waiting.verdict == "allow":
             return self._start(admission)
+        if admission.tool.card:
+            decision = Decision("ask", "a person saves it")
         if decision.verdict == "ask":
             return await self._ask(admission, case, decision, context)
         self._decide(waiting.call, decision)
@@ -93,15 +95,16 @@ class Gate:
         self, admission: Admission, case: Case, decision: Decision, context: ToolContext
     ) -> None:
         """Put the question to a person: all that the call would do, bound to just this call."""
-        call, state = admission.call, self.state
+        call, state, card = admission.call, self.state, admission.tool.card
         question = await _question(admission, decision, context)
-        rule = _for_ever(admission.tool.lasting(admission.args), case)
+        rule = None if card else _for_ever(admission.tool.lasting(admission.args), case)
         body: Json = {
             "ask": state.asks + sum(kind == "ask" for kind, _ in self.drafts) + 1,
             "call": call.id,
             "question": question,
-            "options": [ONCE, *([ALWAYS] if rule else []), DENY],
+            "options": [*card] or [ONCE, *([ALWAYS] if rule else []), DENY],
             "approval": True,
+            "card": bool(card),
             "asker": state.senders[-1],
             "run": state.run,
             "seal": seal(self.conversation.id, state.run, call),
@@ -157,7 +160,7 @@ async def _question(admission: Admission, decision: Decision, context: ToolConte
     """The effect first, then why it is asked. Raises ToolError when it cannot be shown whole."""
     tool, args = admission.tool, admission.args
     effect = await tool.preview(args, context) or _arguments(admission.call)
-    head = f"May I do this: {tool.describe(args)}? ({decision.reason})"
+    head = "" if tool.card else f"May I do this: {tool.describe(args)}? ({decision.reason})"
     outside = f"This run has read {', '.join(context.taint)}." if context.taint else ""
     question = "\n".join(filter(None, [head, effect, outside]))
     if len(question) > _MOST_SHOWN:

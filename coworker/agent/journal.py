@@ -5,22 +5,28 @@ Appending is one transaction; the state and the transcript follow what was writt
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from coworker import logs
 from coworker.agent import words
 from coworker.agent.act import Ports
 from coworker.agent.context import render
 from coworker.agent.evidence import gathered, marked, offered, red_checks
-from coworker.agent.fold import fold
+from coworker.agent.fold import State, fold
+from coworker.agent.links import Links
 from coworker.agent.think import receipt
+from coworker.redact import Stream
 from coworker.store.log import Batch, Conversation, ConversationState
 from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_key
 
 _log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
+Kind = TypeVar("Kind", bound=str)
+_VERSIONS: dict[EntryKind, int] = {"assistant": 2, "summary": 2, "ask": 2, "answer": 2}
+"""Of bodies that are not as they were at first: 2 knows `for`, and asks without a call."""
 
 
 class Journal:
@@ -31,6 +37,10 @@ class Journal:
         self.ports = ports
         self.state = fold(entries)
         self.transcript = render(entries)
+        self.links = Links(ports.config)
+        for entry in entries:
+            self.links.apply(entry)
+        self.stream = Stream(ports.log.redactor, self.links.inert)
 
     async def append(
         self, *drafts: Draft, state: ConversationState = "ready", **batch: Any
@@ -38,20 +48,40 @@ class Journal:
         """Append entries in one transaction, then take them into account."""
         at, first = self.ports.clock.now_ms(), self.state.next_seq
         run = self.state.run or first
-        entries = [
-            Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
-            for n, (kind, body) in enumerate(drafts)
+        batch["outbox"] = [
+            dataclasses.replace(said, body=self._shown(said.op, said.body)[1])
+            for said in batch.get("outbox", ())
         ]
-        await self.ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))
+        entries = [
+            Entry(
+                first + n,
+                body["run"] if kind == "reply_sent" else run,
+                kind,
+                body,
+                at,
+                _VERSIONS.get(kind, 1),
+            )
+            for n, (kind, body) in enumerate(self._shown(*draft) for draft in drafts)
+        ]
+        made = Batch(entries, state=state, **batch)
+        written = await self.ports.log.append(self.conversation.id, made)
         logs.about(conversation=self.conversation.id, run=entries[-1].run)
-        for entry in entries:
+        for entry in written:
             _log.info("entry: %s", entry.kind, extra={"seq": entry.seq})
             self.state.apply(entry)
             self.transcript.apply(entry)
-        if batch.get("outbox"):
+            self.links.apply(entry)
+        if batch["outbox"]:
             self.ports.deliver(self.conversation.id)
 
+    def _shown(self, kind: Kind, body: Json) -> tuple[Kind, Json]:
+        """A question as people see it: no link in it leads astray. All else as it is."""
+        if kind == "ask":
+            body = {**body, "question": self.links.inert(body["question"])}
+        return kind, body
+
     def emit(self, progress: Progress) -> None:
+        """Show a sign of life, if anybody waits for one."""
         self.ports.emit(self.conversation.id, progress)
 
     async def conclude(
@@ -65,8 +95,8 @@ class Journal:
     ) -> None:
         """Append the reply and put it into the outbox: the run is over."""
         state, conversation = self.state, self.conversation
-        if by == "model":
-            text = marked(text, state.done)
+        if by == "model" and text:
+            text = self.links.inert(marked(text, state.done))
             if red := red_checks(state.done):
                 text, outcome = f"{text}\n\n{words.red(red)}", "failed"
         run, seq = state.run or state.next_seq, state.next_seq + len(before)
@@ -74,16 +104,18 @@ class Journal:
             "text": words.with_notices(text, state.notices),
             "by": by,
             "outcome": outcome,
-            "exit_status": exit_status or (0 if outcome == "answered" else 1),
+            "exit_status": exit_status or (0 if outcome in ("answered", "nothing") else 1),
             "run": run,
             "receipt": receipt(state, before, self.ports.clock.now_ms()),
             "actions": offered(gathered(state.done), outcome, run),
             "messages": state.messages,
             "asker": state.senders[-1] if state.senders else "",
         }
+        if silent := is_silent(state, by, outcome):
+            body["silent"] = True
         key = f"{conversation.id}:{run}:{seq}"
         outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
-        outbox = self.ports.rooms.split(outbound)
+        outbox = [] if silent else self.ports.rooms.split(outbound)
         await self.append(
             *before, ("reply", body), outcome=outcome, outbox=outbox, state="idle", **batch
         )
@@ -95,3 +127,8 @@ class Journal:
             return []
         key, body = progress_key(conversation.id, run), {"run": run, "text": words.STARTED}
         return [Outbound(key, conversation.id, "progress", body, conversation.place)]
+
+
+def is_silent(state: State, by: str, outcome: str) -> bool:
+    """Whether nobody is told: of a scheduled run without news, or one that will be repeated."""
+    return bool(state.schedule) and (outcome == "nothing" or (by, outcome) == ("host", "failed"))

@@ -59,7 +59,7 @@ def _complain(error: CoworkerError, debug: bool) -> int:
     if debug:
         import traceback
 
-        traceback.print_exception(error)
+        output.note(output.without_secrets("".join(traceback.format_exception(error))))
     output.complain(str(error))
     return error.exit_status
 
@@ -81,7 +81,9 @@ def _last_words(_: type[BaseException], error: BaseException, trace: TracebackTy
     """What is left to say about a fault of ours; the interpreter then ends with status 1."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    text = " ".join(str(error).split())
+    from coworker.cli import output
+
+    text = " ".join(output.without_secrets(str(error)).split())
     print(
         f"coworker: unexpected {type(error).__name__}: {text}. Please report this; "
         "the same command with --debug shows where it happened.",
@@ -168,6 +170,18 @@ def _log(options: Namespace) -> int:
     return show.log(_config(options), options.conversation, as_json=options.json)
 
 
+def _cost(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.cost(_config(options), options.by, options.since, as_json=options.json)
+
+
+def _why(options: Namespace) -> int:
+    from coworker.cli.why import why
+
+    return why(_config(options), options.what, as_json=options.json)
+
+
 def _doctor(options: Namespace) -> int:
     from coworker.cli import show
 
@@ -200,6 +214,12 @@ def _repo_remove(options: Namespace) -> int:
     return show.repo_remove(_config(options), options.name)
 
 
+def _schedule(options: Namespace) -> int:
+    from coworker.cli.schedule import schedule
+
+    return schedule(_config(options), options)
+
+
 def _config(options: Namespace) -> Config:
     from coworker import config
 
@@ -226,9 +246,21 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "status": _status,
     "inbox": _inbox,
     "log": _log,
+    "cost": _cost,
+    "why": _why,
     "doctor": _doctor,
     "repo add": _repo_add,
     "repo list": _repo_list,
     "repo show": _repo_show,
     "repo remove": _repo_remove,
+    **dict.fromkeys(
+        (
+            f"schedule {action}"
+            for action in (
+                *("add", "list", "preview", "show"),
+                *("run", "pause", "resume", "remove", "history"),
+            )
+        ),
+        _schedule,
+    ),
 }

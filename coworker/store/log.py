@@ -6,15 +6,20 @@ It keeps and orders what others decide; it knows nothing of models, tools or pla
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from coworker.errors import CoworkerError
+from coworker.redact import Redactor
 from coworker.store import database
 from coworker.store import transactions as tx
+from coworker.store.aside import Aside
+from coworker.store.schedules import Schedules
+from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
@@ -22,6 +27,8 @@ from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outb
 __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
 
+Result = TypeVar("Result")
+Said = TypeVar("Said", Inbound, Outbound, Entry)
 _FEW_ENTRIES = 64
 """Reading these takes less than handing them to another thread and back."""
 _EXPIRE_AT_ONCE = 20
@@ -37,12 +44,29 @@ _CONVERSATION = (
     " FROM conversation "
 )
 
+_RUNS_OF = (
+    "SELECT e.conversation, e.run FROM entry e JOIN inbox i"
+    " ON i.conversation = e.conversation AND i.taken_seq = e.seq"
+    " WHERE i.event_id = :id OR json_extract(i.body, '$.message') = :id"
+    " UNION SELECT conversation, json_extract(body, '$.run') AS run FROM outbox"
+    " WHERE remote_id = :id AND run > 0"
+)
+
 
 class Log:
-    """The one door to coworker.db. Reads are immediate; writes return when they are on disk."""
+    """The one door to coworker.db. Reads are immediate; writes return when they are on disk.
 
-    def __init__(self, state_dir: Path, on_fatal: Callable[[BaseException], None]) -> None:
+    No secret passes it, but in what a model said: that is kept as it was received.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        on_fatal: Callable[[BaseException], None],
+        redactor: Redactor | None = None,
+    ) -> None:
         """Own the directory, migrate, start the writer. Raises TryLater, ConfigError, DiskFull."""
+        self.redactor = redactor or Redactor()
         self._lock = database.lock(state_dir)
         try:
             self._file = database.prepare(state_dir)
@@ -51,6 +75,9 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
+        self.aside = Aside(self._reader)
+        self.spending = Spending(self._reader)
+        self.schedules = Schedules(self._writer, self._reader, self.redactor)
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""
@@ -79,15 +106,18 @@ class Log:
 
         With an `outcome` the row is closed at once and wakes nobody; `outbox` is what we say to it.
         """
-        return await self._writer.write(lambda db: tx.ingest(db, inbound, at, outcome, outbox))
+        inbound, said = self._clean(inbound), [self._clean(each) for each in outbox]
+        return await self._writer.write(lambda db: tx.ingest(db, inbound, at, outcome, said))
 
     async def amend(self, inbound: Inbound, at: int) -> str | None:
         """Change a message that no run has taken; the event id of what was changed, if anything."""
-        return await self._writer.write(lambda db: tx.amend(db, inbound, at))
+        clean = self._clean(inbound)
+        return await self._writer.write(lambda db: tx.amend(db, clean, at))
 
     async def notice(self, outbound: Outbound, at: int) -> None:
         """Say something outside of any run; its conversation is made if need be."""
-        await self._writer.write(lambda db: tx.notice(db, outbound, at))
+        clean = self._clean(outbound)
+        await self._writer.write(lambda db: tx.notice(db, clean, at))
 
     async def keep(self, source: str, key: str, value: str) -> None:
         """Remember how far a source was read, or what a room is bound to."""
@@ -97,12 +127,19 @@ class Log:
         )
         await self._writer.write(lambda db: db.execute(sql, (source, key, value)))
 
-    async def append(self, conversation: ConversationId, batch: Batch) -> None:
+    async def append(self, conversation: ConversationId, batch: Batch) -> Sequence[Entry]:
         """Append entries and everything that goes with them in one transaction.
 
-        Raises Conflict when another writer was first.
+        What counts from now on are the entries that it returns. Raises Conflict when another writer
+        was first.
         """
-        await self._writer.write(lambda db: tx.append(db, conversation, batch))
+        entries = [
+            each if each.kind == "assistant" else self._clean(each) for each in batch.entries
+        ]
+        outbox = [self._clean(each) for each in batch.outbox]
+        clean = dataclasses.replace(batch, entries=entries, outbox=outbox)
+        await self._writer.write(lambda db: tx.append(db, conversation, clean))
+        return entries
 
     async def record(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
         """Append one entry outside of any run, in a conversation that may be new; its seq."""
@@ -110,7 +147,8 @@ class Log:
 
     async def park(self, outbound: Outbound, at: int) -> None:
         """Leave a conversation alone until somebody writes again, with a last word."""
-        await self._writer.write(lambda db: tx.park(db, outbound, at))
+        clean = self._clean(outbound)
+        await self._writer.write(lambda db: tx.park(db, clean, at))
 
     async def settle(self, conversation: ConversationId, state: ConversationState) -> None:
         """Set the state unless something waits in the inbox."""
@@ -154,7 +192,16 @@ class Log:
         row = self.conversation(conversation)
         if row is None or row.next_seq - row.base_seq < _FEW_ENTRIES:
             return self.entries(conversation, row.base_seq if row else 1)
-        return await asyncio.to_thread(self._load_apart, conversation, row.base_seq)
+        return await self.apart(lambda db: _entries(db, conversation, row.base_seq))
+
+    async def apart(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Read much, in another thread and on a connection of its own."""
+
+        def reading() -> Result:
+            with closing(connect(self._file, read_only=True)) as reader:
+                return read(reader)
+
+        return await asyncio.to_thread(reading)
 
     def entries(self, conversation: ConversationId, from_seq: int = 1) -> list[Entry]:
         """A conversation's entries from `from_seq` on, oldest first."""
@@ -186,6 +233,16 @@ class Log:
         found = self._conversations(_CONVERSATION + "WHERE id = ?", conversation)
         return found[0] if found else None
 
+    def at(self, place: Place) -> ConversationId | None:
+        """The conversation of a thread that began as our own message, if it is one."""
+        rows = self._all(
+            "SELECT id FROM conversation WHERE adapter = ? AND room = ? AND thread = ?",
+            place.adapter,
+            place.room,
+            place.thread,
+        )
+        return ConversationId(rows[0][0]) if rows else None
+
     def state(self, conversation: ConversationId) -> ConversationState | None:
         """A conversation's state alone."""
         rows = self._all("SELECT state FROM conversation WHERE id = ?", conversation)
@@ -199,6 +256,11 @@ class Log:
         """Those that have something to do, the longest waiting first."""
         rows = self._all("SELECT id FROM conversation WHERE state = 'ready' ORDER BY updated_at")
         return [ConversationId(row[0]) for row in rows]
+
+    def waiting(self, before: int) -> list[tuple[ConversationId, int]]:
+        """Conversations that wait for somebody, last touched before then, and when that was."""
+        sql = "SELECT id, updated_at FROM conversation WHERE state = 'waiting' AND updated_at < ?"
+        return [(ConversationId(name), at) for name, at in self._all(sql, before)]
 
     def undelivered(self, conversation: ConversationId | None = None) -> list[tuple[Outbound, str]]:
         """Outbounds not known to have arrived, with their state, oldest first."""
@@ -226,34 +288,6 @@ class Log:
                 "outcome": _outcome(row),
             }
             for row in rows
-        ]
-
-    def stale(self, after: int) -> list[Json]:
-        """Messages closed unanswered because they were too old, accepted after that rowid."""
-        rows = self._all(
-            "SELECT i.rowid, i.body, c.adapter, c.room FROM inbox i"
-            " JOIN conversation c ON c.id = i.conversation"
-            " WHERE i.outcome = 'stale' AND i.rowid > ? ORDER BY i.rowid",
-            after,
-        )
-        return [
-            {"rowid": rowid, "body": tx.decode(body), "adapter": adapter, "room": room}
-            for rowid, body, adapter, room in rows
-        ]
-
-    def unbound(self, adapter: str, room: str) -> list[Inbound]:
-        """Messages in a room that wait until it is known which repository they are about."""
-        rows = self._all(
-            "SELECT i.source, i.event_id, i.body, c.id, c.thread FROM conversation c"
-            " JOIN inbox i ON i.conversation = c.id"
-            " WHERE c.adapter = ? AND c.room = ? AND i.taken_seq = 0 AND i.outcome = 'unbound'"
-            " ORDER BY i.rowid",
-            adapter,
-            room,
-        )
-        return [
-            Inbound(source, event, id_, "message", tx.decode(body), Place(adapter, room, thread))
-            for source, event, body, id_, thread in rows
         ]
 
     def cursor(self, source: str, key: str) -> str | None:
@@ -286,6 +320,11 @@ class Log:
         rows = self._all(sql, source, event_id)
         names = ("conversation", "taken_seq", "outcome")
         return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    async def runs_of(self, message: str) -> list[tuple[ConversationId, int]]:
+        """The runs that took, or said, what has this id: ours of the event, or the platform's."""
+        rows = await self.apart(lambda db: db.execute(_RUNS_OF, {"id": message}).fetchall())
+        return [(ConversationId(conversation), run) for conversation, run in rows]
 
     def spent_usd(self, since: int) -> float:
         """Dollars of every model request since then (milliseconds UTC)."""
@@ -320,16 +359,14 @@ class Log:
             before = digest
         return None
 
+    def _clean(self, said: Said) -> Said:
+        return dataclasses.replace(said, body=self.redactor.value(said.body))
+
     def _conversations(self, sql: str, *values: str) -> list[Conversation]:
         rows = self._all(sql, *values)
         return [
             Conversation(ConversationId(i), Place(a, r, t), *rest) for i, a, r, t, *rest in rows
         ]
-
-    def _load_apart(self, conversation: ConversationId, from_seq: int) -> list[Entry]:
-        """Read in another thread, on a connection of its own."""
-        with closing(connect(self._file, read_only=True)) as reader:
-            return _entries(reader, conversation, from_seq)
 
     def _all(self, sql: str, *values: object) -> list[Any]:
         return self._reader.execute(sql, values).fetchall()

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from coworker.errors import Conflict
+from coworker.store import outcomes
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 ConversationState = Literal["idle", "ready", "waiting", "parked"]
@@ -72,7 +73,7 @@ def ingest(
     outbox: Sequence[Outbound] = (),
 ) -> bool:
     """Accept an inbound and make its conversation, if both are new; then say what goes with it."""
-    if not _accept(db, inbound, at, outcome):
+    if not accept(db, inbound, at, outcome):
         return False
     _converse(db, inbound.conversation, inbound.place, inbound.repo, at, outcome)
     for outbound in outbox:
@@ -87,7 +88,7 @@ def amend(db: sqlite3.Connection, inbound: Inbound, at: int) -> str | None:
         " AND kind = 'message' AND json_extract(body, '$.message') = ?",
         (inbound.conversation, inbound.body["message"]),
     ).fetchone()
-    if not _accept(db, inbound, at, "answered" if found else "ignored") or not found:
+    if not accept(db, inbound, at, "answered" if found else "ignored") or not found:
         return None
     source, event_id, body = found
     text = inbound.body["text"]
@@ -134,7 +135,8 @@ def _converse(
     )
 
 
-def _accept(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
+def accept(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
+    """Put a row into the inbox, closed at once with an `outcome`; False when it is known."""
     new = db.execute(
         "INSERT INTO inbox (source, event_id, conversation, kind, body, received_at, taken_seq,"
         " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -169,9 +171,9 @@ def append(db: sqlite3.Connection, conversation: ConversationId, batch: Batch) -
     for entry in batch.entries:
         before = _insert(db, conversation, entry, before)
     _take(db, batch)
-    if batch.outcome:
-        _close_taken(db, conversation, batch.outcome)
     last = batch.entries[-1]
+    if batch.outcome:
+        outcomes.close(db, conversation, batch.outcome, last.at, said=bool(batch.outbox))
     for outbound in batch.outbox:
         queue(db, outbound, last.at)
     _advance(db, conversation, batch, last)
@@ -217,13 +219,13 @@ def _insert(
 
 
 def _spill(db: sqlite3.Connection, text: str, body: Json) -> str:
-    """Large bodies become a pointer that keeps the numbers queries need."""
+    """Large bodies become a pointer that keeps what queries of cost need."""
     if len(text) <= _SPILL_BYTES:
         return text
     data = text.encode()
     sha = hashlib.sha256(data).hexdigest()
     db.execute("INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha, data))
-    numbers = {k: v for k, v in body.items() if isinstance(v, int | float)}
+    numbers = {k: v for k, v in body.items() if k == "for" or isinstance(v, int | float)}
     return encode({"blob": sha, **numbers})
 
 
@@ -236,14 +238,6 @@ def _take(db: sqlite3.Connection, batch: Batch) -> None:
         else:
             sql = "UPDATE inbox SET taken_seq = ? WHERE source = ? AND event_id = ?"
             db.execute(sql, (seq, *key))
-
-
-def _close_taken(db: sqlite3.Connection, conversation: ConversationId, outcome: str) -> None:
-    db.execute(
-        "UPDATE inbox SET outcome = ? WHERE conversation = ? AND outcome IS NULL"
-        " AND taken_seq IS NOT NULL",
-        (outcome, conversation),
-    )
 
 
 def _advance(
@@ -304,10 +298,10 @@ def expire(db: sqlite3.Connection, before: int, most: int) -> int:
 def park(db: sqlite3.Connection, outbound: Outbound, at: int) -> None:
     """Close what waits and put the conversation away."""
     db.execute(
-        "UPDATE inbox SET outcome = 'failed', taken_seq = coalesce(taken_seq, 0)"
-        " WHERE conversation = ? AND outcome IS NULL",
+        "UPDATE inbox SET taken_seq = 0 WHERE conversation = ? AND taken_seq IS NULL",
         (outbound.conversation,),
     )
+    outcomes.close(db, outbound.conversation, "failed", at, said=True)
     queue(db, outbound, at)
     _set_state(db, outbound.conversation, "parked", at)
 
@@ -327,6 +321,8 @@ def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) ->
     sql = "UPDATE outbox SET state = 'sent', remote_id = ? WHERE key = ? AND state <> 'sent'"
     if not db.execute(sql, (remote_id, outbound.key)).rowcount:
         return
+    if outbound.conversation.startswith(f"{outbound.place.conversation}:"):
+        _open_thread(db, outbound.conversation, remote_id)
     if not _is_told(outbound):
         return
     receipt = Inbound(
@@ -337,7 +333,13 @@ def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) ->
         body={"key": outbound.key, "remote_id": remote_id, "run": outbound.body["run"]},
         place=outbound.place,
     )
-    _accept(db, receipt, at, None)
+    accept(db, receipt, at, None)
+
+
+def _open_thread(db: sqlite3.Connection, conversation: str, thread: str) -> None:
+    """The first message of a conversation that had no thread of its own is its thread."""
+    sql = "UPDATE conversation SET thread = ? WHERE id = ? AND thread = ''"
+    db.execute(sql, (thread, conversation))
 
 
 def _is_told(outbound: Outbound) -> bool:

@@ -178,7 +178,7 @@ def _blocks(outbound: Outbound, said: str) -> Iterator[Json]:
 
 def _end(outbound: Outbound) -> Iterator[Json]:
     """The receipt, and what can be done with the answer."""
-    body, here = outbound.body, outbound.place.conversation
+    body, here = outbound.body, outbound.conversation
     if body.get("receipt"):
         yield _context(render.receipt_line(body["outcome"], body["receipt"]))
     buttons = [
@@ -190,7 +190,7 @@ def _end(outbound: Outbound) -> Iterator[Json]:
 
 
 def _ask(outbound: Outbound) -> Iterator[Json]:
-    body, here = outbound.body, outbound.place.conversation
+    body, here = outbound.body, outbound.conversation
     seal = str(body.get("seal") or "")[:_SEAL]
     marks = [Mark(body["ask"], here, option, seal) for option in body.get("options") or []]
     if 0 < len(marks) <= _MOST_BUTTONS:
