@@ -152,6 +152,12 @@ class WorkspaceKeeping(Section, frozen=True):
     keep_days: float = 14.0
 
 
+class Audit(Section, frozen=True):
+    """Where one hash over the whole log is posted every day; "" is nowhere."""
+
+    room: str = ""
+
+
 class Approvals(Section, frozen=True):
     """Questions that wait for a person's permission."""
 
@@ -216,6 +222,7 @@ class Config(Section, frozen=True):
     sandbox: Sandbox = Sandbox()
     workspaces: WorkspaceKeeping = WorkspaceKeeping()
     approvals: Approvals = Approvals()
+    audit: Audit = Audit()
     web: Web = Web()
     quiet: Quiet = Quiet()
     rules: list[Rule] = []
@@ -444,6 +451,7 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     refuse_odd_hosts(hosts, where)
     refuse_odd_ids(people, where, (*TOKENS, "terminal"))
     refuse_shared_ids(people, where)
+    rooms |= {"audit.room": [config.audit.room]} if config.audit.room else {}
     refuse_odd_ids(rooms, where, (*TOKENS,))
 
 

@@ -8,6 +8,7 @@ import time
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.audit import Audit
 from coworker.config import Config, person_environment, refuse_unknown_tools, secret
 from coworker.connections import Connections
 from coworker.control import Control, Views
@@ -77,6 +78,7 @@ class Parts:
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
         self.expiry = Expiry(ports, self.dispatch)
+        self.audit = Audit(ports, self.dispatch.deliver)
         planning = Planning(ports, timetable, self.dispatch, registry)
         self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, planning)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
@@ -91,6 +93,7 @@ class Parts:
             doctor.examine,
             lambda repo: rehearse(repo, workplace),
             planning.act,
+            self.audit,
         )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 

@@ -319,13 +319,12 @@ def _came_about(call: Json) -> str:
     """A call in a line: what it was, how it ended, and who or what decided that it may be."""
     receipt = call.get("receipt") or {}
     told = f"exit {receipt['exit_code']}, " if "exit_code" in receipt else ""
-    ended = (
-        f"{told}{'failed, ' if call.get('is_error') else ''}{duration(call.get('ms', 0) / 1000)}"
-    )
-    asked = call.get("verdict", "allow") != "allow"
-    why = f"{call['verdict']}, {call['reason']}" if asked else ""
+    ended = f"{told}{'failed, ' if call.get('is_error') else ''}"
+    why = f"{call['verdict']}, {call['reason']}" if "verdict" in call else ""
     who = f"{call['by']} said {_short(call['answer'])}" if call.get("by") else ""
-    return f"{call['tool']}: {'; '.join(filter(None, [ended, why, who]))}"
+    decided = "; ".join(filter(None, [why, who]))
+    took = duration(call.get("ms", 0) / 1000)
+    return f"{call['tool']}: {ended}{took}{f' ({decided})' if decided else ''}"
 
 
 _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {

@@ -332,6 +332,7 @@ def _summary(state: State, entry: Entry) -> None:
 
 def _error(state: State, entry: Entry) -> None:
     state.too_long = state.too_long or entry.body["what"] == "context_too_long"
+    state.cost_usd += entry.body.get("cost_usd", 0.0)
 
 
 def _cancelled(state: State, _: Entry) -> None:

@@ -50,6 +50,7 @@ def _parser() -> _Parser:
     _add_setup(commands, everywhere)
     _add_undo(commands, everywhere)
     _add_looking(commands, everywhere)
+    _add_audit(commands, everywhere)
     _add_repo(commands, everywhere)
     _add_schedule(commands, everywhere)
     _add_keeping(commands, everywhere)
@@ -125,6 +126,17 @@ def _add_looking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
         "--checks", action="store_true", help="also run each repository's set-up and checks once"
     )
     _add_json(doctor)
+
+
+def _add_audit(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "whether the log is as it was written"
+    audit = commands.add_parser("audit", help=about, description=about, parents=[everywhere])
+    actions = audit.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verify = _command(actions, everywhere, "audit verify", "hold every entry to its chain")
+    about = "also to one hash that was taken, and kept elsewhere, some time ago"
+    verify.add_argument("--head", metavar="HASH", default="", help=about)
+    _add_json(verify)
+    _add_json(_command(actions, everywhere, "audit head", "take one hash over all conversations"))
 
 
 def _add_repo(commands: _Commands[_Parser], everywhere: _Parser) -> None:

@@ -182,6 +182,18 @@ def _why(options: Namespace) -> int:
     return why(_config(options), options.what, as_json=options.json)
 
 
+def _audit_verify(options: Namespace) -> int:
+    from coworker.cli import audit
+
+    return audit.verify(_config(options), options.head, as_json=options.json)
+
+
+def _audit_head(options: Namespace) -> int:
+    from coworker.cli import audit
+
+    return audit.head(_config(options), as_json=options.json)
+
+
 def _doctor(options: Namespace) -> int:
     from coworker.cli import show
 
@@ -248,6 +260,8 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "log": _log,
     "cost": _cost,
     "why": _why,
+    "audit verify": _audit_verify,
+    "audit head": _audit_head,
     "doctor": _doctor,
     "repo add": _repo_add,
     "repo list": _repo_list,

@@ -168,10 +168,17 @@ class Log:
         sql = "UPDATE outbox SET state = ?, attempts = attempts - (? = 'pending') WHERE key = ?"
         await self._writer.write(lambda db: db.execute(sql, (state, state, key)))
 
-    async def expire(self, before: int) -> int:
-        """Forget idle conversations last touched before then (milliseconds UTC); how many."""
+    async def expire(self, before: int, noted: Place, at: int) -> int:
+        """Forget idle conversations last touched before then (milliseconds UTC); how many.
+
+        Which they were is an entry of the conversation of `noted`.
+        """
+
+        def some_of_them(db: sqlite3.Connection) -> int:
+            return tx.expire(db, before, _EXPIRE_AT_ONCE, noted, at)
+
         forgotten = 0
-        while some := await self._writer.write(lambda db: tx.expire(db, before, _EXPIRE_AT_ONCE)):
+        while some := await self._writer.write(some_of_them):
             forgotten += some
         return forgotten
 
@@ -195,10 +202,11 @@ class Log:
         return await self.apart(lambda db: _entries(db, conversation, row.base_seq))
 
     async def apart(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Read much, in another thread and on a connection of its own."""
+        """Read much as it is at one moment, in another thread and on a connection of its own."""
 
         def reading() -> Result:
             with closing(connect(self._file, read_only=True)) as reader:
+                reader.execute("BEGIN")
                 return read(reader)
 
         return await asyncio.to_thread(reading)
@@ -328,36 +336,13 @@ class Log:
 
     def spent_usd(self, since: int) -> float:
         """Dollars of every model request since then (milliseconds UTC)."""
-        sql = (
-            "SELECT total(json_extract(body, '$.cost_usd')) FROM entry"
-            " WHERE kind IN ('assistant', 'summary') AND at >= ?"
-        )
-        return float(self._all(sql, since)[0][0])
+        return self.spending.since(since)
 
     def repos(self) -> list[tuple[str, str]]:
         """Remembered checkouts as (name, path)."""
         return [
             (name, path) for name, path in self._all("SELECT name, path FROM repo ORDER BY name")
         ]
-
-    def verify(self, conversation: ConversationId) -> int | None:
-        """The seq of the first entry whose hash does not hold, or None."""
-        rows = self._all(
-            "SELECT seq, run, kind, v, body, salt, body_hash, at, prev, hash FROM entry"
-            " WHERE conversation = ? ORDER BY seq",
-            conversation,
-        )
-        before = tx.NO_HASH
-        for place, (seq, run, kind, v, body, salt, body_hash, at, prev, digest) in enumerate(
-            rows, 1
-        ):
-            text = _text(self._reader, body)
-            told = salt is None or tx.sha(salt + text.encode()) == body_hash
-            link = tx.link(before, conversation, (seq, run, kind, v, at), body_hash)
-            if seq != place or prev != before or digest != link or not told:
-                return int(seq)
-            before = digest
-        return None
 
     def _clean(self, said: Said) -> Said:
         return dataclasses.replace(said, body=self.redactor.value(said.body))

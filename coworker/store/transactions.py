@@ -225,8 +225,13 @@ def _spill(db: sqlite3.Connection, text: str, body: Json) -> str:
     data = text.encode()
     sha = hashlib.sha256(data).hexdigest()
     db.execute("INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha, data))
-    numbers = {k: v for k, v in body.items() if k == "for" or isinstance(v, int | float)}
-    return encode({"blob": sha, **numbers})
+    return pointer(data, body)
+
+
+def pointer(data: bytes, body: Json) -> str:
+    """What stands in an entry whose body is a blob."""
+    kept = {k: v for k, v in body.items() if k == "for" or isinstance(v, int | float)}
+    return encode({"blob": hashlib.sha256(data).hexdigest(), **kept})
 
 
 def _take(db: sqlite3.Connection, batch: Batch) -> None:
@@ -269,8 +274,11 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
     )
 
 
-def expire(db: sqlite3.Connection, before: int, most: int) -> int:
-    """Forget conversations that were last touched before then, whole; how many were forgotten."""
+def expire(db: sqlite3.Connection, before: int, most: int, noted: Place, at: int) -> int:
+    """Forget conversations that were last touched before then, whole; how many were forgotten.
+
+    An entry in the conversation of `noted` says which.
+    """
     found = db.execute(
         "SELECT id FROM conversation WHERE state = 'idle' AND adapter <> 'system'"
         " AND updated_at < ? AND NOT EXISTS"
@@ -292,6 +300,9 @@ def expire(db: sqlite3.Connection, before: int, most: int) -> int:
             " WHERE body GLOB '{\"blob\":*' AND json_extract(body, '$.blob') = blob.sha256)",
             blobs,
         )
+    if found:
+        gone: Json = {"what": "expired", "conversations": [name for (name,) in found]}
+        record(db, noted, "decision", gone, at)
     return len(found)
 
 
