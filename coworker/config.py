@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -125,9 +125,13 @@ class RepoConfig(Section, frozen=True):
 
 
 class Budget(Section, frozen=True):
-    """Limits that are checked before each model request."""
+    """Limits that are checked before each model request; 0 is none."""
 
     run_usd: float = 2.0
+    conversation_usd: float = 0.0
+    schedule_day_usd: float = 0.0
+    person_day_usd: float = 0.0
+    repo_day_usd: float = 0.0
     day_usd: float = 20.0
     run_steps: int = 60
     run_tokens: int = 5_000_000
@@ -138,6 +142,8 @@ class Sandbox(Section, frozen=True):
     """How commands are confined. `none` only by explicit choice."""
 
     kind: Literal["bubblewrap", "none"] = "bubblewrap"
+    memory_mb: Annotated[int, msgspec.Meta(ge=64)] = 1900
+    """What one command may use, with everything it starts."""
 
 
 class WorkspaceKeeping(Section, frozen=True):

@@ -42,9 +42,9 @@ class Expiry:
         row = self._ports.log.conversation(conversation)
         entries = await self._ports.log.load(conversation)
         hours = self._ports.config.approvals.expire_hours
-        for call in fold(entries).calls.values():
-            if row and call.ask and is_expired(call.ask, now, hours):
-                name = f"{conversation}:{call.ask['run']}:{call.ask['ask']}"
-                body = {"sender": CLOCK, "ask": call.ask["ask"], "text": "expired"}
+        for ask in fold(entries).questions:
+            if row and is_expired(ask, now, hours):
+                name = f"{conversation}:{ask['run']}:{ask['ask']}"
+                body = {"sender": CLOCK, "ask": ask["ask"], "text": "expired"}
                 said = Inbound("clock", name, conversation, "answer", body, row.place)
                 await self._dispatch.ingest(said)

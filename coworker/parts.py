@@ -17,6 +17,7 @@ from coworker.errors import ConfigError, CoworkerError
 from coworker.expiry import Expiry
 from coworker.models.router import Router
 from coworker.planning import Planning
+from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import Book
 from coworker.policy.standing import Standing
@@ -64,7 +65,7 @@ class Parts:
         platforms = _platforms(config) if connecting else {}
         adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
         self.workspaces = Workspaces(config.state, person_environment())
-        workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
+        workplace = Workplace(self.workspaces, config.state, config.sandbox, registry.get)
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
         rooms = Rooms(adapters, platforms, log.redactor)
         ports = _ports(log, router, workplace, checkouts, rooms, config)
@@ -114,7 +115,7 @@ class Parts:
 def refuse_unpriced(config: Config, router: Router) -> None:
     """A budget cannot be kept when nobody knows a model's price. Raises ConfigError."""
     sentence = router.unpriced()
-    if sentence and (config.budget.run_usd or config.budget.day_usd):
+    if sentence and any(getattr(config.budget, f"{name}_usd") for name in MONEY):
         raise ConfigError(sentence)
 
 
@@ -193,6 +194,7 @@ def _ports(
         router=router,
         tools={tool.name: tool for tool in tools},
         people=People(config, standing.people),
+        ledger=Ledger(),
         book=Book(config, standing),
         config=config,
         clock=SystemClock(),

@@ -40,13 +40,17 @@ SHAPES = (
     (
         "telegram token",
         (":", "%3"),
-        r"(?<![0-9])[0-9]{6,12}(?::|%3[Aa])[\w-]{30,}",
+        r"[0-9](?<![0-9][0-9])[0-9]{5,11}(?::|%3[Aa])[\w-]{30,}",
     ),
-    ("github token", ("gh", "github_pat_"), rf"{_START}(?:gh[a-z]_\w{{36,}}|github_pat_\w{{22,}})"),
+    (
+        "github token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        rf"{_START}(?:gh[pousr]_\w{{36,}}|github_pat_\w{{22,}})",
+    ),
     (
         "gitlab token",
-        ("gl",),
-        rf"{_START}gl(?:pat|dt|rt|rtr|cbt|ptt|ft|soat|agent|oas|imt|ffct)-[\w-]{{20,}}(?:\.[\w-]+)*",
+        ("glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-"),
+        rf"{_START}gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent)-[\w-]{{20,}}(?:\.[\w-]+)*",
     ),
     ("aws key", ("AKIA", "ASIA"), rf"{_START}A[KS]IA[A-Z0-9]{{16}}{_END}"),
     (

@@ -25,6 +25,8 @@ from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_
 _log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
 Kind = TypeVar("Kind", bound=str)
+_VERSIONS: dict[EntryKind, int] = {"assistant": 2, "summary": 2, "ask": 2, "answer": 2}
+"""Of bodies that are not as they were at first: 2 knows `for`, and asks without a call."""
 
 
 class Journal:
@@ -51,7 +53,14 @@ class Journal:
             for said in batch.get("outbox", ())
         ]
         entries = [
-            Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
+            Entry(
+                first + n,
+                body["run"] if kind == "reply_sent" else run,
+                kind,
+                body,
+                at,
+                _VERSIONS.get(kind, 1),
+            )
             for n, (kind, body) in enumerate(self._shown(*draft) for draft in drafts)
         ]
         made = Batch(entries, state=state, **batch)
@@ -122,4 +131,4 @@ class Journal:
 
 def is_silent(state: State, by: str, outcome: str) -> bool:
     """Whether nobody is told: of a scheduled run without news, or one that will be repeated."""
-    return bool(state.schedule) and (outcome == "nothing" or (by, outcome) == ("host", "failed"))
+    return state.alone and (outcome == "nothing" or (by, outcome) == ("host", "failed"))

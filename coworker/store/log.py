@@ -18,6 +18,7 @@ from coworker.redact import Redactor
 from coworker.store import database
 from coworker.store import transactions as tx
 from coworker.store.schedules import Schedules
+from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
@@ -65,6 +66,7 @@ class Log:
             raise
         self._reader = connect(self._file, read_only=True)
         self.schedules = Schedules(self._writer, self._reader, self.redactor)
+        self.spending = Spending(self._reader)
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""

@@ -67,6 +67,16 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX schedule_due ON schedule (next_at) WHERE next_at IS NOT NULL AND paused IS NULL;
     CREATE INDEX inbox_firing ON inbox (event_id) WHERE source = 'schedule' AND outcome IS NULL;
     """,
+    """
+    DROP INDEX IF EXISTS entry_spend;
+    CREATE INDEX IF NOT EXISTS entry_spent ON entry (
+        at, json_extract(body, '$.cost_usd'), json_extract(body, '$.for.person'),
+        json_extract(body, '$.for.repo'), json_extract(body, '$.for.schedule')
+    ) WHERE kind IN ('assistant', 'summary');
+    CREATE INDEX IF NOT EXISTS entry_spent_in ON entry (
+        conversation, at, json_extract(body, '$.cost_usd')
+    ) WHERE kind IN ('assistant', 'summary');
+    """,
 )
 
 VERSION = len(MIGRATIONS)

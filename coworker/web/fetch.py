@@ -88,7 +88,7 @@ class Reader:
             found = await self._hop(url)
             if isinstance(found, Page):
                 return found
-            url = parsed(str(url.join(parsed(found) if "://" in found else URL(found))))
+            url = parsed(str(url.join(URL(found))))
         raise Unavailable(f"It was sent on more than {_REDIRECTS} times, so it was given up.")
 
     async def _hop(self, url: URL) -> Page | str:

@@ -9,6 +9,9 @@ import pytest
 
 from coworker.config import Web
 from coworker.errors import Denied, Unavailable
+from coworker.protocols import ToolContext
+from coworker.tools.web import tools
+from coworker.types import ConversationId
 from coworker.web import page
 from coworker.web.address import is_public
 from coworker.web.fetch import Reader
@@ -139,6 +142,14 @@ async def test_a_page_is_read_as_text(site):
         "- fast\n- small\n\n  total(lines)"
     )
     assert (read.url, read.is_whole) == (site.url(), True)
+
+
+async def test_the_result_says_that_strangers_wrote_it(site):
+    (web_fetch,) = tools(reading(site))
+    site.moves("/old", "/")
+    context = ToolContext(None, ConversationId("t-1"), "call", lambda _: None)
+    result = await web_fetch.run(web_fetch.parse({"url": site.url("/old")}), context)
+    assert result.taint == f"web page {site.url()}"
 
 
 async def test_it_follows_redirects_and_says_where_it_was_in_the_end(site):
