@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
+from coworker.store.log import Log
+from coworker.store.schedules import Schedule
+from coworker.types import Place
 from tests.fakes.anthropic import call, say
-from tests.fakes.slack import BOT, GENERAL
+from tests.fakes.slack import ALICE, BOT, GENERAL
 from tests.stories.platforms.chats import SlackChat
 
 WEEKDAYS = {"when": "every weekday at 09:00", "prompt": "What changed since yesterday?"}
@@ -134,3 +138,45 @@ async def test_the_verb_shows_what_this_room_has(talk, verb):
         await saved(t, chat)
         await chat.says(verb) if chat.shared else await chat.opens(verb)
         await chat.hears("What changed since yesterday?")
+
+
+async def test_after_three_days_away_one_report_says_what_became_of_each(team):
+    async with team([say("Two commits since Monday.")], "slack") as t:
+        await t.ends()
+        now = round(time.time() * 1000)
+        log = Log(t.settings.state, pytest.fail)
+        for name, policy, hours in (
+            ("nightly", "late", 2),
+            ("lunch", "skip", 3),
+            ("tea", "ask", 1),
+        ):
+            await log.schedules.add(missed(name, policy, now - hours * 3_600_000))
+        await log.close()
+        await t.starts()
+        chat = t.chat("slack")
+        chat.root = await chat.until(lambda: own_thread(t, "missed hours while I was away"), 20)
+        lines = chat.root.shown
+        assert "“nightly”: 4 missed, run once for all of them." in lines
+        assert "“lunch”: 4 missed, skipped." in lines
+        assert "“tea”: 4 missed, shall I?" in lines
+        await chat.until(lambda: own_thread(t, "Two commits since Monday."))
+        await t.delivered()
+        assert len([m for m in t.slack.messages(GENERAL) if m.user == BOT]) == 2
+
+
+def missed(name, policy, last):
+    """Standing work of alice's in #general that should have run three days ago, and each day."""
+    return Schedule(
+        id=name.ljust(8, "0"),
+        name=name,
+        repo="shop",
+        place=Place("slack", GENERAL),
+        conversation=None,
+        creator=f"slack:{ALICE}",
+        prompt="What changed?",
+        spec=f"every day at {time.strftime('%H:%M', time.gmtime(last / 1000))}",
+        tz="UTC",
+        next_at=last // 60_000 * 60_000 - 3 * 86_400_000,
+        created_at=0,
+        policy=policy,
+    )
