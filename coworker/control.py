@@ -24,6 +24,8 @@ import msgspec
 from coworker import __version__
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.agent.spending import BY, costs, name_of
+from coworker.agent.trace import find, traced
 from coworker.agent.words import broke
 from coworker.config import file_for
 from coworker.dispatch import Dispatch
@@ -256,6 +258,19 @@ class Control:
             for entry in self._ports.log.entries(target)
         ]
 
+    async def cost(self, _: Client, by: str = "conversation", days: int = 0) -> list[Json]:
+        """What models have cost in the last days, today among them; 0 is ever."""
+        if by not in BY:
+            raise UsageError(f"Costs cannot be summed by {by}. Use one of {', '.join(BY)}.")
+        return await costs(by, days, self._ports)
+
+    async def why(self, _: Client, what: str) -> Json:
+        """How a run came about."""
+        target, run = await find(what, self._ports.log)
+        entries = self._ports.log.entries(target)
+        seen = traced(run, entries, lambda sender: name_of(sender, self._ports))
+        return {"conversation": target, **seen}
+
     async def repos(self, _: Client) -> list[Json]:
         """Every repository we know."""
         return [self._repo_json(repo.name) for repo in self._registry.list()]
@@ -381,6 +396,8 @@ _VERBS: dict[str, _Verb] = {
     "status": Control.status,
     "inbox": Control.inbox,
     "log": Control.log,
+    "cost": Control.cost,
+    "why": Control.why,
     "repos": Control.repos,
     "repo": Control.repo,
     "repo_add": Control.repo_add,

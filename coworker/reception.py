@@ -71,8 +71,8 @@ class Reception:
                 return await self._amend(inbound)
             case "message":
                 return await self._message(inbound)
-            case "answer" if not self._verbs.counts(inbound):
-                return "ignored"
+            case "answer" if objection := self._verbs.objection(inbound):
+                return objection
             case _:
                 return await self._take(inbound)
 

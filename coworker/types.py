@@ -20,8 +20,9 @@ Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
 Tier = Literal["large", "small"]
 InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent", "due"]
-Heard = Literal["new", "known", "refused", "ignored"]
-"""What became of an inbound: taken, had before, from a stranger, nothing for us."""
+Heard = Literal["new", "known", "refused", "forbidden", "ignored"]
+"""What became of an inbound: taken, had before, from a stranger, an answer that somebody else may
+give, nothing for us."""
 Sign = Literal["text", "thinking", "tool", "note", "step"]
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",

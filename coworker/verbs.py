@@ -17,13 +17,15 @@ from coworker.admission import Admission
 from coworker.agent.act import Ports
 from coworker.agent.fold import State, fold
 from coworker.agent.receive import answers
+from coworker.agent.spending import accounts, name_of, whose
+from coworker.agent.trace import traced
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.planning import Planning
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
-from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
+from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json, Place
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
@@ -143,8 +145,7 @@ class Verbs:
         )
         lines = [
             f"Running: {_few(seen['running'])}. Waiting for an answer: {_few(seen['waiting'])}.",
-            f"Spent today: {dollars(seen['spend_today_usd'])} "
-            f"of {dollars(self._ports.config.budget.day_usd)}.",
+            f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
         if seen["undelivered"]:
@@ -171,41 +172,53 @@ class Verbs:
         if not replies:
             return "There is no reply here yet."
         last = replies[-1]
-        own = [entry for entry in entries if entry.run == last.run]
-        tools = [f"· {e.body['tool']}: {_ended(e.body)}" for e in own if e.kind == "tool_done"]
-        gate = [
-            f"· {e.body['tool']}: {e.body['verdict']}, {e.body['reason']}"
-            for e in own
-            if e.kind == "decision" and e.body["verdict"] != "allow"
+        seen = traced(last.run, entries, lambda sender: name_of(sender, self._ports))
+        calls = [f"· {_came_about(call)}" for step in seen["steps"] for call in step["calls"]]
+        raised = [
+            f"· {ask['by']} said {ask['answer']}: {_short(ask['question'])}"
+            for ask in seen["questions"]
+            if ask.get("limit") and ask["by"]
         ]
         head = receipt_line(last.body["outcome"], last.body.get("receipt") or {})
-        where = f"`coworker log {inbound.conversation}` has every entry."
-        return "\n".join([f"Run {last.run}: {head}", *tools[-15:], *gate, where])
+        where = f"`coworker why {inbound.conversation}/{last.run}` tells all of it."
+        return "\n".join([f"Run {last.run}: {head}", *calls[-15:], *raised, where])
 
     def cost(self, inbound: Inbound) -> str:
         """What this conversation and this day have cost."""
         log, ports = self._ports.log, self._ports
-        here = sum(
-            entry.body["cost_usd"]
-            for entry in log.entries(inbound.conversation)
-            if entry.kind in ("assistant", "summary")
-        )
+        here = log.spending.of_conversation(inbound.conversation)
         today = log.spent_usd(midnight(ports.clock.now_ms(), ports.config.zone))
-        limit = dollars(ports.config.budget.day_usd)
-        return f"This conversation: {dollars(here)}. Today: {dollars(today)} of {limit}."
+        said = f"This conversation: {dollars(here)}. Today: {self._of_the_day(today)}."
+        return " ".join([said, *self._left(inbound)])
+
+    def _left(self, inbound: Inbound) -> list[str]:
+        """What may still be spent here under each limit, beside that of the day."""
+        row = self._ports.log.conversation(inbound.conversation)
+        state = self._state(inbound.conversation)
+        state.senders = state.senders or [inbound.body["sender"]]
+        found = accounts(state, row, self._ports) if row else []
+        return [
+            f"{dollars(max(0.0, each.limit_usd - each.spent_usd))} left {whose(each)}."
+            for each in found
+            if each.name != "day" and (state.run or each.name != "run")
+        ]
+
+    def _of_the_day(self, usd: float) -> str:
+        limit = self._ports.config.budget.day_usd
+        return f"{dollars(usd)} of {dollars(limit)}" if limit else dollars(usd)
 
     def help(self, _: Inbound) -> str:
         """The verbs."""
         return HELP
 
-    def counts(self, inbound: Inbound) -> bool:
-        """Whether an answer is to a question that is open, from somebody who may give it."""
+    def objection(self, inbound: Inbound) -> Heard | None:
+        """Why an answer is not taken: nobody asks that, or somebody else may answer it."""
         person = self._ports.people.find(inbound.body["sender"])
-        for ask in self._open(inbound.conversation):
+        state = self._state(inbound.conversation)
+        for ask in state.questions:
             if answers(inbound.body, ask):
-                senders = self._state(inbound.conversation).senders
-                return refusal(person, senders, ask) is None
-        return False
+                return "forbidden" if refusal(person, state.senders, ask) else None
+        return "ignored"
 
     # What drives a conversation
 
@@ -295,10 +308,17 @@ def _short(text: str) -> str:
     return f"{line[:119]}…" if len(line) > 120 else line
 
 
-def _ended(body: Json) -> str:
-    receipt = body.get("receipt") or {}
+def _came_about(call: Json) -> str:
+    """A call in a line: what it was, how it ended, and who or what decided that it may be."""
+    receipt = call.get("receipt") or {}
     told = f"exit {receipt['exit_code']}, " if "exit_code" in receipt else ""
-    return f"{told}{'failed, ' if body['is_error'] else ''}{duration(body['ms'] / 1000)}"
+    ended = (
+        f"{told}{'failed, ' if call.get('is_error') else ''}{duration(call.get('ms', 0) / 1000)}"
+    )
+    asked = call.get("verdict", "allow") != "allow"
+    why = f"{call['verdict']}, {call['reason']}" if asked else ""
+    who = f"{call['by']} said {_short(call['answer'])}" if call.get("by") else ""
+    return f"{call['tool']}: {'; '.join(filter(None, [ended, why, who]))}"
 
 
 _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {

@@ -281,7 +281,8 @@ class Drive(Journal):
 
     async def _park(self, body: Json) -> None:
         """Ask, and leave the rest to rows until somebody answers."""
-        await self.append(("ask", body), outbox=[asked(body, self.conversation)])
+        outbox = asked(body, self.conversation, self.ports)
+        await self.append(("ask", body), outbox=outbox)
 
     # The two primitives
 

@@ -39,11 +39,11 @@ class State:
     heard_at: int = 0
     """When a person last spoke; waiting for them is not working time."""
     senders: list[str] = field(default_factory=list)
-    schedule: str = ""
-    """The schedule that began this run, if one did."""
     messages: list[str] = field(default_factory=list)
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
+    schedule: str = ""
+    """The schedule that began this run, if one did."""
     alone: bool = False
     """Whether this is a scheduled run that no person has joined: nobody waits for it."""
     steps: int = 0
@@ -200,13 +200,13 @@ def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
     actionable = [call for call in state.calls.values() if call.ask is None]
     if actionable:
         return Act(actionable)
-    questions = [each for each in state.questions if takes_words(each)]
+    questions = [ask for ask in state.questions if takes_words(ask)]
     return Receive(messages[:1]) if questions and messages else Wait()
 
 
 def takes_words(ask: Json) -> bool:
-    """Whether plain words answer a question: not where only yes or no will do."""
-    return bool(ask.get("card")) or not (ask["approval"] and ask["call"])
+    """Whether plain words answer a question: not a permission to do something once."""
+    return not ask["approval"] or bool(ask.get("card")) or not ask["call"]
 
 
 def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:

@@ -99,7 +99,7 @@ class Gate:
         question = await _question(admission, decision, context)
         rule = None if card else _for_ever(admission.tool.lasting(admission.args), case)
         body: Json = {
-            "ask": state.asks + len(self.outbox) + 1,
+            "ask": state.asks + sum(kind == "ask" for kind, _ in self.drafts) + 1,
             "call": call.id,
             "question": question,
             "options": [*card] or [ONCE, *([ALWAYS] if rule else []), DENY],
@@ -113,7 +113,7 @@ class Gate:
         }
         self._decide(call, decision)
         self.drafts.append(("ask", body))
-        self.outbox.append(asked(body, self.conversation))
+        self.outbox += asked(body, self.conversation, self.ports)
 
     def _decide(self, call: Call, decision: Decision) -> None:
         body = {"verdict": decision.verdict, "reason": decision.reason}
@@ -130,10 +130,10 @@ class Gate:
         self.calls.append(admission)
 
 
-def asked(body: Json, conversation: Conversation) -> Outbound:
-    """The message that asks an `ask` entry's question."""
+def asked(body: Json, conversation: Conversation, ports: Ports) -> list[Outbound]:
+    """The messages that ask an `ask` entry's question, the last of which takes the answer."""
     key = ask_key(conversation.id, body["run"], body["ask"])
-    return Outbound(key, conversation.id, "ask", body, conversation.place)
+    return ports.rooms.split(Outbound(key, conversation.id, "ask", body, conversation.place))
 
 
 def _resolved(call: Call, tools: Mapping[str, Tool]) -> Admission:

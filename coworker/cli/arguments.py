@@ -109,6 +109,16 @@ def _add_looking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     log = _command(commands, everywhere, "log", "the entries of a conversation")
     log.add_argument("conversation", metavar="CONVERSATION")
     _add_json(log)
+    why = _command(commands, everywhere, "why", "from a reply back to what brought it about")
+    about = "CONVERSATION/RUN, a conversation for its last, or a message's id"
+    why.add_argument("what", metavar="RUN|MESSAGE", help=about)
+    _add_json(why)
+    cost = _command(commands, everywhere, "cost", "what models have cost")
+    by = ("conversation", "repo", "person", "schedule", "day", "skill")
+    cost.add_argument("--by", choices=by, default="conversation", help="one line for each")
+    about = "only the last so many days, today among them"
+    cost.add_argument("--since", metavar="DAYS", type=int, default=0, help=about)
+    _add_json(cost)
     about = "what is configured, reachable, missing, unsafe, and the fix"
     doctor = _command(commands, everywhere, "doctor", about)
     doctor.add_argument(

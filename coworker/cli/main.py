@@ -170,6 +170,18 @@ def _log(options: Namespace) -> int:
     return show.log(_config(options), options.conversation, as_json=options.json)
 
 
+def _cost(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.cost(_config(options), options.by, options.since, as_json=options.json)
+
+
+def _why(options: Namespace) -> int:
+    from coworker.cli.why import why
+
+    return why(_config(options), options.what, as_json=options.json)
+
+
 def _doctor(options: Namespace) -> int:
     from coworker.cli import show
 
@@ -234,6 +246,8 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "status": _status,
     "inbox": _inbox,
     "log": _log,
+    "cost": _cost,
+    "why": _why,
     "doctor": _doctor,
     "repo add": _repo_add,
     "repo list": _repo_list,

@@ -26,6 +26,7 @@ from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outb
 __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
 
+Result = TypeVar("Result")
 Said = TypeVar("Said", Inbound, Outbound, Entry)
 _FEW_ENTRIES = 64
 """Reading these takes less than handing them to another thread and back."""
@@ -40,6 +41,14 @@ _OLDEST_FIRST = "ORDER BY o.rowid"
 _CONVERSATION = (
     "SELECT id, adapter, room, thread, repo, state, next_seq, base_seq, updated_at"
     " FROM conversation "
+)
+
+_RUNS_OF = (
+    "SELECT e.conversation, e.run FROM entry e JOIN inbox i"
+    " ON i.conversation = e.conversation AND i.taken_seq = e.seq"
+    " WHERE i.event_id = :id OR json_extract(i.body, '$.message') = :id"
+    " UNION SELECT conversation, json_extract(body, '$.run') AS run FROM outbox"
+    " WHERE remote_id = :id AND run > 0"
 )
 
 
@@ -65,8 +74,8 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
-        self.schedules = Schedules(self._writer, self._reader, self.redactor)
         self.spending = Spending(self._reader)
+        self.schedules = Schedules(self._writer, self._reader, self.redactor)
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""
@@ -181,7 +190,16 @@ class Log:
         row = self.conversation(conversation)
         if row is None or row.next_seq - row.base_seq < _FEW_ENTRIES:
             return self.entries(conversation, row.base_seq if row else 1)
-        return await asyncio.to_thread(self._load_apart, conversation, row.base_seq)
+        return await self.apart(lambda db: _entries(db, conversation, row.base_seq))
+
+    async def apart(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Read much, in another thread and on a connection of its own."""
+
+        def reading() -> Result:
+            with closing(connect(self._file, read_only=True)) as reader:
+                return read(reader)
+
+        return await asyncio.to_thread(reading)
 
     def entries(self, conversation: ConversationId, from_seq: int = 1) -> list[Entry]:
         """A conversation's entries from `from_seq` on, oldest first."""
@@ -311,6 +329,11 @@ class Log:
         names = ("conversation", "taken_seq", "outcome")
         return dict(zip(names, rows[0], strict=True)) if rows else None
 
+    async def runs_of(self, message: str) -> list[tuple[ConversationId, int]]:
+        """The runs that took, or said, what has this id: ours of the event, or the platform's."""
+        rows = await self.apart(lambda db: db.execute(_RUNS_OF, {"id": message}).fetchall())
+        return [(ConversationId(conversation), run) for conversation, run in rows]
+
     def spent_usd(self, since: int) -> float:
         """Dollars of every model request since then (milliseconds UTC)."""
         sql = (
@@ -352,11 +375,6 @@ class Log:
         return [
             Conversation(ConversationId(i), Place(a, r, t), *rest) for i, a, r, t, *rest in rows
         ]
-
-    def _load_apart(self, conversation: ConversationId, from_seq: int) -> list[Entry]:
-        """Read in another thread, on a connection of its own."""
-        with closing(connect(self._file, read_only=True)) as reader:
-            return _entries(reader, conversation, from_seq)
 
     def _all(self, sql: str, *values: object) -> list[Any]:
         return self._reader.execute(sql, values).fetchall()

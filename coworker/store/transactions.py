@@ -348,9 +348,10 @@ def _open_thread(db: sqlite3.Connection, conversation: str, thread: str) -> None
 
 
 def _is_told(outbound: Outbound) -> bool:
-    """Whether its conversation is to know: not of progress, nor of what no run has said."""
+    """Whether its conversation is to know: not of an edit, nor of what no run has said."""
     part, parts = outbound.body.get("part", 1), outbound.body.get("parts", 1)
-    return outbound.op != "progress" and bool(outbound.body["run"]) and part == parts
+    says = outbound.op in ("reply", "ask")
+    return says and bool(outbound.body["run"]) and part == parts
 
 
 def link(before: bytes, conversation: str, head: tuple[object, ...], body_hash: bytes) -> bytes:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from coworker.config import Budget, Config, PersonConfig, Rule
-from coworker.policy.approvals import is_yes, refusal, seal
+from coworker.policy.approvals import refusal, says_yes, seal
 from coworker.policy.budget import Spent, exceeded
 from coworker.policy.people import People
 from coworker.policy.rules import Book, Case
@@ -181,10 +181,12 @@ def test_a_guest_who_asked_may_answer_a_question_but_approve_nothing():
     assert refusal(EVE, ["slack:U3"], APPROVAL)
 
 
-def test_only_plain_words_decide():
-    assert is_yes(" Allow once ") is True
-    assert is_yes("NO") is False
-    assert is_yes("maybe, yes") is None
+@pytest.mark.parametrize(
+    ("word", "decision"),
+    [(" Allow once ", True), ("yes", True), ("NO", False), ("stop", False), ("maybe, yes", None)],
+)
+def test_only_plain_words_and_the_options_decide(word, decision):
+    assert says_yes(word, {"options": ["+ $1", "Stop"]}) is decision
 
 
 def test_a_seal_is_of_exactly_this_call():
