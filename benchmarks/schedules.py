@@ -19,8 +19,8 @@ from coworker.store.schedules import Schedule
 from coworker.types import ConversationId, Place
 
 _MONTH_MS = 30 * 86_400_000
-_LEAD_S = 20
-"""A start with as many schedules is over before they are due."""
+_LEAD_S = 10
+"""A start is over before they are due."""
 _POLL_S = 0.05
 _DEADLINE_S = 600
 _FIRED = "SELECT received_at FROM inbox WHERE source = 'schedule'"
@@ -46,8 +46,10 @@ async def idle(rig: Rig) -> list[Figure]:
 async def due(rig: Rig) -> list[Figure]:
     """All due at the same instant: until each is an inbox row, and until each run has ended."""
     number = rig.n(10_000, 200)
+    state = await _prepared(rig, number, _now() + _MONTH_MS)
     at = _now() + _LEAD_S * 1000
-    state = await _prepared(rig, number, at)
+    with closing(sqlite3.connect(state / "coworker.db")) as db, db:
+        db.execute("UPDATE schedule SET next_at = ?", (at,))
     async with rig.daemon(state) as daemon, rig.probed(daemon) as waits:
         await asyncio.sleep(max(0.0, at / 1000 - time.time()))
         cpu_s = daemon.program.cpu_s

@@ -75,10 +75,16 @@ class Scheduler:
                 looking.cancel()
 
     async def fire(self) -> None:
-        """Whatever is due now, the longest waiting first; gates are looked through meanwhile."""
+        """Whatever is due now, the longest waiting first, and all of it before any run begins.
+
+        Gates are looked through meanwhile.
+        """
+        woken: list[ConversationId] = []
         while due := self._schedules.due(self._clock.now_ms(), self._adapters, self._looking):
             firings = [firing for each in due if (firing := await self._tried(each))]
-            await self._record(firings)
+            woken += await self._record(firings)
+        for conversation in woken:
+            self._dispatch.wake(conversation)
 
     async def looked(self) -> None:
         """Once every gate that is being looked through has been."""
@@ -148,20 +154,22 @@ class Scheduler:
         else:
             firing = _with(firing, None if seen.is_open else "nothing new", seen.words, seen.state)
         try:
-            await self._record([firing])
+            for conversation in await self._record([firing]):
+                self._dispatch.wake(conversation)
         except CoworkerError as error:  # a full disk: it is looked through again afterwards
             _log.warning("a firing waits: %s", error)
             await self._clock.sleep(_LONGEST_SLEEP_S)
 
-    async def _record(self, firings: list[Firing]) -> None:
+    async def _record(self, firings: list[Firing]) -> list[ConversationId]:
+        """Write what became of them; the conversations that have something to do now."""
         done = await self._schedules.fire(firings, self._clock.now_ms())
-        for firing in done:
-            if firing.row and not firing.outcome:
-                self._dispatch.wake(firing.row.conversation)
-            if firing.row and firing.outcome != "nothing new":
-                _log.info("due", extra={"schedule": firing.schedule, "outcome": firing.outcome})
-        if any(firing.row and firing.row.body["missed"] for firing in done):
+        rows = [(firing.row, firing.outcome) for firing in done if firing.row]
+        for row, outcome in rows:
+            if outcome != "nothing new":
+                _log.info("due", extra={"schedule": row.body["schedule"], "outcome": outcome})
+        if any(row.body["missed"] for row, _ in rows):
             self._report()
+        return [row.conversation for row, outcome in rows if not outcome]
 
     async def _pause(self, schedule: Schedule, reason: str) -> None:
         place = schedule.place
