@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Sequence
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
@@ -73,7 +74,7 @@ class Parts:
         gates, find = Gates(checkouts, workplace), ports.people.find
         timetable = Timetable(log.schedules, gates, registry.get, find, config, clock)
         keeping = [*schedule.tools(timetable, log), *digest.tools(checkouts, log, clock, find)]
-        ports = dataclasses.replace(ports, tools={**ports.tools, **{t.name: t for t in keeping}})
+        ports = _keeping_time(ports, keeping, timetable)
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
@@ -113,6 +114,18 @@ class Parts:
             cursor=self.log.cursor,
             keep=self.log.keep,
         )
+
+
+def _keeping_time(ports: Ports, tools: Sequence[Tool], timetable: Timetable) -> Ports:
+    """With these tools, and an undo that takes back schedules as well."""
+
+    async def undo(conversation: Conversation, run: int) -> str:
+        said = await schedule.take_back(timetable, ports.log, conversation.id, run)
+        text = await ports.undo(conversation, run)
+        return said if said and text == marks.NOTHING else f"{text} {said}".strip()
+
+    everything = {**ports.tools, **{tool.name: tool for tool in tools}}
+    return dataclasses.replace(ports, tools=everything, undo=undo)
 
 
 def refuse_unpriced(config: Config, router: Router) -> None:

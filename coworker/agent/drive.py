@@ -203,7 +203,7 @@ class Drive(Journal):
         text, outcome, by = final
         said: Draft = ("assistant", body)
         if answer.is_stopgap:
-            by = "host" if self.state.schedule else by  # it will be tried again: nobody is told
+            by = "host" if self.state.alone else by  # it will be tried again: nobody is told
             return await self.conclude(text, "failed", said, by=by, exit_status=69)
         if by == "model" and self.state.unchecked:
             return await self.append(("assistant", {**body, "final": text}))

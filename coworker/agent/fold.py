@@ -43,7 +43,9 @@ class State:
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
     schedule: str = ""
-    """The schedule whose run this is, until a person joins in."""
+    """The schedule that began this run, if one did."""
+    alone: bool = False
+    """Whether this is a scheduled run that no person has joined: nobody waits for it."""
     steps: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
@@ -223,12 +225,13 @@ def _base(state: State, entry: Entry) -> None:
 def _user(state: State, entry: Entry) -> None:
     if not state.run:
         state.run, state.started_at = entry.run, entry.at
+        state.schedule = entry.body.get("schedule", "")
     state.heard_at, state.final = entry.at, None
     state.senders.append(entry.body["sender"])
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
     _tainted(state, entry)
     state.messages.extend(entry.body.get("messages", ()))
-    state.schedule = entry.body.get("schedule", "")
+    state.alone = bool(entry.body.get("schedule"))
 
 
 def _assistant(state: State, entry: Entry) -> None:
@@ -272,7 +275,7 @@ def _tool_done(state: State, entry: Entry) -> None:
     state.notices += notes
     receipt = entry.body.get("receipt") or {}
     state.unchecked = state.unchecked or receipt.get("kind") in ("commit", "setup")
-    if state.schedule and entry.body["tool"] == NOTHING:
+    if state.alone and entry.body["tool"] == NOTHING:
         state.final = {"nothing": True}
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
@@ -382,5 +385,5 @@ def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
     more = ("messages", "done", "seen", "notices", "compactions", "asks", "told", "unchecked")
-    last = ("checks", "taint", "schedule", "allowance")
+    last = ("checks", "taint", "schedule", "alone", "allowance")
     return {name: getattr(state, name) for name in (*names, *more, *last)}

@@ -285,7 +285,8 @@ class Log:
         """Accepted messages and what became of them, the latest first."""
         rows = self._all(
             "SELECT source, event_id, conversation, kind, body, received_at, taken_seq, outcome"
-            " FROM inbox WHERE kind <> 'sent' ORDER BY received_at DESC, rowid DESC LIMIT ?",
+            " FROM inbox WHERE kind <> 'sent' AND NOT (source = 'schedule' AND taken_seq IS 0)"
+            " ORDER BY received_at DESC, rowid DESC LIMIT ?",
             limit,
         )
         names = ("source", "event_id", "conversation", "kind", "body", "received_at", "taken_seq")

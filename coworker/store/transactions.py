@@ -277,8 +277,11 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
 def expire(db: sqlite3.Connection, before: int, most: int, noted: Place, at: int) -> int:
     """Forget conversations that were last touched before then, whole; how many were forgotten.
 
-    An entry in the conversation of `noted` says which.
+    With them go firings of schedules that woke nobody. An entry in the conversation of `noted` says
+    which.
     """
+    sql = "DELETE FROM inbox WHERE source = 'schedule' AND taken_seq = 0 AND received_at < ?"
+    db.execute(sql, (before,))
     found = db.execute(
         "SELECT id FROM conversation WHERE state = 'idle' AND adapter <> 'system'"
         " AND updated_at < ? AND NOT EXISTS"
