@@ -24,6 +24,7 @@ Heard = Literal["new", "known", "refused", "ignored"]
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
     "answer", "plan", "reply", "reply_sent", "steer", "cancelled", "summary", "forgotten", "error",
+    "fact",
 ]  # fmt: skip
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coworker.errors import CoworkerError
-from coworker.store import database
+from coworker.store import database, forgetting
 from coworker.store import transactions as tx
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
-from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
+from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
@@ -51,6 +51,11 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
+
+    @property
+    def file(self) -> Path:
+        """The database, for those who read much of it beside."""
+        return self._file
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""
@@ -133,6 +138,28 @@ class Log:
             forgotten += some
         return forgotten
 
+    async def note(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
+        """Append an entry to a log that no run writes; its seq."""
+        return await self._writer.write(lambda db: tx.note(db, place, kind, body, at))
+
+    async def forget(
+        self, what: forgetting.Forgetting, place: Place, body: Json, at: int
+    ) -> list[forgetting.Place]:
+        """Take words out of the log, and note in that place which entries lost them."""
+
+        def transaction(db: sqlite3.Connection) -> list[forgetting.Place]:
+            blanked = forgetting.blank(db, what)
+            tx.note(db, place, "forgotten", {**body, "blanked": blanked}, at)
+            return blanked
+
+        return await self._writer.write(transaction)
+
+    async def purge(self) -> bool:
+        """Leave no byte of what was taken out in any of the files; False if they are in use."""
+        for copy in self._file.parent.glob(f"{database.FILE}.before-*"):
+            copy.unlink(missing_ok=True)
+        return await self._writer.alone(forgetting.purge)
+
     async def add_repo(self, name: str, path: str, at: int) -> None:
         """Remember a checkout under a name."""
         sql = "INSERT INTO repo (name, path, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -189,7 +216,8 @@ class Log:
 
     def conversations(self) -> list[Conversation]:
         """Every conversation, the latest first."""
-        return self._conversations(_CONVERSATION + "ORDER BY updated_at DESC")
+        sql = f"{_CONVERSATION} WHERE adapter <> '{tx.MEMORY}' ORDER BY updated_at DESC"
+        return self._conversations(sql)
 
     def ready_conversations(self) -> list[ConversationId]:
         """Those that have something to do, the longest waiting first."""
@@ -289,7 +317,7 @@ class Log:
         for place, (seq, run, kind, v, body, salt, body_hash, at, prev, digest) in enumerate(
             rows, 1
         ):
-            text = _text(self._reader, body)
+            text = tx.whole(self._reader, body)
             told = salt is None or tx.sha(salt + text.encode()) == body_hash
             link = tx.link(before, conversation, (seq, run, kind, v, at), body_hash)
             if seq != place or prev != before or digest != link or not told:
@@ -319,18 +347,9 @@ def _entries(db: sqlite3.Connection, conversation: ConversationId, from_seq: int
         (conversation, from_seq),
     )
     return [
-        Entry(seq, run, kind, tx.decode(_text(db, body)), at, v)
+        Entry(seq, run, kind, tx.decode(tx.whole(db, body)), at, v)
         for seq, run, kind, body, at, v in rows
     ]
-
-
-def _text(db: sqlite3.Connection, stored: str) -> str:
-    """The body itself, fetched from its blob when it was spilled."""
-    if not stored.startswith('{"blob":'):
-        return stored
-    sha = tx.decode(stored)["blob"]
-    blob: bytes = db.execute("SELECT bytes FROM blob WHERE sha256 = ?", (sha,)).fetchone()[0]
-    return blob.decode()
 
 
 def _outcome(row: Sequence[Any]) -> str:

@@ -15,9 +15,11 @@ from typing import Any, Literal
 import msgspec
 
 from coworker.errors import Conflict
-from coworker.types import ConversationId, Entry, Inbound, Json, Outbound, Place
+from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 ConversationState = Literal["idle", "ready", "waiting", "parked"]
+MEMORY = "memory"
+"""The adapter of logs that no run writes: each holds the facts of one repository."""
 NO_HASH = b"\0" * 32
 _SPILL_BYTES = 32_768
 """Bodies above this go to a blob, so that walking a log stays cheap."""
@@ -196,7 +198,7 @@ def _insert(
         (
             conversation,
             *head[:4],
-            _spill(db, text, entry.body),
+            spill(db, text, entry.body),
             salt,
             body_hash,
             entry.at,
@@ -207,7 +209,7 @@ def _insert(
     return digest
 
 
-def _spill(db: sqlite3.Connection, text: str, body: Json) -> str:
+def spill(db: sqlite3.Connection, text: str, body: Json) -> str:
     """Large bodies become a pointer that keeps the numbers queries need."""
     if len(text) <= _SPILL_BYTES:
         return text
@@ -216,6 +218,15 @@ def _spill(db: sqlite3.Connection, text: str, body: Json) -> str:
     db.execute("INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha, data))
     numbers = {k: v for k, v in body.items() if isinstance(v, int | float)}
     return encode({"blob": sha, **numbers})
+
+
+def whole(db: sqlite3.Connection, stored: str) -> str:
+    """The text of a body, fetched from its blob when it was spilled."""
+    if not stored.startswith('{"blob":'):
+        return stored
+    sha = decode(stored)["blob"]
+    blob: bytes = db.execute("SELECT bytes FROM blob WHERE sha256 = ?", (sha,)).fetchone()[0]
+    return blob.decode()
 
 
 def _take(db: sqlite3.Connection, batch: Batch) -> None:
@@ -269,10 +280,11 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
 def expire(db: sqlite3.Connection, before: int, most: int) -> int:
     """Forget conversations that were last touched before then, whole; how many were forgotten."""
     found = db.execute(
-        "SELECT id FROM conversation WHERE state = 'idle' AND updated_at < ? AND NOT EXISTS"
+        "SELECT id FROM conversation WHERE state = 'idle' AND updated_at < ?"
+        " AND adapter <> ? AND NOT EXISTS"
         " (SELECT 1 FROM outbox o WHERE o.conversation = conversation.id"
         " AND o.state IN ('pending', 'sending')) LIMIT ?",
-        (before, most),
+        (before, MEMORY, most),
     ).fetchall()
     for (conversation,) in found:
         blobs = db.execute(
@@ -283,12 +295,29 @@ def expire(db: sqlite3.Connection, before: int, most: int) -> int:
         for table in ("entry", "inbox", "outbox"):
             db.execute(f"DELETE FROM {table} WHERE conversation = ?", (conversation,))  # noqa: S608
         db.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
-        db.executemany(
-            "DELETE FROM blob WHERE sha256 = ? AND NOT EXISTS (SELECT 1 FROM entry"
-            " WHERE body GLOB '{\"blob\":*' AND json_extract(body, '$.blob') = blob.sha256)",
-            blobs,
-        )
+        drop_blobs(db, blobs)
     return len(found)
+
+
+def drop_blobs(db: sqlite3.Connection, blobs: Sequence[tuple[str]]) -> None:
+    """Remove those that no entry points at any more."""
+    db.executemany(
+        "DELETE FROM blob WHERE sha256 = ? AND NOT EXISTS (SELECT 1 FROM entry"
+        " WHERE body GLOB '{\"blob\":*' AND json_extract(body, '$.blob') = blob.sha256)",
+        blobs,
+    )
+
+
+def note(db: sqlite3.Connection, place: Place, kind: EntryKind, body: Json, at: int) -> int:
+    """Append an entry to a log that no run writes, made if need be; the entry's seq."""
+    conversation = place.conversation
+    _converse(db, conversation, place, None, at, "idle")
+    sql = "SELECT next_seq FROM conversation WHERE id = ?"
+    seq: int = db.execute(sql, (conversation,)).fetchone()[0]
+    _insert(db, conversation, Entry(seq, 0, kind, body, at), _hash_at(db, conversation, seq - 1))
+    sql = "UPDATE conversation SET next_seq = ?, updated_at = ? WHERE id = ?"
+    db.execute(sql, (seq + 1, at, conversation))
+    return seq
 
 
 def park(db: sqlite3.Connection, outbound: Outbound, at: int) -> None:

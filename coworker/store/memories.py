@@ -1,0 +1,185 @@
+"""The memories of all repositories: each is read up to the end of the log before it is asked.
+
+Their files are derived: one that is damaged is made anew from the log. Nothing here knows who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from coworker.errors import ConfigError, DiskFull
+from coworker.store import said
+from coworker.store.forgetting import Forgetting, Place
+from coworker.store.log import Log
+from coworker.store.memory import Memory, Message
+from coworker.types import Json
+
+Result = TypeVar("Result")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_SALVAGED_AT_ONCE = 1_000
+_MADE_ANEW = (
+    "The memory of {repo} was damaged ({error}) and was made anew from the log. Of the messages "
+    "that had been imported, {kept:,} could be read; import the others again."
+)
+_IN_USE = (
+    "The words are gone from every answer, but the database was in use, so some bytes of them may "
+    "still be on disk. They go the next time this memory is asked."
+)
+_log = logging.getLogger(__name__)
+
+
+class Memories:
+    """One file per repository, `repos/<name>.db`, opened when it is first asked."""
+
+    def __init__(self, log: Log, state_dir: Path) -> None:
+        self._store = log
+        self._folder = state_dir / "repos"
+        self._open: dict[str, Memory] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._told: dict[str, str] = {}
+        self._asking: set[asyncio.Future[Any]] = set()
+
+    async def ask(self, repo: str, work: Callable[[Memory], Result]) -> Result:
+        """Do something with a memory that knows all that was said, in another thread.
+
+        What it writes is one transaction. Raises DiskFull, ConfigError.
+        """
+        asking = asyncio.ensure_future(self._ask_in_turn(repo, work))
+        self._asking.add(asking)  # whoever stops waiting does not stop what the thread does
+        asking.add_done_callback(self._asking.discard)
+        return await asyncio.shield(asking)
+
+    async def note(self, repo: str, body: Json, at: int) -> int:
+        """Write a fact into the log, from where the memory takes it; its number."""
+        return await self._store.note(said.log_of(repo), "fact", body, at)
+
+    async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[Place]:
+        """Take words out of the log and of the memory, out of every byte; the emptied entries.
+
+        `body` has `facts` and `messages`, what they are called in the memory.
+        """
+        place = said.log_of(repo)
+        blanked = await self._store.forget(what, place, body, at)
+        await self.ask(repo, lambda _: None)
+        return blanked
+
+    def notice(self, repo: str) -> str:
+        """What a person should be told of a memory, once; mostly nothing."""
+        return self._told.pop(repo, "")
+
+    async def close(self) -> None:
+        """Give all files up."""
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        for memory in self._open.values():
+            memory.close()
+        self._open.clear()
+
+    async def _ask_in_turn(self, repo: str, work: Callable[[Memory], Result]) -> Result:
+        async with self._locks.setdefault(repo, asyncio.Lock()):
+            try:
+                return await self._ask(repo, work)
+            except sqlite3.DatabaseError as error:
+                if not _name(error).startswith(_DAMAGED):
+                    raise self._explained(repo, error) from None
+                await asyncio.to_thread(self._make_anew, repo, error)
+                return await self._ask(repo, work)
+
+    async def _ask(self, repo: str, work: Callable[[Memory], Result]) -> Result:
+        memory = await asyncio.to_thread(self._read, repo)
+        if memory.is_unpurged():
+            await self._purge(repo, memory)
+        return await asyncio.to_thread(_transact, memory, lambda: work(memory))
+
+    async def _purge(self, repo: str, memory: Memory) -> None:
+        """Once words were taken out of both files: until this is done, each start tries again."""
+        await asyncio.to_thread(memory.purge)
+        if await self._store.purge():
+            memory.mark_unpurged(False)
+        else:
+            self._told[repo] = _IN_USE
+
+    def _read(self, repo: str) -> Memory:
+        """A memory, brought up to the end of the log."""
+        memory = self._open.get(repo) or self._opened(repo)
+        fresh = said.news(self._store.file, repo, memory.cursors())
+        if fresh.cursors or fresh.gone:
+            _transact(memory, lambda: _take(memory, fresh))
+        return memory
+
+    def _opened(self, repo: str) -> Memory:
+        memory = self._open[repo] = Memory(self._path(repo))
+        return memory
+
+    def _path(self, repo: str) -> Path:
+        return self._folder / f"{quote(repo, safe='')}.db"
+
+    def _make_anew(self, repo: str, error: sqlite3.Error) -> None:
+        """Keep what no log has, as far as it can be read; the log gives the rest."""
+        if memory := self._open.pop(repo, None):
+            memory.close()
+        path = self._path(repo)
+        kept = _salvaged(path)
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        memory = self._opened(repo)
+        _transact(memory, lambda: memory.add(kept))
+        self._told[repo] = _MADE_ANEW.format(repo=repo, error=error, kept=len(kept))
+        _log.warning("a memory was damaged and is made anew", extra={"key": repo})
+
+    def _explained(self, repo: str, error: sqlite3.Error) -> Exception:
+        path = self._path(repo)
+        if _name(error) == "SQLITE_FULL":
+            return DiskFull(
+                f"The disk that holds {path} is full, so nothing was remembered. Free some space."
+            )
+        return ConfigError(f"{path} cannot be used ({error}). Make it writable for coworker.")
+
+
+def _take(memory: Memory, fresh: said.News) -> None:
+    for conversation in fresh.gone:
+        memory.drop_conversation(conversation)
+    memory.add(fresh.messages)
+    for fact in fresh.facts:
+        memory.put(fact)
+    if fresh.forgotten:
+        memory.mark_unpurged(True)
+    for each in fresh.forgotten:
+        memory.drop(each["messages"])
+        for number in each["facts"]:
+            memory.remove(number)
+    for conversation, seq in fresh.cursors.items():
+        memory.advance(conversation, seq)
+
+
+def _transact(memory: Memory, work: Callable[[], Result]) -> Result:
+    memory.db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work()
+    except BaseException:
+        if memory.db.in_transaction:
+            memory.db.execute("ROLLBACK")
+        raise
+    memory.db.execute("COMMIT")
+    return result
+
+
+def _salvaged(path: Path) -> Sequence[Message]:
+    """The imported messages of a damaged file, opened to be read only, up to the first fault."""
+    kept: list[Message] = []
+    with suppress(sqlite3.Error), closing(Memory.reading(path)) as memory:
+        after = 0
+        while some := memory.imported(after, _SALVAGED_AT_ONCE):
+            kept += some.values()
+            after = max(some)
+    return kept
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", "") or ""

@@ -1,0 +1,115 @@
+"""What the log says that a repository's memory has not read yet. It only reads."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coworker.store import transactions as tx
+from coworker.store.forgetting import MARK
+from coworker.store.memory import Fact, Message
+from coworker.store.writer import connect
+from coworker.types import Json, Place
+
+TERMINAL = "terminal"
+_US = "coworker"
+_SPOKEN = "'base', 'user', 'steer', 'reply'"
+_DECIDED = "'fact', 'forgotten'"
+Row = tuple[int, str, Json, int]
+"""seq, kind, body and time of an entry."""
+
+
+@dataclass(slots=True)
+class News:
+    """What was said and decided since, and how far the log was read.
+
+    `gone` are conversations that the log has no more; `forgotten` is what to remove.
+    """
+
+    messages: list[Message] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    forgotten: list[Json] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    cursors: dict[str, int] = field(default_factory=dict)
+
+
+def room_of(place: Place) -> str:
+    """A room as the configuration writes it; every terminal is the same one."""
+    return TERMINAL if place.adapter == TERMINAL else f"{place.adapter}:{place.room}"
+
+
+def log_of(repo: str) -> Place:
+    """Where the facts of a repository are written down."""
+    return Place(tx.MEMORY, repo)
+
+
+def news(file: Path, repo: str, cursors: Mapping[str, int]) -> News:
+    """Everything after the cursors (the next seq, by conversation)."""
+    found = News()
+    with closing(connect(file, read_only=True)) as db:
+        known = {row[0] for row in db.execute("SELECT id FROM conversation")}
+        found.gone = [conversation for conversation in cursors if conversation not in known]
+        for conversation, next_seq, *place in _conversations(db, repo):
+            start = cursors.get(conversation, 1)
+            if start < next_seq:
+                found.cursors[conversation] = next_seq
+                _read(db, repo, (conversation, start), Place(*place), found)
+    return found
+
+
+def _conversations(db: sqlite3.Connection, repo: str) -> list[tuple[str, int, str, str, str]]:
+    sql = "SELECT id, next_seq, adapter, room, thread FROM conversation WHERE repo = ? OR id = ?"
+    return db.execute(sql, (repo, log_of(repo).conversation)).fetchall()
+
+
+def _read(
+    db: sqlite3.Connection, repo: str, start: tuple[str, int], place: Place, found: News
+) -> None:
+    if place.adapter == tx.MEMORY:
+        return _read_facts(db, start, found)
+    about = repo
+    for row in _rows(db, start, _SPOKEN):
+        if row[1] == "base":  # a thread may have been about another repository before
+            about = row[2].get("repo") or repo
+        elif about == repo and (message := _message(row, start[0], room_of(place))):
+            found.messages.append(message)
+    return None
+
+
+def _read_facts(db: sqlite3.Connection, start: tuple[str, int], found: News) -> None:
+    for seq, kind, body, at in _rows(db, start, _DECIDED):
+        if kind == "forgotten":
+            found.forgotten.append(body)
+        elif body["text"] != MARK:
+            found.facts.append(Fact(id=seq, at=at, **body))
+
+
+def _rows(db: sqlite3.Connection, start: tuple[str, int], kinds: str) -> list[Row]:
+    sql = (
+        "SELECT seq, kind, body, at FROM entry"  # noqa: S608
+        f" WHERE conversation = ? AND seq >= ? AND kind IN ({kinds}) ORDER BY seq"
+    )
+    rows = db.execute(sql, start)
+    return [(seq, kind, tx.decode(tx.whole(db, body)), at) for seq, kind, body, at in rows]
+
+
+def _message(row: Row, conversation: str, room: str) -> Message | None:
+    """What somebody said; of us only answers, for the rest is no news to anybody."""
+    seq, kind, body, at = row
+    text = body["text"].strip()
+    if not text or text == MARK or (kind == "reply" and body["outcome"] != "answered"):
+        return None
+    return Message(
+        name=f"{conversation}:{seq}",
+        room=room,
+        session=conversation,
+        at=at,
+        speaker=_US if kind == "reply" else body["head"].partition(",")[0],
+        text=text,
+        author="" if kind == "reply" else body["sender"],
+        link=next(iter(body.get("messages", ())), ""),
+        seq=seq,
+    )
