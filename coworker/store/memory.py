@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from coworker.store import terms
+from coworker.store import recall, terms
 from coworker.store.writer import connect
 
 FactKind = Literal["fact", "decision", "rule", "finding"]
@@ -53,6 +53,14 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A message that fits a question, and its row."""
+
+    message: Message
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """Something that is held to be so. Its `id` is its place in the memory's log.
 
@@ -89,6 +97,7 @@ class Memory:
         except BaseException:
             self.db.close()
             raise
+        self._frequencies = recall.Frequencies(self.db)
         path.chmod(0o600)
 
     @classmethod
@@ -150,6 +159,14 @@ class Memory:
         marks = ", ".join("?" * len(rows))
         found = self.db.execute(f"{_MESSAGE} WHERE m.id IN ({marks})", rows)
         return {row[0]: Message(*row[1:]) for row in found}
+
+    def search(self, text: str, rooms: Collection[str] | None, limit: int) -> list[Found]:
+        """The messages that fit a text best, from these rooms (None: from all), the best first."""
+        known = self.rooms()
+        scopes = None if rooms is None else [known[room] for room in rooms if room in known]
+        ranked = recall.search(self.db, text, scopes, limit, self._frequencies)
+        messages = self.messages([each.row for each in ranked])
+        return [Found(messages[row], row) for row in (each.row for each in ranked)]
 
     def imported(self, after: int, limit: int) -> dict[int, Message]:
         """Some messages that are in no log, by the numbers of their rows, in order."""
@@ -245,6 +262,12 @@ class Memory:
             return self._facts("1 ORDER BY id DESC")
         marks = ", ".join("?" * len(rooms))
         return self._facts(f"readers IN ('*', {marks}) ORDER BY id DESC", *rooms)
+
+    def find_facts(self, text: str, rooms: Collection[str] | None, limit: int) -> list[Fact]:
+        """The facts that fit a text best and may be told to readers of these rooms."""
+        readers = None if rooms is None else [EVERYWHERE, *rooms]
+        found = [self.fact(number) for number in recall.facts(self.db, text, readers, limit)]
+        return [fact for fact in found if fact]
 
     def facts_from(self, conversation: str, seq: int) -> list[Fact]:
         """Facts that were taken from a message."""

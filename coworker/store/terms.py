@@ -48,30 +48,31 @@ def day(at: int) -> str:
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %A %-d %B}"
 
 
-def anywhere(text: str) -> str:
-    """An FTS5 query for any of the words; "" when there is none.
+def sought(text: str) -> list[str]:
+    """The words of a question as terms of FTS5; [] when there is none.
 
     Everything a person wrote is quoted, so nothing in it can be an operator.
     """
-    wanted = [_term(word) for word in [*content_words(text), *parts(text).split()][:MOST_WORDS]]
-    return " OR ".join(dict.fromkeys(wanted))
+    found = [*content_words(text), *parts(text).split()][:MOST_WORDS]
+    return list(dict.fromkeys(map(_term, found)))
 
 
-def match(text: str, rooms: Sequence[str] | None = None) -> str:
+def either(wanted: Iterable[str]) -> str:
+    """An FTS5 query for any of these terms."""
+    return " OR ".join(wanted)
+
+
+def among(rooms: Sequence[str] | None, query: str) -> str:
     """The same for messages, of which only those from these rooms are seen (None: all)."""
-    wanted = anywhere(text)
-    if not wanted or rooms is None:
-        return wanted and f"{_COLUMNS} : ({wanted})"
-    return f"scope : ({_either(rooms)}) AND ({_COLUMNS} : ({wanted}))"
+    if rooms is None:
+        return f"{_COLUMNS} : ({query})"
+    here = either(f'"{room}"' for room in rooms)
+    return f"scope : ({here}) AND ({_COLUMNS} : ({query}))"
 
 
 def marked(text: str) -> set[str]:
     """The words between the marks of FTS5's `highlight`, each by its beginning."""
     return {word[:_STEM] for word in words(" ".join(_MARKED.findall(text)))}
-
-
-def _either(rooms: Iterable[str]) -> str:
-    return " OR ".join(f'"{room}"' for room in rooms)
 
 
 def _term(word: str) -> str:
