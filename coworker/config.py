@@ -139,6 +139,13 @@ class WorkspaceKeeping(Section, frozen=True):
     keep_days: float = 14.0
 
 
+class Approvals(Section, frozen=True):
+    """Questions that wait for a person's permission."""
+
+    expire_hours: float = 24.0
+    """After that an unanswered one counts as denied; 0 waits for ever."""
+
+
 class Rule(Section, frozen=True):
     """Deny beats ask beats allow among the rules that match; an absent field matches everything."""
 
@@ -146,6 +153,16 @@ class Rule(Section, frozen=True):
     tool: str = "*"
     repo: str = "*"
     people: list[str] = []
+    """Roles or names."""
+    rooms: list[str] = []
+    """`slack:C0SHOP`, or `terminal` for all of them."""
+    paths: list[str] = []
+    """Files and folders that the call would change, as patterns from the repository's root."""
+    args: dict[str, str] = {}
+    """Arguments as patterns: `{ command = "make *" }`."""
+    tainted: bool | None = None
+    """Whether the run has read anything that came from outside."""
+    reason: str = ""
 
 
 class Config(Section, frozen=True):
@@ -165,6 +182,7 @@ class Config(Section, frozen=True):
     budget: Budget = Budget()
     sandbox: Sandbox = Sandbox()
     workspaces: WorkspaceKeeping = WorkspaceKeeping()
+    approvals: Approvals = Approvals()
     rules: list[Rule] = []
 
     @property

@@ -17,7 +17,7 @@ from coworker.errors import Unavailable, Unconfirmed, Undeliverable
 from coworker.protocols import Adapter, Clock
 from coworker.store.log import Log
 from coworker.tasks import Tasks
-from coworker.types import ConversationId, Outbound, progress_key
+from coworker.types import ConversationId, Outbound, ask_key, progress_key
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 2.0
@@ -84,8 +84,7 @@ class Delivery:
                 break
 
     async def _one(self, adapter: Adapter, outbound: Outbound, state: str) -> None:
-        over = self._log.remote_id(progress_key(outbound.conversation, outbound.body["run"]))
-        outbound = dataclasses.replace(outbound, over=over if outbound.op == "reply" else "")
+        outbound = dataclasses.replace(outbound, over=self._over(outbound))
         remote_id: str | None = ""
         if state == "sending":  # a crash or a doubt lies between request and record
             remote_id = await self._find(adapter, outbound)
@@ -99,6 +98,16 @@ class Delivery:
             _log.info("sent: %s", outbound.op, extra={"key": outbound.key})
             if self._log.state(outbound.conversation) == "ready":
                 self._wake(outbound.conversation)
+
+    def _over(self, outbound: Outbound) -> str:
+        """The id of the message that this one may be written over."""
+        conversation, body = outbound.conversation, outbound.body
+        match outbound.op:
+            case "reply":
+                return self._log.remote_id(progress_key(conversation, body["run"]))
+            case "decided":
+                return self._log.remote_id(ask_key(conversation, body["run"], body["ask"]))
+        return ""
 
     async def _find(self, adapter: Adapter, outbound: Outbound) -> str | None:
         try:
@@ -123,7 +132,10 @@ class Delivery:
 
     def _is_enough(self, outbound: Outbound) -> bool:
         """Whether one more try would be noise: a sign of progress, or one repetition too many."""
-        return outbound.op == "progress" or self._log.attempts(outbound.key) >= _MOST_UNKNOWN
+        return (
+            outbound.op in ("progress", "decided")
+            or self._log.attempts(outbound.key) >= _MOST_UNKNOWN
+        )
 
     def _patience_s(self, outbound: Outbound) -> float | None:
         """Seconds before what nobody confirmed is tried again; None where that is harmless."""

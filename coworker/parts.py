@@ -16,6 +16,8 @@ from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.models.router import Router
 from coworker.policy.people import People
+from coworker.policy.rules import Book
+from coworker.policy.standing import Standing
 from coworker.protocols import Adapter, Intake, Platform, Tool
 from coworker.reception import Reception
 from coworker.rehearsal import rehearse
@@ -117,7 +119,7 @@ def _ports(
     rooms: Rooms,
     config: Config,
 ) -> Ports:
-    maps = Maps(checkouts)
+    maps, standing = Maps(checkouts), Standing(log, SystemClock())
     tools: list[Tool] = [
         *files.tools(checkouts),
         *git.tools(checkouts, workplace.get),
@@ -167,7 +169,8 @@ def _ports(
         log=log,
         router=router,
         tools={tool.name: tool for tool in tools},
-        people=People(config),
+        people=People(config, standing.people),
+        book=Book(config, standing),
         config=config,
         clock=SystemClock(),
         place_of=place_of,

@@ -134,6 +134,10 @@ class ToolContext:
     call_id: str
     emit: Emit
     run: int = 0
+    taint: Sequence[str] = ()
+    """What the run has read that came from outside; empty when all of it is ours."""
+    senders: Sequence[str] = ()
+    """The ids of the people whose words the run took."""
 
 
 class Tool(Protocol):
@@ -147,6 +151,15 @@ class Tool(Protocol):
 
     def parse(self, raw: Json) -> Any:
         """Arguments as this tool's own type. Raises ToolError that tells the model what to mend."""
+
+    def effect_of(self, args: Any, words: str) -> Effect:
+        """What this very call touches; `words` is all that people have said in the run."""
+
+    def lasting(self, args: Any) -> Json | None:
+        """The arguments, as patterns, that `Always here` is bound to; None: not offered."""
+
+    async def touched(self, args: Any, context: ToolContext) -> Sequence[str]:
+        """The files that it would change, from the repository's root. Raises ToolError."""
 
     def describe(self, args: Any) -> str:
         """The call in a few words for a person: `reads src/shop/cart.py`."""

@@ -21,8 +21,8 @@ MAX_MESSAGE_BYTES = 262_144
 _REPORT_AFTER_S = 3.0
 _STRANGER = (
     "I do not know {sender}, so I did not read that. "
-    "An owner can add it to a person's ids in the configuration: "
-    '[people.<name>] ids = ["{sender}"].'
+    "An owner can let it in: `!pair {sender} NAME`, or in the configuration: "
+    '[people.NAME] ids = ["{sender}"].'
 )
 _UNBOUND = "Which repository is this about? Say `!repo NAME`. Known: {names}."
 

@@ -11,8 +11,9 @@ Json = dict[str, Any]
 """A JSON object, as it is stored and sent."""
 
 ConversationId = NewType("ConversationId", str)
-Effect = Literal["read", "write", "world"]
-"""What a tool touches: nothing, the workspace, or the world outside it."""
+Effect = Literal["read", "write", "keep", "rule", "world", "final"]
+"""What a call touches: nothing, the workspace, what outlives the run, what may happen later, the
+world outside this machine, or something that cannot be taken back."""
 Rerun = Literal["safe", "probe", "never"]
 """What recovery may do with a call that was begun and has no result."""
 Verdict = Literal["allow", "ask", "deny"]
@@ -50,6 +51,11 @@ class Place:
         """The conversation that a platform's place is, for ever: `slack:C0SHOP:1700.1`."""
         return ConversationId(":".join(filter(None, (self.adapter, self.room, self.thread))))
 
+    @property
+    def here(self) -> str:
+        """The room as rules and the configuration name it; all terminals are one: `terminal`."""
+        return self.adapter if self.adapter == "terminal" else f"{self.adapter}:{self.room}"
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
@@ -62,7 +68,8 @@ class Inbound:
       any `files` ([{id, name, mime, size}]) and `quoted` ([{who, text}], forwarded or cited: data).
       `when` is "queue" or "instead" for one that is not to steer the run under way.
     - `edit`: `message` and the new `text`, None when it was deleted.
-    - `answer`: `ask` (its number) and `text`. `action`: `action` (push, open_pr, undo) and `run`.
+    - `answer`: `ask` (its number), `text`, and where a button was pressed the question's `seal`, or
+      the beginning of it. `action`: `action` (push, open_pr, undo) and `run`.
     - `verb`: `text`, answered outside of any run. `stop`: nothing more.
     """
 
@@ -82,17 +89,25 @@ class Outbound:
     Every `body` has `run`, 0 for what is said outside of any. A `reply` has `text`, `outcome`,
     `receipt`, `messages` (the platform's ids of what it answers), `asker`, `actions` ([{action,
     label, run}], its buttons), and `part` of `parts` where it takes several. An `ask` has `ask`
-    (its number), `question`, `options`, `approval`, `asker`. A place without a thread is the room.
+    (its number), `question`, `options`, `approval`, `asker` and where it is an approval `seal`.
+    `decided` takes the buttons off a question's card: it has `question`, `word` and `who` decided.
+    A place without a thread is the room.
     """
 
     key: str
     conversation: ConversationId
-    op: Literal["reply", "ask", "progress"]
+    op: Literal["reply", "ask", "progress", "decided"]
     body: Json
     place: Place
     maybe_duplicate: bool = False
     over: str = ""
-    """The platform's id of the run's progress message, which this may be written over."""
+    """The platform's id of the message this may be written over: of the run's progress message, or
+    of the question's card; "" when that is not known."""
+
+
+def ask_key(conversation: ConversationId, run: int, number: int) -> str:
+    """The key of the message that asks a question."""
+    return f"{conversation}:{run}:ask{number}"
 
 
 def progress_key(conversation: ConversationId, run: int) -> str:
@@ -209,6 +224,8 @@ class ToolResult:
     text: str
     is_error: bool = False
     receipt: Json | None = None
+    taint: str = ""
+    """What outside source the text came from; "" for what is ours."""
 
 
 @dataclass(frozen=True, slots=True)

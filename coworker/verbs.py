@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coworker.adapters.render import dollars, duration, receipt_line
+from coworker.admission import Admission
 from coworker.agent.act import Ports
 from coworker.agent.fold import OpenCall, State, fold
+from coworker.agent.receive import answers
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
@@ -28,6 +30,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `!status` what is going on · `!queue` what waits here · `!stop`
 `!approve N` `!deny N` answer question N
 `!push` `!pr` `!undo` for the last run here
+`!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
 `!repo NAME` which repository this is about · `!new` a fresh start"""
 _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
@@ -81,6 +84,7 @@ class Verbs:
         adapters: Callable[[], list[Json]],
     ) -> None:
         self._ports = ports
+        self._admission = Admission(ports.people, ports.book)
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
@@ -103,6 +107,9 @@ class Verbs:
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
                 return _ANSWERS[name](self, inbound)
+            case name if name in self._admission.verbs:
+                by = self._ports.people.behind([inbound.body["sender"]])[0]
+                return await self._admission.verbs[name](verb.rest, by)
         near = difflib.get_close_matches(verb.name, NAMES, n=1)[0]
         raise UsageError(f"There is no !{verb.name}. Did you mean !{near}? !help lists all.")
 
@@ -190,9 +197,9 @@ class Verbs:
         """Whether an answer is to a question that is open, from somebody who may give it."""
         person = self._ports.people.find(inbound.body["sender"])
         for call in self._open(inbound.conversation):
-            if call.ask and call.ask["ask"] == inbound.body["ask"]:
+            if call.ask and answers(inbound.body, call.ask):
                 senders = self._state(inbound.conversation).senders
-                return refusal(person, senders, approval=call.ask["approval"]) is None
+                return refusal(person, senders, call.ask) is None
         return False
 
     # What drives a conversation
@@ -296,4 +303,16 @@ _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
     "why": Verbs.why,
     "cost": Verbs.cost,
 }
-NAMES = [*_ANSWERS, "stop", "approve", "deny", "new", "repo", *_PRESSES]
+NAMES = [
+    *_ANSWERS,
+    "pair",
+    "unpair",
+    "rules",
+    "unrule",
+    "stop",
+    "approve",
+    "deny",
+    "new",
+    "repo",
+    *_PRESSES,
+]

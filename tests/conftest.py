@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from coworker import daemon
+from coworker import daemon, logs
 from coworker.cli.events import Ask, Progress, Reply
 from coworker.cli.link import Link
 from coworker.config import Budget, Config, ModelConfig, Models
@@ -60,6 +60,13 @@ def running(words: str) -> list[str]:
             line = file.read_bytes().decode(errors="replace")
             found += [line] if words in line else []
     return found
+
+
+@pytest.fixture(autouse=True)
+def log_of_its_own():
+    """Commands that ran in this process leave their log open; the next test has its own."""
+    yield
+    logs.stop()
 
 
 @pytest.fixture

@@ -59,7 +59,9 @@ class Terminal:
         return [outbound.body]
 
     async def send(self, outbound: Outbound) -> str:
-        """Show it and wait until a screen confirms."""
+        """Show it and wait until a screen confirms; what was decided is no news to its screen."""
+        if outbound.op == "decided":
+            return outbound.key
         if not self.reachable(outbound.conversation):
             raise Unavailable("Nobody is attached to this conversation.")
         waiting = self._unshown[outbound.key] = asyncio.get_running_loop().create_future()

@@ -1,33 +1,31 @@
-"""Tool calls: the gate before, the tool itself, and the recovery of calls that died.
+"""Tool calls that may run now, and what the loop needs of the world outside it.
 
-It knows no model and appends nothing: it drafts entries and hands them to the loop.
+It knows no model and appends nothing.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
-from coworker.agent.fold import OpenCall, State
+from coworker.agent.fold import State
 from coworker.config import Config
 from coworker.errors import ToolError
 from coworker.models.router import Router
 from coworker.policy.people import People
-from coworker.policy.rules import decide
+from coworker.policy.rules import Book
 from coworker.protocols import Clock, Tool, ToolContext
 from coworker.store.log import Conversation, Log
 from coworker.types import (
     Call,
     ConversationId,
-    EntryKind,
     Json,
     Line,
     Outbound,
@@ -38,14 +36,6 @@ from coworker.types import (
     ToolResult,
 )
 
-MAX_CALLS = 32
-"""More calls than this in one step are a fault of the model, not work."""
-MAX_STARTS = 3
-"""A call that was begun this often and never finished ends the process itself."""
-_UNKNOWN_EFFECT = (
-    "Interrupted: the process ended during this call, so its effect is unknown. "
-    "Look before you repeat it."
-)
 _log = logging.getLogger(__name__)
 
 
@@ -73,6 +63,7 @@ class Ports:
     router: Router
     tools: Mapping[str, Tool]
     people: People
+    book: Book
     config: Config
     clock: Clock
     place_of: Callable[[Conversation], Repo | None]
@@ -98,44 +89,12 @@ class Admission:
     is_again: bool = False
 
 
-@dataclass(slots=True)
-class Admitted:
-    """What the gate made of some calls: entries to append first, questions, calls to run."""
-
-    drafts: list[tuple[EntryKind, Json]] = field(default_factory=list)
-    outbox: list[Outbound] = field(default_factory=list)
-    calls: list[Admission] = field(default_factory=list)
-
-    def refuse(self, call: Call, text: str) -> None:
-        """Give the model an error instead of running the call."""
-        self.drafts.append(("tool_done", done(call, ToolResult(text, is_error=True), 0)))
-
-    def start(self, admission: Admission) -> None:
-        """Write the intent ahead of the effect."""
-        call = admission.call
-        self.drafts.append(("tool_start", {"call": call.id, "tool": call.name}))
-        self.calls.append(admission)
-
-
-async def admit(
-    state: State, calls: Sequence[OpenCall], conversation: Conversation, ports: Ports
-) -> Admitted:
-    """Take each call through recovery and the gate."""
-    admitted = Admitted()
-    for number, waiting in enumerate(calls):
-        if number >= MAX_CALLS:
-            admitted.refuse(waiting.call, f"Not run: at most {MAX_CALLS} calls fit in one step.")
-        elif admission := _resolve(waiting.call, ports.tools, admitted):
-            await _admit_one(admitted, waiting, admission, state, conversation, ports)
-    return admitted
-
-
 async def perform(
-    admission: Admission, ports: Ports, conversation: Conversation, run: int
+    admission: Admission, state: State, conversation: Conversation, ports: Ports
 ) -> Json | Parked:
     """Run one admitted call; a `tool_done` body, or Parked when it waits for somebody."""
     call, tool = admission.call, admission.tool
-    context = _context(call, ports, conversation, run)
+    context = context_of(call, state, conversation, ports)
     began = time.monotonic()
     try:
         context.emit(Progress("tool", tool.describe(admission.args)))
@@ -155,7 +114,9 @@ async def perform(
 def done(call: Call, result: ToolResult, ms: int) -> Json:
     """The body of a `tool_done`. `key` is the same for the same call with the same result."""
     same = msgspec.json.encode([call.name, call.input, result.text])
+    tainted = {"taint": [result.taint]} if result.taint else {}
     return {
+        **tainted,
         "call": call.id,
         "tool": call.name,
         "text": result.text,
@@ -174,108 +135,16 @@ async def _run(admission: Admission, context: ToolContext) -> ToolResult | Parke
     return await admission.tool.run(admission.args, context)
 
 
-def _context(call: Call, ports: Ports, conversation: Conversation, run: int) -> ToolContext:
+def context_of(call: Call, state: State, conversation: Conversation, ports: Ports) -> ToolContext:
     def emit(progress: Progress) -> None:
         ports.emit(conversation.id, progress)
 
-    return ToolContext(ports.place_of(conversation), conversation.id, call.id, emit, run)
-
-
-def _resolve(call: Call, tools: Mapping[str, Tool], admitted: Admitted) -> Admission | None:
-    """The tool and its parsed arguments, or an error the model can act on."""
-    tool = tools.get(call.name)
-    if tool is None:
-        admitted.refuse(call, f"There is no tool {call.name!r}. Tools: {', '.join(tools)}.")
-        return None
-    if call.fault:
-        admitted.refuse(call, f"Not run: {call.fault} Send the whole call again.")
-        return None
-    try:
-        return Admission(call, tool, tool.parse(call.input))
-    except ToolError as error:
-        admitted.refuse(call, str(error))
-        return None
-
-
-async def _admit_one(
-    admitted: Admitted,
-    waiting: OpenCall,
-    admission: Admission,
-    state: State,
-    conversation: Conversation,
-    ports: Ports,
-) -> None:
-    if waiting.starts:
-        return _recover(admitted, waiting, admission)
-    if waiting.verdict == "allow":
-        return admitted.start(admission)
-    if waiting.verdict == "deny":
-        return admitted.refuse(
-            admission.call, "Denied by a person. Do not look for a way around it."
-        )
-    return await _gate(admitted, admission, state, conversation, ports)
-
-
-def _recover(admitted: Admitted, waiting: OpenCall, admission: Admission) -> None:
-    """The process died inside this call: what may be repeated depends on the tool."""
-    if admission.tool.rerun == "never":
-        return admitted.refuse(admission.call, _UNKNOWN_EFFECT)
-    if waiting.starts >= MAX_STARTS:
-        text = f"Not run again: the process ended {waiting.starts} times during this call."
-        return admitted.refuse(admission.call, text)
-    return admitted.start(dataclasses.replace(admission, is_again=True))
-
-
-async def _gate(
-    admitted: Admitted, admission: Admission, state: State, conversation: Conversation, ports: Ports
-) -> None:
-    call, tool = admission.call, admission.tool
-    role = ports.people.least(state.senders)
-    verdict = decide(call.name, tool.effect, role, conversation.repo, ports.config.rules)
-    decision = {
-        "call": call.id,
-        "tool": call.name,
-        "verdict": verdict.verdict,
-        "reason": verdict.reason,
-    }
-    admitted.drafts.append(("decision", decision))
-    match verdict.verdict:
-        case "allow":
-            admitted.start(admission)
-        case "deny":
-            admitted.refuse(call, f"Denied: {verdict.reason}.")
-        case "ask":
-            preview = await _preview(admission, ports, conversation, state.run)
-            question = f"May I do this: {tool.describe(admission.args)}? ({verdict.reason})"
-            _ask(admitted, admission, state, conversation, f"{question}\n{preview}".strip())
-
-
-async def _preview(admission: Admission, ports: Ports, conversation: Conversation, run: int) -> str:
-    """The effect in words before anybody decides; a tool that cannot say so says why."""
-    context = _context(admission.call, ports, conversation, run)
-    try:
-        return await admission.tool.preview(admission.args, context)
-    except ToolError as error:
-        return f"(What it would do cannot be shown: {error})"
-
-
-def _ask(
-    admitted: Admitted,
-    admission: Admission,
-    state: State,
-    conversation: Conversation,
-    question: str,
-) -> None:
-    number = state.asks + len(admitted.outbox) + 1
-    body: Json = {
-        "ask": number,
-        "call": admission.call.id,
-        "question": question,
-        "options": ["Allow once", "Deny"],
-        "approval": True,
-        "asker": state.senders[-1],
-        "run": state.run,
-    }
-    key = f"{conversation.id}:{state.run}:ask{number}"
-    admitted.drafts.append(("ask", body))
-    admitted.outbox.append(Outbound(key, conversation.id, "ask", body, conversation.place))
+    return ToolContext(
+        repo=ports.place_of(conversation),
+        conversation=conversation.id,
+        call_id=call.id,
+        emit=emit,
+        run=state.run,
+        taint=tuple(state.taint),
+        senders=tuple(state.senders),
+    )

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from coworker.agent import words
-from coworker.agent.act import Admitted, Ports, admit, perform
+from coworker.agent.act import Ports, perform
 from coworker.agent.compact import summarise
 from coworker.agent.fold import (
     Act,
@@ -20,6 +20,7 @@ from coworker.agent.fold import (
     Cancel,
     Conclude,
     Idle,
+    OpenCall,
     Press,
     Receive,
     Steer,
@@ -29,9 +30,10 @@ from coworker.agent.fold import (
     next_action,
     outgrown,
 )
+from coworker.agent.gate import Gate, asked
 from coworker.agent.journal import Draft, Journal
 from coworker.agent.press import press
-from coworker.agent.receive import receive
+from coworker.agent.receive import Received
 from coworker.agent.think import (
     assistant,
     heard,
@@ -47,7 +49,6 @@ from coworker.types import (
     Answer,
     Entry,
     Json,
-    Outbound,
     Parked,
     Progress,
     Request,
@@ -97,7 +98,7 @@ class Drive(Journal):
                 said = await heard("steer", rows, self.conversation, self.ports)
                 await self.append(*said, take=rows)
             case Act(calls):
-                await self._act(await admit(self.state, calls, self.conversation, self.ports))
+                await self._act(calls)
             case Press(row):
                 await press(self, row)
             case Conclude():
@@ -136,14 +137,14 @@ class Drive(Journal):
         )
 
     async def _receive(self, rows: Sequence[InboxRow]) -> None:
-        drafts = receive(self.state, rows, self.ports.people)
-        for kind, body in drafts:
-            if kind == "error":
-                self.emit(Progress("note", f"That answer does not count: {body['text']}."))
+        received = Received(self.state, self.conversation, self.ports)
+        await received.take(rows)
+        for text in received.objections:
+            self.emit(Progress("note", f"That answer does not count: {text}."))
         if self.state.run:
-            await self.append(*drafts, take=rows)
+            await self.append(*received.drafts, take=rows, outbox=received.outbox)
         else:
-            await self.append(*drafts, take=rows, state="idle", outcome="ignored")
+            await self.append(*received.drafts, take=rows, state="idle", outcome="ignored")
 
     async def _cancel(self, rows: Sequence[InboxRow], by: str) -> None:
         self._interrupted = False
@@ -222,15 +223,14 @@ class Drive(Journal):
 
     # Acting
 
-    async def _act(self, admitted: Admitted) -> None:
+    async def _act(self, calls: Sequence[OpenCall]) -> None:
         """Run the admitted calls side by side; each result is appended as it comes."""
-        conversation = self.conversation
-        await self.append(*admitted.drafts, outbox=admitted.outbox)
+        here = (self.state, self.conversation, self.ports)
+        gate = Gate(*here)
+        await gate.admit(calls)
+        await self.append(*gate.drafts, outbox=gate.outbox)
         running = {
-            asyncio.create_task(
-                perform(admission, self.ports, conversation, self.state.run)
-            ): admission
-            for admission in admitted.calls
+            asyncio.create_task(perform(admission, *here)): admission for admission in gate.calls
         }
         try:
             while running:
@@ -257,12 +257,7 @@ class Drive(Journal):
             "asker": self.state.senders[-1],
             "run": self.state.run,
         }
-        outbound = self._question(body)
-        return await self.append(("ask", body), outbox=[outbound])
-
-    def _question(self, body: Json) -> Outbound:
-        key = f"{self.conversation.id}:{self.state.run}:ask{body['ask']}"
-        return Outbound(key, self.conversation.id, "ask", body, self.conversation.place)
+        return await self.append(("ask", body), outbox=[asked(body, self.conversation)])
 
     # The two primitives
 

@@ -21,6 +21,8 @@ class OpenCall:
     verdict: Verdict | None = None
     starts: int = 0
     ask: Json | None = None
+    denial: str = ""
+    """What the model is told when the answer was no."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ class State:
     done: list[Json] = field(default_factory=list)
     seen: dict[str, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    taint: list[str] = field(default_factory=list)
+    """What this conversation has read that came from outside; it stays as long as the text does."""
     told: list[str] = field(default_factory=list)
     """What this conversation has been told of its workspace, once for all runs."""
     too_long: bool = False
@@ -185,7 +189,7 @@ def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
 def _base(state: State, entry: Entry) -> None:
     """A base starts afresh; one made by a compaction carries the run it interrupted."""
     carried = entry.body.get("carry", {})
-    state.base = entry.body
+    state.base, state.taint = entry.body, []
     state.context_tokens, state.too_long = 0, False
     for name, value in carried.items():
         setattr(state, name, value)
@@ -197,6 +201,7 @@ def _user(state: State, entry: Entry) -> None:
     state.heard_at, state.final = entry.at, None
     state.senders.append(entry.body["sender"])
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
+    _tainted(state, entry)
     state.messages.extend(entry.body.get("messages", ()))
 
 
@@ -235,6 +240,7 @@ def _tool_start(state: State, entry: Entry) -> None:
 def _tool_done(state: State, entry: Entry) -> None:
     state.calls.pop(entry.body["call"], None)
     state.done.append(entry.body)
+    _tainted(state, entry)
     notes: list[str] = entry.body.get("notes", [])
     state.told += notes
     state.notices += notes
@@ -245,7 +251,7 @@ def _tool_done(state: State, entry: Entry) -> None:
 
 
 def _ask(state: State, entry: Entry) -> None:
-    state.calls[entry.body["call"]].ask = entry.body
+    state.calls[entry.body["call"]].ask = {**entry.body, "at": entry.at}
     state.asks = entry.body["ask"]
 
 
@@ -253,10 +259,14 @@ def _answer(state: State, entry: Entry) -> None:
     state.heard_at = entry.at
     waiting = state.calls[entry.body["call"]]
     waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+    waiting.denial = entry.body.get("denial", "")
+    if notice := entry.body.get("notice"):
+        state.notices.append(notice)
 
 
 def _context(state: State, entry: Entry) -> None:
     """Checks that fail give the model another chance to mend what it did."""
+    _tainted(state, entry)
     results: list[Json] = entry.body.get("checks", [])
     if results:
         state.done.extend(results)
@@ -265,6 +275,11 @@ def _context(state: State, entry: Entry) -> None:
         state.unchecked = False
         if any(result["receipt"]["exit_code"] for result in results):
             state.final = None
+
+
+def _tainted(state: State, entry: Entry) -> None:
+    sources: list[str] = entry.body.get("taint", [])
+    state.taint += [source for source in sources if source not in state.taint]
 
 
 def _summary(state: State, entry: Entry) -> None:
@@ -288,6 +303,7 @@ def _reply(state: State, _: Entry) -> None:
         too_long=state.too_long,
         asks=state.asks,
         told=state.told,
+        taint=state.taint,
     )
     for name in State.__slots__:
         setattr(state, name, getattr(kept, name))
@@ -321,4 +337,4 @@ def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
     more = ("messages", "done", "seen", "notices", "compactions", "asks", "told", "unchecked")
-    return {name: getattr(state, name) for name in (*names, *more, "checks")}
+    return {name: getattr(state, name) for name in (*names, *more, "checks", "taint")}

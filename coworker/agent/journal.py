@@ -43,7 +43,7 @@ class Journal:
             for n, (kind, body) in enumerate(drafts)
         ]
         await self.ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))
-        logs.about(conversation=self.conversation.id, run=run)
+        logs.about(conversation=self.conversation.id, run=entries[-1].run)
         for entry in entries:
             _log.info("entry: %s", entry.kind, extra={"seq": entry.seq})
             self.state.apply(entry)

@@ -17,7 +17,7 @@ from coworker.agent.evidence import LABELS, Evidence, gathered
 from coworker.agent.journal import Draft, Journal
 from coworker.agent.think import opening
 from coworker.policy.approvals import refusal
-from coworker.policy.rules import decide
+from coworker.policy.rules import Case
 from coworker.store.log import Conversation, InboxRow
 from coworker.types import Entry, Json
 
@@ -83,11 +83,12 @@ def _past(run: int, entries: Sequence[Entry]) -> Past:
 def _objection(row: InboxRow, done: Past, conversation: Conversation, ports: Ports) -> str | None:
     """Why this press has no effect, or None when it counts."""
     person = ports.people.find(row.body["sender"])
-    if reason := refusal(person, done.askers, approval=True):
+    if reason := refusal(person, done.askers, {"approval": True}):
         return f"Nothing was done: {reason}."
     tool = _TOOLS.get(row.body["action"])
     if person and tool:
-        verdict = decide(tool, "world", person.role, conversation.repo, ports.config.rules)
+        repo, room = conversation.repo, conversation.place.here
+        verdict = ports.book.decide(Case(tool, "world", {}, (), [person], repo, room))
         if verdict.verdict == "deny":
             return f"Nothing was done: {verdict.reason}."
     return None

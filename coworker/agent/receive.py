@@ -1,64 +1,122 @@
 """Inbox rows that answer us: a person's answer to a question, and word that a message arrived.
 
-It drafts entries and decides whose answer counts by asking policy; it acts on nothing.
+It drafts entries and decides whose answer counts by asking policy; it appends nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from coworker.agent.act import done
+import msgspec
+
+from coworker.agent.act import Ports, done
 from coworker.agent.fold import OpenCall, State
-from coworker.policy.approvals import is_yes, refusal
-from coworker.policy.people import People
-from coworker.store.log import InboxRow
-from coworker.types import EntryKind, Json, ToolResult
+from coworker.config import Rule
+from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, is_yes, refusal
+from coworker.policy.rules import in_words
+from coworker.store.log import Conversation, InboxRow
+from coworker.types import EntryKind, Json, Outbound, Person, ToolResult, ask_key
 
 Draft = tuple[EntryKind, Json]
+_CLOCK = Person(CLOCK, "nobody in time", "owner")
+_EXPIRED = "Nobody decided within {hours:g} hours, so it was not done. Say so and do not repeat it."
 
 
-def receive(state: State, rows: Sequence[InboxRow], people: People) -> list[Draft]:
-    """The entries that these rows amount to; at least one for each row."""
-    drafts: list[Draft] = []
-    for row in rows:
-        if row.kind == "sent":
-            drafts.append(("reply_sent", row.body))
-        else:
-            drafts.extend(_answer(state, row, people, drafts))
-    return drafts
+@dataclass(slots=True)
+class Received:
+    """The entries that some rows amount to, at least one for each, and what is shown of it."""
+
+    state: State
+    conversation: Conversation
+    ports: Ports
+    drafts: list[Draft] = field(default_factory=list)
+    outbox: list[Outbound] = field(default_factory=list)
+
+    async def take(self, rows: Sequence[InboxRow]) -> None:
+        """Take these rows in."""
+        for row in rows:
+            if row.kind == "sent":
+                self.drafts.append(("reply_sent", row.body))
+            else:
+                await self._answer(row)
+
+    @property
+    def objections(self) -> list[str]:
+        """Why some answers do not count."""
+        return [body["text"] for kind, body in self.drafts if kind == "error"]
+
+    async def _answer(self, row: InboxRow) -> None:
+        waiting, person = self._asked(row), self._person(row)
+        if waiting is None or waiting.ask is None:
+            return self._object("that question is not open any more")
+        if person is None:
+            return self._object("I do not know who that was")
+        if reason := self._objection(waiting.ask, person, row):
+            return self._object(reason)
+        ask, text = waiting.ask, str(row.body["text"])
+        answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": person.id}
+        if ask["approval"]:
+            answer |= await self._verdict(ask, text, person)
+        self.drafts.append(("answer", answer))
+        if not ask["approval"]:
+            result = ToolResult(f"{person.name} answered: {text}")
+            self.drafts.append(("tool_done", done(waiting.call, result, 0)))
+        return self.outbox.append(self._decided(ask, text, person))
+
+    def _object(self, reason: str) -> None:
+        self.drafts.append(("error", {"what": "answer", "text": reason}))
+
+    def _objection(self, ask: Json, person: Person, row: InboxRow) -> str | None:
+        """Why this answer has no effect, or None when it counts."""
+        hours = self.ports.config.approvals.expire_hours
+        if person is _CLOCK:
+            return None
+        if is_expired(ask, row.received_at, hours):
+            return f"that question expired after {hours:g} hours"
+        if ask["approval"] and is_yes(row.body["text"]) is None:
+            return "only allow or deny answers this question"
+        return refusal(person, self.state.senders, ask)
+
+    async def _verdict(self, ask: Json, text: str, person: Person) -> Json:
+        """What an approval changes; a rule is on disk before the answer that made it."""
+        if person is _CLOCK:
+            hours = self.ports.config.approvals.expire_hours
+            return {"verdict": "deny", "denial": _EXPIRED.format(hours=hours)}
+        if not is_yes(text):
+            return {"verdict": "deny"}
+        if text.strip().lower() != ALWAYS.lower() or not ask.get("rule"):
+            return {"verdict": "allow"}
+        rule = msgspec.convert(ask["rule"], Rule)
+        number = await self.ports.book.standing.add_rule(rule, person.id)
+        notice = f"From now on: {in_words(rule)}. `!unrule {number}` takes that back."
+        return {"verdict": "allow", "notice": notice}
+
+    def _decided(self, ask: Json, word: str, person: Person) -> Outbound:
+        key = f"{ask_key(self.conversation.id, ask['run'], ask['ask'])}:decided"
+        names = ("ask", "run", "question", "approval")
+        body = {**{name: ask[name] for name in names}, "word": word, "who": person.name}
+        return Outbound(key, self.conversation.id, "decided", body, self.conversation.place)
+
+    def _person(self, row: InboxRow) -> Person | None:
+        sender = row.body["sender"]
+        return _CLOCK if sender == CLOCK else self.ports.people.find(sender)
+
+    def _asked(self, row: InboxRow) -> OpenCall | None:
+        """The open call this row answers: by its number, or the first question for plain words."""
+        answered = {body["call"] for kind, body in self.drafts if kind == "answer"}
+        for waiting in self.state.calls.values():
+            if waiting.ask is None or waiting.call.id in answered:
+                continue
+            if row.kind == "message" and not waiting.ask["approval"]:
+                return waiting
+            if row.kind == "answer" and answers(row.body, waiting.ask):
+                return waiting
+        return None
 
 
-def _answer(state: State, row: InboxRow, people: People, drafts: Sequence[Draft]) -> list[Draft]:
-    waiting = _asked(state, row, drafts)
-    if waiting is None or waiting.ask is None:
-        return [_refused("that question is not open any more")]
-    ask, text = waiting.ask, row.body["text"]
-    person = people.find(row.body["sender"])
-    if reason := refusal(person, state.senders, approval=ask["approval"]):
-        return [_refused(reason)]
-    answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": row.body["sender"]}
-    if not ask["approval"]:
-        name = person.name if person else "somebody"
-        result = ToolResult(f"{name} answered: {text}")
-        return [("answer", answer), ("tool_done", done(waiting.call, result, 0))]
-    decided = is_yes(text)
-    if decided is None:
-        return [_refused("only allow or deny answers this question")]
-    return [("answer", {**answer, "verdict": "allow" if decided else "deny"})]
-
-
-def _asked(state: State, row: InboxRow, drafts: Sequence[Draft]) -> OpenCall | None:
-    """The open call this row answers: by its number, or the first question for plain words."""
-    answered = {body["call"] for kind, body in drafts if kind == "answer"}
-    for waiting in state.calls.values():
-        if waiting.ask is None or waiting.call.id in answered:
-            continue
-        if row.kind == "message" and not waiting.ask["approval"]:
-            return waiting
-        if row.kind == "answer" and str(waiting.ask["ask"]) == str(row.body["ask"]):
-            return waiting
-    return None
-
-
-def _refused(reason: str) -> Draft:
-    return ("error", {"what": "answer", "text": reason})
+def answers(body: Json, ask: Json) -> bool:
+    """Whether an answer is meant for this question: by number, and by seal where it has one."""
+    return str(ask["ask"]) == str(body["ask"]) and str(ask.get("seal", "")).startswith(
+        str(body.get("seal", ""))
+    )

@@ -45,7 +45,10 @@ async def overheard(
     except Unavailable as error:
         return [("context", {"source": source, "text": f"(It could not be read: {error})"})]
     said = "\n".join(f"[{_speaker(line.who, ports)}] {line.text}" for line in lines)
-    return [("context", {"source": source, "text": said})] if said else []
+    body: Json = {"source": source, "text": said}
+    if any(_is_outside(line.who, ports) for line in lines):
+        body["taint"] = ["strangers' words in this thread"]
+    return [("context", body)] if said else []
 
 
 async def heard(
@@ -70,8 +73,15 @@ async def heard(
         ]
         if blocks:
             body["attached"] = blocks
+        if any(_is_outside(quote["who"], ports) for quote in said.get("quoted", ())):
+            body["taint"] = ["a stranger's words, quoted or forwarded"]
         drafts.append((kind, body))
     return drafts
+
+
+def _is_outside(who: str, ports: Ports) -> bool:
+    """Whether the words are neither ours nor of anybody we know."""
+    return bool(who) and ports.people.find(who) is None
 
 
 def _speaker(who: str, ports: Ports) -> str:

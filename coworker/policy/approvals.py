@@ -1,32 +1,51 @@
-"""Whose answer counts. It knows nothing of how a question reaches anybody."""
+"""Whose answer counts, and what exactly is approved. It does not know how one asks."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
-from coworker.types import Person
+import msgspec
 
-YES = ("allow", "allow once", "approve", "yes", "y")
-NO = ("deny", "no", "n")
+from coworker.types import Call, ConversationId, Json, Person
+
+ONCE, ALWAYS, DENY = "Allow once", "Always here", "Deny"
+CLOCK = "coworker:clock"
+"""Who answers a question that nobody answered in time."""
+_YES = ("allow", "allow once", "approve", "yes", "y", "always here")
+_NO = ("deny", "no", "n")
 
 
-def refusal(person: Person | None, askers: Sequence[str], *, approval: bool) -> str | None:
-    """Why this person's answer does not count, or None when it does.
+def seal(conversation: ConversationId, run: int, call: Call) -> str:
+    """What an approval is bound to: these arguments, of this call, in this run, here."""
+    exactly = msgspec.json.encode([conversation, run, call.id, call.name, call.input])
+    return hashlib.sha256(exactly).hexdigest()[:16]
+
+
+def refusal(person: Person | None, askers: Sequence[str], ask: Json) -> str | None:
+    """Why this person's answer to that `ask` does not count, or None when it does.
 
     `askers` are the ids of the people whose words the run took.
     """
     if person is None:
         return "I do not know who that was"
-    if person.role == "owner" or (person.role == "member" and person.id in askers):
+    if person.role == "owner":
         return None
-    if person.id in askers and not approval:
+    if ask.get("owner"):
+        return f"{person.name} may not decide this; an owner may"
+    if person.id in askers and (person.role == "member" or not ask["approval"]):
         return None
     return f"{person.name} may not decide this; the person who asked, or an owner, may"
+
+
+def is_expired(ask: Json, at: int, hours: float) -> bool:
+    """Whether an answer given then, in milliseconds UTC, comes too late; 0 hours is never."""
+    return bool(ask["approval"] and hours and at - ask["at"] > hours * 3_600_000)
 
 
 def is_yes(text: str) -> bool | None:
     """True for an approval, False for a denial, None for anything else."""
     word = text.strip().lower()
-    if word in YES:
+    if word in _YES:
         return True
-    return False if word in NO else None
+    return False if word in _NO else None

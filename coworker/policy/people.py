@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from coworker.config import Config
 from coworker.types import Person, Role
 
@@ -9,9 +11,13 @@ RANK: dict[Role, int] = {"guest": 0, "member": 1, "owner": 2}
 
 
 class People:
-    """The people of the configuration; whoever is not among them is a stranger."""
+    """The people of the configuration and those who were admitted since; others are strangers.
 
-    def __init__(self, config: Config) -> None:
+    `admitted` maps platform ids to (name, role) and is looked at anew each time.
+    """
+
+    def __init__(self, config: Config, admitted: Mapping[str, tuple[str, Role]]) -> None:
+        self._admitted = admitted
         self._by_id: dict[str, tuple[str, Role]] = {}
         for name, person in config.people.items():
             for platform_id in person.ids:
@@ -24,11 +30,16 @@ class People:
     def find(self, sender: str) -> Person | None:
         """The person behind `adapter:id`, or None for a stranger. An exact id beats `adapter:*`."""
         adapter = sender.partition(":")[0]
-        found = self._by_id.get(sender) or self._by_id.get(f"{adapter}:*")
+        found = (
+            self._by_id.get(sender) or self._admitted.get(sender) or self._by_id.get(f"{adapter}:*")
+        )
         return Person(sender, *found) if found else None
 
-    def least(self, senders: list[str]) -> Role:
+    def behind(self, senders: Sequence[str]) -> list[Person]:
+        """Everybody behind these ids; a stranger, or somebody let go since, is a guest."""
+        return [self.find(sender) or Person(sender, "a stranger", "guest") for sender in senders]
+
+    def least(self, senders: Sequence[str]) -> Role:
         """The least authority among several senders; a stranger counts as guest."""
-        people = [self.find(sender) for sender in senders]
-        roles: list[Role] = [person.role if person else "guest" for person in people]
+        roles = [person.role for person in self.behind(senders)]
         return min(roles, key=RANK.__getitem__, default="guest")

@@ -2,40 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from coworker.config import Rule
-from coworker.types import Decision, Effect, Role, Verdict
+from coworker.config import Config, Rule
+from coworker.policy.standing import Standing
+from coworker.types import Decision, Effect, Json, Person, Verdict
 
 _STRICTEST: tuple[Verdict, ...] = ("deny", "ask", "allow")
+_LASTING: tuple[Effect, ...] = ("keep", "rule", "world", "final")
+"""What goes on to have an effect when the run is over."""
+_DEFAULTS: Mapping[Effect, Decision] = {
+    "read": Decision("allow", "reading is allowed"),
+    "write": Decision("allow", "writing stays in this conversation's own workspace"),
+    "keep": Decision("allow", "what is kept for later can be looked at and taken back"),
+    "rule": Decision("ask", "this changes what may happen, so a person decides"),
+    "world": Decision("ask", "this leaves the machine, so a person decides"),
+    "final": Decision("ask", "this cannot be taken back, so an owner decides"),
+}
 
 
-def decide(
-    tool: str, effect: Effect, role: Role, repo: str | None, rules: Sequence[Rule] = ()
-) -> Decision:
-    """Allow, ask or deny one call. Configured rules that match beat the defaults."""
-    if role == "guest" and effect != "read":
-        return Decision("deny", f"guests may only read, and {tool} has an effect")
-    matching = [rule for rule in rules if _matches(rule, tool, role, repo)]
-    for verdict in _STRICTEST:
-        if any(rule.then == verdict for rule in matching):
-            return Decision(verdict, f"a rule of the configuration says {verdict} for {tool}")
-    return _default(effect)
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call that wants to happen: who asks, for what, where, and what the run has read.
+
+    `paths` are the files it touches, from the repository's root; `people` are all whose words the
+    run took; `taint` names what the run read that came from outside.
+    """
+
+    tool: str
+    effect: Effect
+    args: Json
+    paths: Sequence[str]
+    people: Sequence[Person]
+    repo: str | None
+    room: str
+    taint: Sequence[str] = ()
 
 
-def _matches(rule: Rule, tool: str, role: Role, repo: str | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The rules in force, those of the configuration before those that people said."""
+
+    config: Config
+    standing: Standing
+
+    def rules(self) -> Iterable[tuple[str, Rule]]:
+        """Each with the words that say where it comes from."""
+        for number, rule in enumerate(self.config.rules, 1):
+            yield f"rule {number} of the configuration", rule
+        for number, rule in self.standing.rules.items():
+            yield f"rule {number} (`!rules`)", rule
+
+    @property
+    def have_paths(self) -> bool:
+        """Whether it matters which files a call touches."""
+        return any(rule.paths for _, rule in self.rules())
+
+    def decide(self, case: Case) -> Decision:
+        """Allow, ask or deny one call. Rules that match beat the defaults."""
+        if case.effect != "read" and any(person.role == "guest" for person in case.people):
+            return Decision("deny", f"guests may only read, and {case.tool} has an effect")
+        decision = self._by_rule(case) or _DEFAULTS[case.effect]
+        if decision.verdict == "allow" and case.taint and case.effect in _LASTING:
+            return Decision("ask", f"this run has read {_list(case.taint)}, which is not ours")
+        return decision
+
+    def _by_rule(self, case: Case) -> Decision | None:
+        matching = [(source, rule) for source, rule in self.rules() if _matches(rule, case)]
+        for verdict in _STRICTEST:
+            for source, rule in matching:
+                if rule.then == verdict:
+                    return Decision(verdict, f"{source} says: {in_words(rule)}")
+        return None
+
+
+def in_words(rule: Rule) -> str:
+    """A rule as a person reads it: `ask before git_push in shop, for owner`."""
+    verb = {"allow": "allow", "ask": "ask before", "deny": "never"}[rule.then]
+    args = [f"{name} = {pattern}" for name, pattern in rule.args.items()]
+    parts = [
+        f"{verb} {'anything' if rule.tool == '*' else rule.tool}",
+        f"on {_list(rule.paths)}" if rule.paths else "",
+        f"with {_list(args)}" if args else "",
+        f"in {rule.repo}" if rule.repo != "*" else "",
+        f"in the room {_list(rule.rooms)}" if rule.rooms else "",
+        f"for {_list(rule.people)}" if rule.people else "",
+        "" if rule.tainted is None else ("after" if rule.tainted else "without") + " outside words",
+    ]
+    said = " ".join(filter(None, parts))
+    return f"{said} ({rule.reason})" if rule.reason else said
+
+
+def _matches(rule: Rule, case: Case) -> bool:
     return (
-        rule.tool in ("*", tool)
-        and rule.repo in ("*", repo)
-        and (not rule.people or role in rule.people)
+        rule.tool in ("*", case.tool)
+        and rule.repo in ("*", case.repo)
+        and (not rule.rooms or case.room in rule.rooms)
+        and (rule.tainted is None or rule.tainted == bool(case.taint))
+        and _names_people(rule, case.people)
+        and _names_paths(rule, case.paths)
+        and all(fnmatchcase(str(case.args.get(k, "")), v) for k, v in rule.args.items())
     )
 
 
-def _default(effect: Effect) -> Decision:
-    match effect:
-        case "read":
-            return Decision("allow", "reading is allowed")
-        case "write":
-            return Decision("allow", "writing stays in this conversation's own workspace")
-        case "world":
-            return Decision("ask", "this leaves the machine, so a person decides")
+def _names_people(rule: Rule, people: Sequence[Person]) -> bool:
+    """Permission needs everybody whose words the run took; a limit needs one of them."""
+    named = [person.role in rule.people or person.name in rule.people for person in people]
+    return not rule.people or (all(named) if rule.then == "allow" else any(named))
+
+
+def _names_paths(rule: Rule, paths: Sequence[str]) -> bool:
+    """Permission needs all the files to be named; a limit needs one."""
+    named = [any(_covers(pattern, path) for pattern in rule.paths) for path in paths]
+    if not rule.paths:
+        return True
+    return bool(named) and (all(named) if rule.then == "allow" else any(named))
+
+
+def _covers(pattern: str, path: str) -> bool:
+    """Whether a path is what is named, or below it."""
+    path, pattern = posixpath.normpath(path), posixpath.normpath(pattern)
+    return fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")
+
+
+def _list(words: Iterable[str]) -> str:
+    return ", ".join(words)

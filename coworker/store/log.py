@@ -109,6 +109,10 @@ class Log:
         """
         await self._writer.write(lambda db: tx.append(db, conversation, batch))
 
+    async def record(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
+        """Append one entry outside of any run, in a conversation that may be new; its seq."""
+        return await self._writer.write(lambda db: tx.record(db, place, kind, body, at))
+
     async def park(self, outbound: Outbound, at: int) -> None:
         """Leave a conversation alone until somebody writes again, with a last word."""
         await self._writer.write(lambda db: tx.park(db, outbound, at))
@@ -138,10 +142,6 @@ class Log:
             forgotten += some
         return forgotten
 
-    async def note(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
-        """Append an entry to a log that no run writes; its seq."""
-        return await self._writer.write(lambda db: tx.note(db, place, kind, body, at))
-
     async def forget(
         self, what: forgetting.Forgetting, place: Place, body: Json, at: int
     ) -> list[forgetting.Place]:
@@ -149,7 +149,7 @@ class Log:
 
         def transaction(db: sqlite3.Connection) -> list[forgetting.Place]:
             blanked = forgetting.blank(db, what)
-            tx.note(db, place, "forgotten", {**body, "blanked": blanked}, at)
+            tx.record(db, place, "forgotten", {**body, "blanked": blanked}, at)
             return blanked
 
         return await self._writer.write(transaction)
@@ -216,7 +216,7 @@ class Log:
 
     def conversations(self) -> list[Conversation]:
         """Every conversation, the latest first."""
-        sql = f"{_CONVERSATION} WHERE adapter <> '{tx.MEMORY}' ORDER BY updated_at DESC"
+        sql = f"{_CONVERSATION} WHERE adapter <> '{tx.SYSTEM}' ORDER BY updated_at DESC"
         return self._conversations(sql)
 
     def ready_conversations(self) -> list[ConversationId]:

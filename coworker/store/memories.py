@@ -58,7 +58,7 @@ class Memories:
 
     async def note(self, repo: str, body: Json, at: int) -> int:
         """Write a fact into the log, from where the memory takes it; its number."""
-        return await self._store.note(said.log_of(repo), "fact", body, at)
+        return await self._store.record(said.log_of(repo), "fact", body, at)
 
     async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[Place]:
         """Take words out of the log and of the memory, out of every byte; the emptied entries.

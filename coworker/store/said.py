@@ -43,7 +43,7 @@ def room_of(place: Place) -> str:
 
 def log_of(repo: str) -> Place:
     """Where the facts of a repository are written down."""
-    return Place(tx.MEMORY, repo)
+    return Place(tx.SYSTEM, f"memory:{repo}")
 
 
 def news(file: Path, repo: str, cursors: Mapping[str, int]) -> News:
@@ -68,7 +68,7 @@ def _conversations(db: sqlite3.Connection, repo: str) -> list[tuple[str, int, st
 def _read(
     db: sqlite3.Connection, repo: str, start: tuple[str, int], place: Place, found: News
 ) -> None:
-    if place.adapter == tx.MEMORY:
+    if place.adapter == tx.SYSTEM:
         return _read_facts(db, start, found)
     about = repo
     for row in _rows(db, start, _SPOKEN):

@@ -18,8 +18,8 @@ from coworker.errors import Conflict
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 ConversationState = Literal["idle", "ready", "waiting", "parked"]
-MEMORY = "memory"
-"""The adapter of logs that no run writes: each holds the facts of one repository."""
+SYSTEM = "system"
+"""The adapter of the logs of what was decided outside of any run."""
 NO_HASH = b"\0" * 32
 _SPILL_BYTES = 32_768
 """Bodies above this go to a blob, so that walking a log stays cheap."""
@@ -179,6 +179,15 @@ def append(db: sqlite3.Connection, conversation: ConversationId, batch: Batch) -
     _advance(db, conversation, batch, last)
 
 
+def record(db: sqlite3.Connection, place: Place, kind: EntryKind, body: Json, at: int) -> int:
+    """Append one entry outside of any run; its seq."""
+    _converse(db, place.conversation, place, None, at, "idle")
+    row = db.execute("SELECT next_seq FROM conversation WHERE id = ?", (place.conversation,))
+    seq = int(row.fetchone()[0])
+    append(db, place.conversation, Batch([Entry(seq, seq, kind, body, at)], state="idle"))
+    return seq
+
+
 def _hash_at(db: sqlite3.Connection, conversation: ConversationId, seq: int) -> bytes:
     sql = "SELECT hash FROM entry WHERE conversation = ? AND seq = ?"
     row = db.execute(sql, (conversation, seq)).fetchone()
@@ -280,11 +289,11 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
 def expire(db: sqlite3.Connection, before: int, most: int) -> int:
     """Forget conversations that were last touched before then, whole; how many were forgotten."""
     found = db.execute(
-        "SELECT id FROM conversation WHERE state = 'idle' AND updated_at < ?"
-        " AND adapter <> ? AND NOT EXISTS"
+        "SELECT id FROM conversation WHERE state = 'idle' AND adapter <> 'system'"
+        " AND updated_at < ? AND NOT EXISTS"
         " (SELECT 1 FROM outbox o WHERE o.conversation = conversation.id"
         " AND o.state IN ('pending', 'sending')) LIMIT ?",
-        (before, MEMORY, most),
+        (before, most),
     ).fetchall()
     for (conversation,) in found:
         blobs = db.execute(
@@ -306,18 +315,6 @@ def drop_blobs(db: sqlite3.Connection, blobs: Sequence[tuple[str]]) -> None:
         " WHERE body GLOB '{\"blob\":*' AND json_extract(body, '$.blob') = blob.sha256)",
         blobs,
     )
-
-
-def note(db: sqlite3.Connection, place: Place, kind: EntryKind, body: Json, at: int) -> int:
-    """Append an entry to a log that no run writes, made if need be; the entry's seq."""
-    conversation = place.conversation
-    _converse(db, conversation, place, None, at, "idle")
-    sql = "SELECT next_seq FROM conversation WHERE id = ?"
-    seq: int = db.execute(sql, (conversation,)).fetchone()[0]
-    _insert(db, conversation, Entry(seq, 0, kind, body, at), _hash_at(db, conversation, seq - 1))
-    sql = "UPDATE conversation SET next_seq = ?, updated_at = ? WHERE id = ?"
-    db.execute(sql, (seq + 1, at, conversation))
-    return seq
 
 
 def park(db: sqlite3.Connection, outbound: Outbound, at: int) -> None:

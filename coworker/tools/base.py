@@ -10,7 +10,7 @@ import difflib
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -48,11 +48,20 @@ class Args(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """The call in a few words for a person: `reads src/shop/cart.py`."""
         raise NotImplementedError
 
+    def effect(self, words: str) -> Effect | None:
+        """What this very call touches, given what people said; None for the tool's usual effect."""
+        return None
+
+    def lasting(self) -> Json | None:
+        """The arguments that a permission for ever would be bound to; None for no such thing."""
+        return None
+
 
 A = TypeVar("A", bound=Args)
 Body = Callable[[A, ToolContext], Awaitable[ToolResult | Parked | str]]
 Probe = Callable[[A, ToolContext], Awaitable[ToolResult | None]]
 Preview = Callable[[A, ToolContext], Awaitable[str]]
+Touching = Callable[[A, ToolContext], Awaitable[Sequence[str]]]
 
 
 def tool(
@@ -61,11 +70,12 @@ def tool(
     rerun: Rerun,
     probe: Probe[A] | None = None,
     preview: Preview[A] | None = None,
+    touching: Touching[A] | None = None,
 ) -> Callable[[Body[A]], Declared[A]]:
     """Declare `async def name(args: SomeArgs, context: ToolContext)` as a tool.
 
     The name is the function's, the description its docstring, the schema that of its arguments.
-    `probe` and `preview` take the same arguments; see protocols.Tool.
+    `probe`, `preview` and `touching` take the same arguments; see protocols.Tool.
     """
 
     def declare(body: Body[A]) -> Declared[A]:
@@ -80,6 +90,7 @@ def tool(
             body=body,
             probing=probe,
             previewing=preview,
+            touching=touching,
         )
 
     return declare
@@ -98,6 +109,7 @@ class Declared(Generic[A]):
     body: Body[A]
     probing: Probe[A] | None = None
     previewing: Preview[A] | None = None
+    touching: Touching[A] | None = None
 
     def parse(self, raw: object) -> A:
         """Arguments as this tool's own type. Raises ToolError that says what to mend."""
@@ -133,6 +145,21 @@ class Declared(Generic[A]):
             case ToolResult():
                 return dataclasses.replace(result, text=bounded(result.text))
         return ToolResult(bounded(result))
+
+    def effect_of(self, args: A, words: str) -> Effect:
+        """What this very call touches."""
+        return args.effect(words) or self.effect
+
+    def lasting(self, args: A) -> Json | None:
+        """The arguments that a rule for this call is bound to."""
+        return args.lasting()
+
+    async def touched(self, args: A, context: ToolContext) -> Sequence[str]:
+        """The files it would change: by default the one that it names."""
+        if self.touching:
+            return await self.touching(args, context)
+        path = getattr(args, "path", None)
+        return [path] if path and self.effect == "write" else []
 
     async def probe(self, args: A, context: ToolContext) -> ToolResult | None:
         """Whether a call that was cut short took effect after all."""

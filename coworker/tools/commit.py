@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from coworker.config import person_environment
 from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
@@ -32,6 +34,10 @@ class GitPush(Args):
         """What leaves the machine."""
         return "pushes this conversation's branch"
 
+    def lasting(self) -> Json:
+        """Any push from here: branch and remote are fixed anyway."""
+        return {}
+
 
 class OpenPr(Args):
     """Title and text."""
@@ -43,6 +49,10 @@ class OpenPr(Args):
         """The title."""
         return f"opens a pull request “{self.title}”"
 
+    def lasting(self) -> Json:
+        """Any pull request from here, whatever its title."""
+        return {}
+
 
 def tools(workplace: Workplace) -> tuple[Tool, ...]:
     """The tools that keep and publish what was done in the workspaces of `workplace`."""
@@ -50,7 +60,11 @@ def tools(workplace: Workplace) -> tuple[Tool, ...]:
 
 
 def _commit(workplace: Workplace) -> Tool:
-    @tool(effect="write", rerun="safe")
+    async def committed(args: GitCommit, context: ToolContext) -> list[str]:
+        changes = await (await workplace.workspace(context)).status()
+        return [change.path for change in changes if _within(change.path, args.paths)]
+
+    @tool(effect="write", rerun="safe", touching=committed)
     async def git_commit(args: GitCommit, context: ToolContext) -> ToolResult:
         """Commit the workspace's changes to this conversation's branch."""
         if not args.message.strip():
@@ -111,6 +125,11 @@ first."""
         return ToolResult(f"{_out(pushed)} {link.text}", receipt=_push_receipt(pushed))
 
     return git_push, open_pr
+
+
+def _within(path: str, chosen: list[str] | None) -> bool:
+    names = [posixpath.normpath(each) for each in chosen or ["."]]
+    return any(name in (".", path) or path.startswith(f"{name}/") for name in names)
 
 
 def _told(workspace: Workspace, commit: Commit) -> str:

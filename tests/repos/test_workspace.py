@@ -343,8 +343,9 @@ async def test_a_checkout_that_may_only_be_read(tmp_path):
     shop, state = scene.shop(tmp_path / "shop"), tmp_path / "state"
     state.mkdir()
     os.chown(state, 65534, 65534)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        if folder.stat().st_uid == os.getuid():
+            folder.chmod(folder.stat().st_mode | 0o055)
     before = scene.untouched(shop)
     made = [sys.executable, "-c", _MAKE, str(state), str(shop), "as nobody"]
     subprocess.run(made, cwd=ROOT, check=True)

@@ -293,5 +293,5 @@ async def test_a_denied_call_is_not_made_and_the_model_is_told(world):
         assert (await w.hears()).text == "Then not."
         log, status = w.model.requests[1]["messages"][-1]["content"]
         assert "Denied by a person" in log["content"]
-        assert "a rule of the configuration says deny" in status["content"]
+        assert "rule 2 of the configuration says: never git_status" in status["content"]
         assert "tool_start" not in await w.kinds(conversation)

@@ -53,7 +53,8 @@ def app(
 ) -> AsyncApp:
     """Bolt with our three listeners. `client` has no token: Bolt is told who we are.
 
-    It has a name because Bolt would otherwise read every source file on the stack to find one.
+    It has a name because Bolt would otherwise read every source file on the stack to find one; Bolt
+    sets the level of the logger of that name.
     """
 
     async def authorize(**_: Any) -> AuthorizeResult:
@@ -63,7 +64,7 @@ def app(
 
     made = AsyncApp(
         client=client,
-        name="coworker",
+        name=LOGGER.name,
         authorize=authorize,
         process_before_response=True,
         logger=LOGGER,
