@@ -57,6 +57,7 @@ class Views:
     """What there is to look at: how things go now, and what is right and wrong, with fixes."""
 
     overview: Callable[[], Json]
+    remember: Callable[[str, str, str, Json], Awaitable[Any]]
     examine: Callable[[Path], Awaitable[list[Json]]]
     rehearse: Callable[[Repo], Awaitable[Json]]
 
@@ -283,6 +284,10 @@ class Control:
         finally:
             self._rehearsals.discard(rehearsal)
 
+    async def memory(self, client: Client, do: str, repo: str, **params: Any) -> Any:
+        """What is known of a repository: add, search, list, show, forget, import or export."""
+        return await self._views.remember(do, repo, client.sender, params)
+
     # Parts of verbs
 
     async def _target(
@@ -377,6 +382,7 @@ _VERBS: dict[str, _Verb] = {
     "repo": Control.repo,
     "repo_add": Control.repo_add,
     "repo_remove": Control.repo_remove,
+    "memory": Control.memory,
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,
 }

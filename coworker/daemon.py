@@ -96,6 +96,7 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
         await parts.control.close()
         await parts.reception.close()
         await parts.dispatch.stop()
+        await parts.memories.close()
         if sweeping:
             sweeping.cancel()
             await asyncio.wait([sweeping])

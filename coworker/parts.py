@@ -15,6 +15,7 @@ from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.models.router import Router
+from coworker.notebook import Notebook
 from coworker.policy.people import People
 from coworker.policy.rules import Book
 from coworker.policy.standing import Standing
@@ -29,7 +30,9 @@ from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, edit, files, git, setup, shell
+from coworker.store.memories import Memories
+from coworker.tools import ask, commit, edit, files, git, memory, setup, shell
+from coworker.tools.knowledge import Knowledge
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
@@ -60,15 +63,23 @@ class Parts:
         self.workspaces = Workspaces(config.state, person_environment())
         workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
-        ports = _ports(log, router, workplace, checkouts, Rooms(adapters, platforms), config)
+        rooms = Rooms(adapters, platforms)
+        ports = _ports(log, router, workplace, checkouts, rooms, config)
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
-        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states)
+        self.memories = ports.knowledge.memories
+        notes = Notebook(ports.knowledge, registry, log)
+        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, notes)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         # Whoever is not connecting still examines what would be connected.
         doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
-        views = Views(self._verbs.overview, doctor.examine, lambda repo: rehearse(repo, workplace))
+        views = Views(
+            self._verbs.overview,
+            notes.act,
+            doctor.examine,
+            lambda repo: rehearse(repo, workplace),
+        )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
     def intake(self) -> Intake:
@@ -119,7 +130,11 @@ def _ports(
     rooms: Rooms,
     config: Config,
 ) -> Ports:
-    maps, standing = Maps(checkouts), Standing(log, SystemClock())
+    maps, clock = Maps(checkouts), SystemClock()
+    standing = Standing(log, clock)
+    people = People(config, standing.people)
+    memories = Memories(log, config.state)
+    knowledge = Knowledge(memories, log, checkouts, rooms, people.find, clock)
     tools: list[Tool] = [
         *files.tools(checkouts),
         *git.tools(checkouts, workplace.get),
@@ -128,6 +143,7 @@ def _ports(
         *setup.tools(workplace),
         *commit.tools(workplace),
         *ask.TOOLS,
+        *memory.tools(knowledge),
     ]
 
     async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
@@ -169,10 +185,11 @@ def _ports(
         log=log,
         router=router,
         tools={tool.name: tool for tool in tools},
-        people=People(config, standing.people),
+        people=people,
         book=Book(config, standing),
         config=config,
-        clock=SystemClock(),
+        clock=clock,
+        knowledge=knowledge,
         place_of=place_of,
         check=check,
         notes=lambda conversation: workplace.notes(conversation.id),

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from coworker import notebook
 from coworker.adapters.render import dollars, duration, receipt_line
 from coworker.admission import Admission
 from coworker.agent.act import Ports
@@ -20,6 +21,7 @@ from coworker.agent.receive import answers
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.notebook import Notebook
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
 from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
@@ -30,6 +32,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `!status` what is going on · `!queue` what waits here · `!stop`
 `!approve N` `!deny N` answer question N
 `!push` `!pr` `!undo` for the last run here
+`!remember …` `!forget ID` `!memory [WORDS]` what I know of the repository
 `!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
 `!repo NAME` which repository this is about · `!new` a fresh start"""
@@ -82,12 +85,14 @@ class Verbs:
         dispatch: Dispatch,
         registry: Registry,
         adapters: Callable[[], list[Json]],
+        notes: Notebook,
     ) -> None:
         self._ports = ports
         self._admission = Admission(ports.people, ports.book)
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
+        self._notebook = notes
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -107,6 +112,8 @@ class Verbs:
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
                 return _ANSWERS[name](self, inbound)
+            case name if name in notebook.VERBS:
+                return await self._notebook.obey(name, verb.rest, inbound)
             case name if name in self._admission.verbs:
                 by = self._ports.people.behind([inbound.body["sender"]])[0]
                 return await self._admission.verbs[name](verb.rest, by)
@@ -305,6 +312,7 @@ _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
 }
 NAMES = [
     *_ANSWERS,
+    *notebook.VERBS,
     "pair",
     "unpair",
     "rules",

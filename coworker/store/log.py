@@ -183,6 +183,16 @@ class Log:
         """A conversation's entries from `from_seq` on, oldest first."""
         return _entries(self._reader, conversation, from_seq)
 
+    def last_words(self, conversation: ConversationId, run: int) -> Entry | None:
+        """What a person said last in a run."""
+        said = (e for e in self.entries(conversation, run) if e.kind in ("user", "steer"))
+        return next((e for e in reversed([*said]) if e.run == run), None)
+
+    def said_there(self, conversation: ConversationId, message: str) -> Entry | None:
+        """What a person said in the message that the platform knows by that id."""
+        said = (e for e in self.entries(conversation) if e.kind in ("user", "steer"))
+        return next((e for e in said if message in e.body.get("messages", ())), None)
+
     def open_inbox(self, conversation: ConversationId) -> list[InboxRow]:
         """What waits for this conversation, in the order in which it was accepted."""
         rows = self._all(
@@ -269,6 +279,11 @@ class Log:
         """What was kept for that."""
         rows = self._all("SELECT value FROM cursor WHERE source = ? AND key = ?", source, key)
         return rows[0][0] if rows else None
+
+    def bound_rooms(self, repo: str) -> list[str]:
+        """The rooms that were bound to a repository in chat, as the configuration writes them."""
+        rows = self._all("SELECT key FROM cursor WHERE source = 'room' AND value = ?", repo)
+        return [row[0] for row in rows]
 
     def remote_id(self, key: str) -> str:
         """The platform's id of an outbound that arrived; "" when that is not known."""

@@ -154,6 +154,16 @@ class Memory:
         found = self.db.execute(f"{_MESSAGE} WHERE m.name = ?", (name,)).fetchone()
         return Message(*found[1:]) if found else None
 
+    def linked(self, link: str) -> str | None:
+        """The name of the message that a platform knows by that id, said by a person."""
+        sql = "SELECT name FROM message WHERE link = ? AND author <> '' ORDER BY id LIMIT 1"
+        found = self.db.execute(sql, (link,)).fetchone()
+        return found[0] if found else None
+
+    def shared_words(self, text: str, row: int) -> set[str]:
+        """Which words of a message the question has as well, each by its beginning."""
+        return recall.shared_words(self.db, text, row)
+
     def messages(self, rows: Sequence[int]) -> dict[int, Message]:
         """Messages by the numbers of their rows."""
         marks = ", ".join("?" * len(rows))
@@ -167,6 +177,12 @@ class Memory:
         ranked = recall.search(self.db, text, scopes, limit, self._frequencies)
         messages = self.messages([each.row for each in ranked])
         return [Found(messages[row], row) for row in (each.row for each in ranked)]
+
+    def page(self, after: int, limit: int) -> dict[int, Message]:
+        """Some messages by the numbers of their rows, in order."""
+        where = "WHERE m.id > ? ORDER BY m.id LIMIT ?"
+        found = self.db.execute(f"{_MESSAGE} {where}", (after, limit))
+        return {row[0]: Message(*row[1:]) for row in found}
 
     def imported(self, after: int, limit: int) -> dict[int, Message]:
         """Some messages that are in no log, by the numbers of their rows, in order."""
