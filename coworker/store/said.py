@@ -15,7 +15,7 @@ from coworker.store.writer import connect
 from coworker.types import Json, Place
 
 TERMINAL = "terminal"
-_US = "coworker"
+US = "coworker"
 _SPOKEN = "'base', 'user', 'steer', 'reply'"
 _DECIDED = "'fact', 'forgotten'"
 Row = tuple[int, str, Json, int]
@@ -107,7 +107,7 @@ def _message(row: Row, conversation: str, room: str) -> Message | None:
         room=room,
         session=conversation,
         at=at,
-        speaker=_US if kind == "reply" else body["head"].partition(",")[0],
+        speaker=US if kind == "reply" else body["head"].partition(",")[0],
         text=text,
         author="" if kind == "reply" else body["sender"],
         link=next(iter(body.get("messages", ())), ""),

@@ -18,7 +18,7 @@ from coworker.store.forgetting import Forgetting
 from coworker.store.log import Log
 from coworker.store.memories import Memories
 from coworker.store.memory import EVERYWHERE, Fact, Found, Memory, Message
-from coworker.store.said import TERMINAL, log_of, room_of
+from coworker.store.said import TERMINAL, US, log_of, room_of
 from coworker.tools import quotes
 from coworker.tools.contradiction import may_contradict
 from coworker.tools.known import Known, Note, Origin, Remembered, refuse_odd, usable
@@ -280,8 +280,8 @@ def _contradicts(note: Note, text: str, fact: Fact) -> bool:
 
 
 def _is_good(memory: Memory, text: str, found: Found, place: Place) -> bool:
-    """Whether it shares enough of the question's words, and is not from this conversation."""
-    if found.message.session == place.conversation:
+    """Whether it shares enough of the question's words, and is somebody else's from elsewhere."""
+    if found.message.session == place.conversation or found.message.speaker == US:
         return False
     shared = memory.shared_words(text, found.row)
     return len(shared) >= _GOOD_WORDS or any(c.isdigit() for word in shared for c in word)
