@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from coworker.cli import conversation, interrupt, output, table, words
+from coworker.cli import interrupt, output, table, words
+from coworker.cli.conversation import Start
 from coworker.cli.link import Link, linked
 from coworker.config import Config
 from coworker.errors import NotFound, UsageError
@@ -24,6 +25,7 @@ _COLUMNS = ("id", "kind", "status", "at", "who", "text", "link")
 _AT_ONCE = 2_000
 _QUERIES_AT_ONCE = 100
 _SHOWN_FAULTS = 20
+_MOST_WORDS = 500
 
 
 def run(config: Config, options: Namespace) -> int:
@@ -32,9 +34,8 @@ def run(config: Config, options: Namespace) -> int:
 
 
 async def _run(config: Config, options: Namespace) -> int:
-    repo = options.repo or conversation.absolute(".")
-    if "/" in repo or repo in (".", ".."):
-        repo = conversation.absolute(repo)
+    start = Start.here(None, options.repo)
+    repo = start.repo or start.cwd or ""
     async with linked(config, working=False) as link:
         return await _ACTIONS[options.command](_Asking(link, repo, config), options)
 
@@ -166,20 +167,14 @@ def _query(line: bytes) -> Json:
         raise ValueError(f"{error}") from None
     if not any(char.isalnum() for char in found.text):
         raise ValueError("`text` has no word to look for")
-    return {
-        "qid": found.qid,
-        "text": " ".join(found.text.split()[:_MOST_WORDS]),
-        "scope": found.scope,
-    }
+    text = " ".join(found.text.split()[:_MOST_WORDS])
+    return {"qid": found.qid, "text": text, "scope": found.scope}
 
 
 class _Query(msgspec.Struct):
     text: str
     qid: str | int = ""
     scope: str | None = None
-
-
-_MOST_WORDS = 500
 
 
 def _stdin() -> BinaryIO:
