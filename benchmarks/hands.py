@@ -12,6 +12,7 @@ from benchmarks.rig import Bot, Rig, git
 from benchmarks.table import Figure
 from benchmarks.talk import task
 from coworker import sandbox
+from coworker.config import Sandbox
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.checkout import Checkouts
 from coworker.repos.workspaces import Workspaces
@@ -116,7 +117,7 @@ async def _workspaces(rig: Rig, repo: Repo, name: str) -> list[Figure]:
 async def _tools(rig: Rig, repo: Repo, name: str) -> list[Figure]:
     """In one workspace, turn by turn with ripgrep as anybody would call it."""
     state = rig.state()
-    place = Workplace(Workspaces(state), state, "bubblewrap", lambda _: repo)
+    place = Workplace(Workspaces(state), state, Sandbox(), lambda _: repo)
     context = ToolContext(repo, ConversationId("t-bench"), "call", lambda _: None)
     tree = (await place.workspace(context)).tree
     looking = ToolContext(Repo("large", tree), context.conversation, "call", lambda _: None)

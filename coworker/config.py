@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from coworker.errors import ConfigError
 from coworker.mistakes import (
     nearest,
     plain,
+    refuse_odd_hosts,
     refuse_odd_ids,
     refuse_odd_urls,
     refuse_odd_zone,
@@ -38,6 +39,7 @@ TOKENS = {
 }
 """What each platform needs to be on."""
 SECRET_NAMES = (*TOKENS["slack"], *TOKENS["telegram"], "ANTHROPIC_API_KEY")
+_LOGINS = ("GH_TOKEN", "GITLAB_TOKEN")
 
 
 class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -120,9 +122,13 @@ class RepoConfig(Section, frozen=True):
 
 
 class Budget(Section, frozen=True):
-    """Limits that are checked before each model request."""
+    """Limits that are checked before each model request; 0 is none."""
 
     run_usd: float = 2.0
+    conversation_usd: float = 0.0
+    schedule_day_usd: float = 0.0
+    person_day_usd: float = 0.0
+    repo_day_usd: float = 0.0
     day_usd: float = 20.0
     run_steps: int = 60
     run_tokens: int = 5_000_000
@@ -133,6 +139,8 @@ class Sandbox(Section, frozen=True):
     """How commands are confined. `none` only by explicit choice."""
 
     kind: Literal["bubblewrap", "none"] = "bubblewrap"
+    memory_mb: Annotated[int, msgspec.Meta(ge=64)] = 1900
+    """What one command may use, with everything it starts."""
 
 
 class WorkspaceKeeping(Section, frozen=True):
@@ -146,6 +154,19 @@ class Approvals(Section, frozen=True):
 
     expire_hours: float = 24.0
     """After that an unanswered one counts as denied; 0 waits for ever."""
+
+
+class Web(Section, frozen=True):
+    """What `web_fetch` may reach, as hosts or `host:port`; a host stands for those below it too.
+
+    Links to what is in `allow` may be clicked. `private` are addresses of this network that may be
+    read all the same.
+    """
+
+    enabled: bool = True
+    allow: list[str] = []
+    deny: list[str] = []
+    private: list[str] = []
 
 
 class Rule(Section, frozen=True):
@@ -185,6 +206,7 @@ class Config(Section, frozen=True):
     sandbox: Sandbox = Sandbox()
     workspaces: WorkspaceKeeping = WorkspaceKeeping()
     approvals: Approvals = Approvals()
+    web: Web = Web()
     rules: list[Rule] = []
 
     @property
@@ -253,6 +275,17 @@ def secret(name: str) -> str:
     return _own_secret(credentials_dir() / name.lower())
 
 
+def secrets(config: Config) -> dict[str, str]:
+    """Every secret that we were given, by name: what must be seen by nobody."""
+    models = (config.models.large, config.models.small)
+    names = (*SECRET_NAMES, *(model.api_key_env for model in models if model))
+    given = {name: os.environ.get(name, "") for name in _LOGINS}
+    for name in names:
+        with suppress(ConfigError):  # it is in no use
+            given[name] = secret(name)
+    return {name: value for name, value in given.items() if value}
+
+
 def credentials_dir() -> Path:
     """The person's own folder of secrets, one per file."""
     return Path.home() / ".config/coworker/credentials"
@@ -300,7 +333,7 @@ def program_environment() -> dict[str, str]:
 
 def person_environment() -> dict[str, str]:
     """What git, gh and glab need to log in as the person we run as; never for the sandbox."""
-    names = ("HOME", "USER", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "GH_TOKEN", "GITLAB_TOKEN")
+    names = ("HOME", "USER", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", *_LOGINS)
     return {name: value for name in names if (value := os.environ.get(name))}
 
 
@@ -392,6 +425,9 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     _refuse_odd_urls(config, where)
     people = {f"people.{name}.ids": person.ids for name, person in config.people.items()}
     rooms = {f"repos.{name}.rooms": repo.rooms for name, repo in config.repos.items()}
+    web = config.web
+    hosts = {"web.allow": web.allow, "web.deny": web.deny, "web.private": web.private}
+    refuse_odd_hosts(hosts, where)
     refuse_odd_ids(people, where, (*TOKENS, "terminal"))
     refuse_shared_ids(people, where)
     refuse_odd_ids(rooms, where, (*TOKENS,))

@@ -120,7 +120,8 @@ class Control:
         try:
             client = Client(_peer(writer), screen)
             while line := await reader.readline():
-                writer.write(_line(await self._answer(line, client)))
+                answer = self._ports.log.redactor.value(await self._answer(line, client))
+                writer.write(_line(answer))
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # gone, a line beyond the limit, or somebody else: there is nobody to tell

@@ -8,7 +8,7 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from coworker.config import (
     Config,
     from_systemd,
     runtime_dir,
+    secrets,
     watchdog_s,
 )
 from coworker.errors import CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.parts import Parts, SystemClock, refuse_unpriced
+from coworker.redact import Redactor
 from coworker.store.log import Log
 from coworker.tools.workplace import slug
 
@@ -47,7 +49,8 @@ async def run(config: Config, log_lines: str = "auto") -> int:
     """The daemon: until SIGTERM or SIGINT. Returns the exit status."""
     faulthandler.enable()  # the watchdog ends us with SIGABRT: say where we hung
     stopping = signals.stop_event()
-    logs.to_stderr(log_lines, from_systemd("JOURNAL_STREAM"))
+    redact = Redactor(secrets(config)).text
+    logs.to_stderr(redact, log_lines, from_systemd("JOURNAL_STREAM"))
     async with AsyncExitStack() as stack:
         path = await _own(config, stack)
         _log.info("ready, listening on %s", path)
@@ -70,7 +73,7 @@ async def owned(
     _allow_many_files()
     router = Router(config.models, SystemClock())
     refuse_unpriced(config, router)
-    log = Log(config.state, _fatal)
+    log = Log(config.state, _fatal, Redactor(secrets(config)))
     try:
         async with _served(Parts(config, log, router, connecting=connecting), working) as path:
             yield path
@@ -82,7 +85,7 @@ async def owned(
 @asynccontextmanager
 async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
     """Recover, listen, connect; then everything in the opposite order."""
-    sweeping = asyncio.create_task(_sweep(parts)) if working else None
+    chores = [asyncio.create_task(chore) for chore in _chores(parts)] if working else []
     if working:
         await parts.dispatch.recover()
     path = runtime_dir(parts.config) / control.SOCKET
@@ -97,9 +100,14 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
         await parts.reception.close()
         await parts.dispatch.stop()
         await parts.memories.close()
-        if sweeping:
-            sweeping.cancel()
-            await asyncio.wait([sweeping])
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+
+
+def _chores(parts: Parts) -> list[Coroutine[None, None, None]]:
+    """What is looked after as long as we live."""
+    return [_sweep(parts), parts.expiry.run()]
 
 
 async def _own(config: Config, stack: AsyncExitStack) -> Path:
@@ -119,7 +127,7 @@ async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool)
     for _ in range(_CONNECT_TRIES):
         if await _answers(path):
             return path
-        logs.to_file(config.state)
+        logs.to_file(Redactor(secrets(config)).text, config.state)
         stack.callback(logs.stop)
         try:
             served = await stack.enter_async_context(owned(config, working=working))

@@ -126,5 +126,6 @@ class Dispatch:
         drive = self._drives.get(conversation)
         place = drive.conversation.place if drive else None
         adapter = self._adapters.get(place.adapter) if place else None
-        if place and adapter:
-            adapter.progress(place, progress)
+        if drive and place and adapter:
+            for sign in drive.stream.take(progress):
+                adapter.progress(place, sign)

@@ -21,6 +21,7 @@ from coworker.config import (
 )
 from coworker.errors import ConfigError, CoworkerError, ModelError
 from coworker.models.router import Router, Seat
+from coworker.policy.rules import Book, in_words
 from coworker.protocols import Platform
 from coworker.repos import remote
 from coworker.repos.checkout import locate
@@ -38,11 +39,13 @@ class Doctor:
         config: Config,
         router: Router,
         registry: Registry,
+        book: Book,
         platforms: Callable[[], Mapping[str, Platform]],
     ) -> None:
         self._config = config
         self._router = router
         self._registry = registry
+        self._book = book
         self._platforms = platforms
 
     async def examine(self, file: Path) -> list[Json]:
@@ -59,9 +62,15 @@ class Doctor:
             _config_file(file),
             _state_dir(self._config.state),
             *_credentials(credentials_dir()),
+            self._rules(),
             *itertools.chain.from_iterable(groups),
             *itertools.chain.from_iterable(await asyncio.gather(*map(_repo, repos))),
         ]
+
+    def _rules(self) -> Json:
+        """What is decided by more than the defaults."""
+        said = [in_words(rule) for _, rule in self._book.rules()]
+        return finding("rules", True, "; ".join(said) or "the defaults")
 
     async def _models(self) -> list[Json]:
         seats = [seat for seat in self._router.describe() if seat.model]

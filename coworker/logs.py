@@ -11,10 +11,12 @@ import logging
 import logging.handlers
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+Redact = Callable[[str], str]
 _EXTRA = ("conversation", "run", "seq", "source", "outcome", "key", "ref")
 _FILE_BYTES = 5_000_000
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
@@ -27,6 +29,16 @@ def about(**ids: str | int) -> None:
 
 
 class _Lines(logging.Formatter):
+    def __init__(self, redact: Redact) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def said(self, record: logging.LogRecord) -> str:
+        return self._redact(record.getMessage())
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        return self._redact(super().formatException(ei))
+
     def ids(self, record: logging.LogRecord) -> dict[str, object]:
         given = {name: vars(record)[name] for name in _EXTRA if name in vars(record)}
         return {**_about.get(), **given}
@@ -41,7 +53,7 @@ class _JsonLines(_Lines):
             "at": self.at(record),
             "level": record.levelname.lower(),
             "room": record.name,
-            "message": record.getMessage(),
+            "message": self.said(record),
             **self.ids(record),
         }
         if record.exc_info:
@@ -59,34 +71,36 @@ class _JournalLines(_JsonLines):
 class _PlainLines(_Lines):
     def format(self, record: logging.LogRecord) -> str:
         ids = "".join(f" {name}={value}" for name, value in self.ids(record).items())
-        line = f"{self.at(record)} {record.levelname.lower():7} {record.getMessage()}{ids}"
+        line = f"{self.at(record)} {record.levelname.lower():7} {self.said(record)}{ids}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def to_stderr(kind: str = "auto", journal_stream: str = "") -> None:
+def to_stderr(redact: Redact, kind: str = "auto", journal_stream: str = "") -> None:
     """For the daemon: `text` for a person at a terminal, `json` for everything else.
 
+    `redact` takes secrets out of messages and tracebacks, also those of libraries.
     `journal_stream` is `device:inode` of the file that the journal reads, if there is one.
     """
     if kind == "text" or (kind == "auto" and sys.stderr.isatty()):
-        lines: logging.Formatter = _PlainLines()
+        lines: type[_Lines] = _PlainLines
     else:
-        lines = _JournalLines() if journal_stream == _identity(sys.stderr) else _JsonLines()
-    _use(logging.StreamHandler(), lines)
+        lines = _JournalLines if journal_stream == _identity(sys.stderr) else _JsonLines
+    _use(logging.StreamHandler(), lines(redact))
 
 
-def to_file(state_dir: Path) -> None:
+def to_file(redact: Redact, state_dir: Path) -> None:
     """For the terminal, where a log line would be noise: `coworker.log` beside the database."""
     handler = logging.handlers.RotatingFileHandler(
         state_dir / "coworker.log", maxBytes=_FILE_BYTES, backupCount=2, delay=True
     )
-    _use(handler, _JsonLines())
+    _use(handler, _JsonLines(redact))
 
 
 def stop() -> None:
     """Close what was opened."""
     own = logging.getLogger("coworker")
     for handler in own.handlers:
+        logging.getLogger().removeHandler(handler)
         handler.close()
     own.handlers = []
     own.propagate = True
@@ -102,5 +116,6 @@ def _use(handler: logging.Handler, lines: logging.Formatter) -> None:
     handler.setFormatter(lines)
     own = logging.getLogger("coworker")
     own.handlers = [handler]
+    logging.getLogger().addHandler(handler)  # for libraries, and for asyncio's last words
     own.propagate = False
     own.setLevel(logging.INFO)

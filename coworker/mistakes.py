@@ -20,6 +20,7 @@ _SECRET_SHAPE = re.compile(
     r"sk-ant-[\w-]{8,}|xox[abepr]-[\w-]{8,}|xapp-[\w-]{8,}|^\d{6,}:[\w-]{30,}$"
     r"|gh[opsu]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|://[^/@\s:]+:[^/@\s]+@"
 )
+_HOST = re.compile(r"(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _SECRET_KEY = re.compile(r"(?i)(^|_)(token|secret|password|api_key|apikey)$")
 
 
@@ -106,6 +107,15 @@ def refuse_odd_urls(urls: Mapping[str, str], where: str) -> None:
         if not is_url(url):
             raise ConfigError(
                 f"{where}: {key}: {url!r} is no address. Begin it with https:// or http://."
+            )
+
+
+def refuse_odd_hosts(hosts: Mapping[str, Iterable[str]], where: str) -> None:
+    """A host is a name or an IP address, perhaps with a port, and no whole address."""
+    for key, each in ((key, each) for key, listed in hosts.items() for each in listed):
+        if not _HOST.fullmatch(each):
+            raise ConfigError(
+                f"{where}: {key}: {each!r} is no host. Write docs.example.com or 10.0.0.7:8080."
             )
 
 

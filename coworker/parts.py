@@ -14,8 +14,10 @@ from coworker.control import Control, Views
 from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
+from coworker.expiry import Expiry
 from coworker.models.router import Router
 from coworker.notebook import Notebook
+from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import Book
 from coworker.policy.standing import Standing
@@ -31,11 +33,12 @@ from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.store.log import Conversation, Log
 from coworker.store.memories import Memories
-from coworker.tools import ask, commit, edit, files, git, memory, setup, shell
+from coworker.tools import ask, commit, edit, files, git, memory, setup, shell, web
 from coworker.tools.knowledge import Knowledge
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
+from coworker.web.fetch import Reader
 
 
 class SystemClock:
@@ -61,19 +64,22 @@ class Parts:
         platforms = _platforms(config) if connecting else {}
         adapters: dict[str, Adapter] = {terminal.name: terminal, **platforms}
         self.workspaces = Workspaces(config.state, person_environment())
-        workplace = Workplace(self.workspaces, config.state, config.sandbox.kind, registry.get)
+        workplace = Workplace(self.workspaces, config.state, config.sandbox, registry.get)
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
-        rooms = Rooms(adapters, platforms)
+        rooms = Rooms(adapters, platforms, log.redactor)
         ports = _ports(log, router, workplace, checkouts, rooms, config)
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
         self.memories = ports.knowledge.memories
+        self.expiry = Expiry(ports, self.dispatch)
         notes = Notebook(ports.knowledge, registry, log)
         self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, notes)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         # Whoever is not connecting still examines what would be connected.
-        doctor = Doctor(config, router, registry, lambda: platforms or _platforms(config))
+        doctor = Doctor(
+            config, router, registry, ports.book, lambda: platforms or _platforms(config)
+        )
         views = Views(
             self._verbs.overview,
             notes.act,
@@ -103,7 +109,7 @@ class Parts:
 def refuse_unpriced(config: Config, router: Router) -> None:
     """A budget cannot be kept when nobody knows a model's price. Raises ConfigError."""
     sentence = router.unpriced()
-    if sentence and (config.budget.run_usd or config.budget.day_usd):
+    if sentence and any(getattr(config.budget, f"{name}_usd") for name in MONEY):
         raise ConfigError(sentence)
 
 
@@ -142,6 +148,7 @@ def _ports(
         *shell.tools(workplace),
         *setup.tools(workplace),
         *commit.tools(workplace),
+        *(web.tools(Reader(config.web)) if config.web.enabled else ()),
         *ask.TOOLS,
         *memory.tools(knowledge),
     ]
@@ -186,6 +193,7 @@ def _ports(
         router=router,
         tools={tool.name: tool for tool in tools},
         people=people,
+        ledger=Ledger(),
         book=Book(config, standing),
         config=config,
         clock=clock,

@@ -77,6 +77,9 @@ class Reception:
 
     async def command(self, inbound: Inbound) -> str:
         """Do a verb for its sender alone and return the answer."""
+        return self._ports.log.redactor.text(await self._command(inbound))
+
+    async def _command(self, inbound: Inbound) -> str:
         if self._ports.people.find(inbound.body["sender"]) is None:
             return stranger(inbound.body["sender"])
         verb = verb_in(f"!{inbound.body['text'].strip().lstrip('!') or 'help'}")

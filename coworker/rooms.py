@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from coworker.errors import Unavailable
 from coworker.protocols import Adapter, Platform
+from coworker.redact import Redactor
 from coworker.types import Json, Line, Outbound, Place
 
 _REMEMBERED_S = 60.0
@@ -19,10 +20,16 @@ _REMEMBERED_S = 60.0
 class Rooms:
     """Asks the adapter of a place; a place whose adapter is off has no history and no files."""
 
-    def __init__(self, adapters: Mapping[str, Adapter], platforms: Mapping[str, Platform]) -> None:
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        platforms: Mapping[str, Platform],
+        redactor: Redactor,
+    ) -> None:
         self._adapters = adapters
         self._platforms = platforms
         self._readable: dict[tuple[str, str], tuple[bool, float]] = {}
+        self._redactor = redactor
 
     def posts_progress(self, place: Place) -> bool:
         """Whether a run there begins with a progress message."""
@@ -30,7 +37,11 @@ class Rooms:
         return adapter is not None and adapter.posts_progress(place)
 
     def split(self, outbound: Outbound) -> list[Outbound]:
-        """The messages it takes there to say this, in order; the last one has its key."""
+        """The messages it takes there to say this, in order; the last one has its key.
+
+        Secrets are cut out before the text is: no half of one is known any more.
+        """
+        outbound = dataclasses.replace(outbound, body=self._redactor.value(outbound.body))
         adapter = self._adapters.get(outbound.place.adapter)
         bodies = adapter.parts(outbound) if adapter else [outbound.body]
         if len(bodies) == 1:

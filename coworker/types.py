@@ -22,6 +22,7 @@ Tier = Literal["large", "small"]
 InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent"]
 Heard = Literal["new", "known", "refused", "ignored"]
 """What became of an inbound: taken, had before, from a stranger, nothing for us."""
+Sign = Literal["text", "thinking", "tool", "note", "step"]
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
     "answer", "plan", "reply", "reply_sent", "steer", "cancelled", "summary", "forgotten", "error",
@@ -180,7 +181,7 @@ class Progress:
     `text` and `thinking` are deltas; `tool` says in words what is being done; `note` is a sentence.
     """
 
-    kind: Literal["text", "thinking", "tool", "note", "step"]
+    kind: Sign
     text: str
 
 
@@ -219,13 +220,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool returns to the model; `receipt` is what the host itself saw happen."""
+    """What a tool returns to the model; `receipt` is what the host itself saw happen.
+
+    `taint` names who wrote the text when it was no person of ours: "web page https://…".
+    """
 
     text: str
     is_error: bool = False
     receipt: Json | None = None
     taint: str = ""
-    """What outside source the text came from; "" for what is ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from coworker import notebook
 from coworker.adapters.render import dollars, duration, receipt_line
 from coworker.admission import Admission
 from coworker.agent.act import Ports
-from coworker.agent.fold import OpenCall, State, fold
+from coworker.agent.fold import State, fold
 from coworker.agent.receive import answers
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
@@ -156,9 +156,7 @@ class Verbs:
         rows = self._ports.log.open_inbox(inbound.conversation)
         waiting = [f"· {_short(row.body['text'])}" for row in rows if row.kind == "message"]
         asks = [
-            f"{call.ask['ask']}. {_short(call.ask['question'])}"
-            for call in self._open(inbound.conversation)
-            if call.ask
+            f"{ask['ask']}. {_short(ask['question'])}" for ask in self._open(inbound.conversation)
         ]
         parts = [
             "Open questions (`!approve N`, `!deny N`):\n" + "\n".join(asks) if asks else "",
@@ -203,10 +201,10 @@ class Verbs:
     def counts(self, inbound: Inbound) -> bool:
         """Whether an answer is to a question that is open, from somebody who may give it."""
         person = self._ports.people.find(inbound.body["sender"])
-        for call in self._open(inbound.conversation):
-            if call.ask and answers(inbound.body, call.ask):
+        for ask in self._open(inbound.conversation):
+            if answers(inbound.body, ask):
                 senders = self._state(inbound.conversation).senders
-                return refusal(person, senders, call.ask) is None
+                return refusal(person, senders, ask) is None
         return False
 
     # What drives a conversation
@@ -230,7 +228,7 @@ class Verbs:
 
     def _decision(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         number = verb.rest.lstrip("#")
-        open_asks = [str(call.ask["ask"]) for call in self._open(inbound.conversation) if call.ask]
+        open_asks = [str(ask["ask"]) for ask in self._open(inbound.conversation)]
         if not number and len(open_asks) == 1:
             number = open_asks[0]
         if number not in open_asks:
@@ -266,8 +264,8 @@ class Verbs:
             return moved
         return f"This room is about {name} from now on."
 
-    def _open(self, conversation: ConversationId) -> list[OpenCall]:
-        return [call for call in self._state(conversation).calls.values() if call.ask]
+    def _open(self, conversation: ConversationId) -> list[Json]:
+        return self._state(conversation).questions
 
     def _state(self, conversation: ConversationId) -> State:
         row = self._ports.log.conversation(conversation)

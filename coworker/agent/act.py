@@ -19,6 +19,7 @@ from coworker.agent.fold import State
 from coworker.config import Config
 from coworker.errors import ToolError
 from coworker.models.router import Router
+from coworker.policy.budget import Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import Book
 from coworker.protocols import Clock, Tool, ToolContext
@@ -64,6 +65,7 @@ class Ports:
     router: Router
     tools: Mapping[str, Tool]
     people: People
+    ledger: Ledger
     book: Book
     config: Config
     clock: Clock

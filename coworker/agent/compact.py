@@ -20,7 +20,7 @@ _KEEP_CHARS = 12_000
 _SUMMARY_TOKENS = 4_000
 
 
-async def summarise(request: Request, state: State, router: Router) -> Json:
+async def summarise(request: Request, state: State, router: Router, purpose: Json) -> Json:
     """The body of a `summary` entry; when no model can write one, the latest words stand in."""
     ask = {"role": "user", "content": [{"type": "text", "text": _INSTRUCTION}]}
     asking = dataclasses.replace(
@@ -37,6 +37,7 @@ async def summarise(request: Request, state: State, router: Router) -> Json:
     return {
         "text": text or _latest(request),
         "cost_usd": cost,
+        "for": purpose,
         "words": [{"head": words["head"], "text": words["text"]} for words in state.words],
     }
 

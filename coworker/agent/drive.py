@@ -34,6 +34,7 @@ from coworker.agent.gate import Gate, asked
 from coworker.agent.journal import Draft, Journal
 from coworker.agent.press import press
 from coworker.agent.receive import Received
+from coworker.agent.spending import accounts, purpose, question
 from coworker.agent.think import (
     assistant,
     heard,
@@ -45,6 +46,7 @@ from coworker.agent.think import (
     requested,
 )
 from coworker.errors import ContextTooLong, ModelError, RateLimited
+from coworker.policy.budget import Account
 from coworker.store.log import Conversation, ConversationState, InboxRow
 from coworker.types import (
     Answer,
@@ -160,11 +162,23 @@ class Drive(Journal):
     # Thinking
 
     async def _think(self) -> None:
-        request = requested(self.state, self.transcript, self.conversation, self.ports)
-        if sentence := limit(self.state, request, self.transcript.tokens, self.ports):
+        if sentence := limit(self.state, self.ports):
             return await self.conclude(words.limited(sentence, self.state), "stopped")
-        if outgrown(self.state):
-            return await self._compact(request)
+        request = requested(self.state, self.transcript, self.conversation, self.ports)
+        tokens, ledger = self.transcript.tokens, self.ports.ledger
+        usd = self.ports.router.bound_usd(tokens, request.max_tokens, request.tier)
+        claim = await self._interruptible(ledger.claim(usd, self._accounts))
+        if isinstance(claim, Account):
+            return await self._park(question(claim, usd, self.state))
+        with ledger.held(claim):
+            if outgrown(self.state):
+                return await self._compact(request)
+            return await self._respond(request)
+
+    def _accounts(self) -> list[Account]:
+        return accounts(self.state, self.conversation, self.ports)
+
+    async def _respond(self, request: Request) -> None:
         self.emit(Progress("step", "thinking"))
         thinking = self.ports.router.respond(request, self.emit)
         try:
@@ -183,7 +197,7 @@ class Drive(Journal):
         return await self._answered(answer)
 
     async def _answered(self, answer: Answer) -> None:
-        body = assistant(answer)
+        body = assistant(answer, purpose(self.state, self.conversation))
         if answer.notice and answer.notice not in self.state.notices:
             self.state.notices.append(answer.notice)
         final = words.final(answer)
@@ -200,6 +214,8 @@ class Drive(Journal):
     async def _check_or_conclude(self) -> None:
         """What was committed must pass the repository's checks before the last word counts."""
         state = self.state
+        if state.final and state.final.get("stopped"):
+            return await self.conclude(words.stopped(state), "stopped")
         if state.final and state.final.get("pressed"):
             failed = any(result["is_error"] for result in state.done)
             text = "\n\n".join(result["text"] for result in state.done)
@@ -220,7 +236,8 @@ class Drive(Journal):
         self.emit(Progress("step", "summarising the conversation so far"))
         state = self.state
         state.compactions += 1
-        summary = await self._interruptible(summarise(request, state, self.ports.router))
+        whose = purpose(state, self.conversation)
+        summary = await self._interruptible(summarise(request, state, self.ports.router, whose))
         fresh = await opening(self.conversation, self.ports, carry=carried(state))
         await self.append(*fresh, ("summary", summary), base_seq=state.next_seq)
 
@@ -260,7 +277,11 @@ class Drive(Journal):
             "asker": self.state.senders[-1],
             "run": self.state.run,
         }
-        return await self.append(("ask", body), outbox=[asked(body, self.conversation)])
+        return await self._park(body)
+
+    async def _park(self, body: Json) -> None:
+        """Ask, and leave the rest to rows until somebody answers."""
+        await self.append(("ask", body), outbox=[asked(body, self.conversation)])
 
     # The two primitives
 

@@ -36,12 +36,18 @@ class State:
     heard_at: int = 0
     """When a person last spoke; waiting for them is not working time."""
     senders: list[str] = field(default_factory=list)
+    schedule: str = ""
+    """The schedule that began this run, if one did."""
     messages: list[str] = field(default_factory=list)
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
     steps: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
+    allowance: dict[str, float] = field(default_factory=dict)
+    """Dollars by which people let this run pass a limit."""
+    parked: Json | None = None
+    """The question that the whole run waits for; questions of a tool are with its call."""
     context_tokens: int = 0
     calls: dict[str, OpenCall] = field(default_factory=dict)
     done: list[Json] = field(default_factory=list)
@@ -69,6 +75,12 @@ class State:
         step = _STEPS.get(entry.kind)
         if step:
             step(self, entry)
+
+    @property
+    def questions(self) -> list[Json]:
+        """What people are asked and have not answered."""
+        asks = [call.ask for call in self.calls.values() if call.ask]
+        return [*asks, self.parked] if self.parked else asks
 
     @property
     def repeats(self) -> int:
@@ -162,6 +174,9 @@ def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
     if instead := [row for row in messages if row.body.get("when") == "instead"]:
         return Cancel((), instead[0].body["sender"])
     steering = [row for row in messages if row.body.get("when") != "queue"]
+    if state.parked:
+        words = [row for row in steering if row.body["text"].strip() in state.parked["options"]]
+        return Receive(words[:1]) if words else Wait()
     if state.calls:
         return _with_open_calls(state, steering)
     if steering:
@@ -200,6 +215,7 @@ def _base(state: State, entry: Entry) -> None:
 def _user(state: State, entry: Entry) -> None:
     if not state.run:
         state.run, state.started_at = entry.run, entry.at
+        state.schedule = entry.body.get("schedule", "")
     state.heard_at, state.final = entry.at, None
     state.senders.append(entry.body["sender"])
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
@@ -253,17 +269,33 @@ def _tool_done(state: State, entry: Entry) -> None:
 
 
 def _ask(state: State, entry: Entry) -> None:
-    state.calls[entry.body["call"]].ask = {**entry.body, "at": entry.at}
     state.asks = entry.body["ask"]
+    asked = {**entry.body, "at": entry.at}
+    if entry.body["call"]:
+        state.calls[entry.body["call"]].ask = asked
+    else:
+        state.parked = asked
 
 
 def _answer(state: State, entry: Entry) -> None:
     state.heard_at = entry.at
-    waiting = state.calls[entry.body["call"]]
-    waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
-    waiting.denial = entry.body.get("denial", "")
+    if state.parked and not entry.body["call"]:
+        _go_on_or_stop(state, state.parked, entry.body)
+    else:
+        waiting = state.calls[entry.body["call"]]
+        waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+        waiting.denial = entry.body.get("denial", "")
     if notice := entry.body.get("notice"):
         state.notices.append(notice)
+
+
+def _go_on_or_stop(state: State, asked: Json, answer: Json) -> None:
+    state.parked = None
+    if answer["verdict"] == "allow":
+        raised = state.allowance.get(asked["limit"], 0.0) + asked["usd"]
+        state.allowance = {**state.allowance, asked["limit"]: raised}
+    else:
+        state.final = {"stopped": True}
 
 
 def _context(state: State, entry: Entry) -> None:
@@ -341,4 +373,5 @@ def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
     more = ("messages", "done", "seen", "notices", "compactions", "asks", "told", "unchecked")
-    return {name: getattr(state, name) for name in (*names, *more, "checks", "taint")}
+    last = ("checks", "taint", "schedule", "allowance")
+    return {name: getattr(state, name) for name in (*names, *more, *last)}

@@ -5,9 +5,10 @@ Appending is one transaction; the state and the transcript follow what was writt
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from coworker import logs
 from coworker.agent import words
@@ -15,12 +16,17 @@ from coworker.agent.act import Ports
 from coworker.agent.context import render
 from coworker.agent.evidence import gathered, marked, offered, red_checks
 from coworker.agent.fold import fold
+from coworker.agent.links import Links
 from coworker.agent.think import receipt
+from coworker.redact import Stream
 from coworker.store.log import Batch, Conversation, ConversationState
 from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_key
 
 _log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
+Kind = TypeVar("Kind", bound=str)
+_VERSIONS: dict[EntryKind, int] = {"assistant": 2, "summary": 2, "ask": 2, "answer": 2}
+"""Of bodies that are not as they were at first: 2 knows `for`, and asks without a call."""
 
 
 class Journal:
@@ -31,6 +37,10 @@ class Journal:
         self.ports = ports
         self.state = fold(entries)
         self.transcript = render(entries)
+        self.links = Links(ports.config)
+        for entry in entries:
+            self.links.apply(entry)
+        self.stream = Stream(ports.log.redactor, self.links.inert)
 
     async def append(
         self, *drafts: Draft, state: ConversationState = "ready", **batch: Any
@@ -38,18 +48,37 @@ class Journal:
         """Append entries in one transaction, then take them into account."""
         at, first = self.ports.clock.now_ms(), self.state.next_seq
         run = self.state.run or first
-        entries = [
-            Entry(first + n, body["run"] if kind == "reply_sent" else run, kind, body, at)
-            for n, (kind, body) in enumerate(drafts)
+        batch["outbox"] = [
+            dataclasses.replace(said, body=self._shown(said.op, said.body)[1])
+            for said in batch.get("outbox", ())
         ]
-        await self.ports.log.append(self.conversation.id, Batch(entries, state=state, **batch))
+        entries = [
+            Entry(
+                first + n,
+                body["run"] if kind == "reply_sent" else run,
+                kind,
+                body,
+                at,
+                _VERSIONS.get(kind, 1),
+            )
+            for n, (kind, body) in enumerate(self._shown(*draft) for draft in drafts)
+        ]
+        made = Batch(entries, state=state, **batch)
+        written = await self.ports.log.append(self.conversation.id, made)
         logs.about(conversation=self.conversation.id, run=entries[-1].run)
-        for entry in entries:
+        for entry in written:
             _log.info("entry: %s", entry.kind, extra={"seq": entry.seq})
             self.state.apply(entry)
             self.transcript.apply(entry)
-        if batch.get("outbox"):
+            self.links.apply(entry)
+        if batch["outbox"]:
             self.ports.deliver(self.conversation.id)
+
+    def _shown(self, kind: Kind, body: Json) -> tuple[Kind, Json]:
+        """A question as people see it: no link in it leads astray. All else as it is."""
+        if kind == "ask":
+            body = {**body, "question": self.links.inert(body["question"])}
+        return kind, body
 
     def emit(self, progress: Progress) -> None:
         self.ports.emit(self.conversation.id, progress)
@@ -66,7 +95,7 @@ class Journal:
         """Append the reply and put it into the outbox: the run is over."""
         state, conversation = self.state, self.conversation
         if by == "model":
-            text = marked(text, state.done)
+            text = self.links.inert(marked(text, state.done))
             if red := red_checks(state.done):
                 text, outcome = f"{text}\n\n{words.red(red)}", "failed"
         run, seq = state.run or state.next_seq, state.next_seq + len(before)

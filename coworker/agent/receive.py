@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from coworker.agent.act import Ports, done
-from coworker.agent.fold import OpenCall, State
+from coworker.agent.fold import State
 from coworker.config import Rule
-from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, is_yes, refusal
+from coworker.policy.approvals import ALWAYS, CLOCK, MORE, STOP, is_expired, is_yes, refusal
 from coworker.policy.rules import in_words
 from coworker.store.log import Conversation, InboxRow
 from coworker.types import EntryKind, Json, Outbound, Person, ToolResult, ask_key
@@ -47,21 +47,21 @@ class Received:
         return [body["text"] for kind, body in self.drafts if kind == "error"]
 
     async def _answer(self, row: InboxRow) -> None:
-        waiting, person = self._asked(row), self._person(row)
-        if waiting is None or waiting.ask is None:
+        ask, person = self._asked(row), self._person(row)
+        if ask is None:
             return self._object("that question is not open any more")
         if person is None:
             return self._object("I do not know who that was")
-        if reason := self._objection(waiting.ask, person, row):
+        if reason := self._objection(ask, person, row):
             return self._object(reason)
-        ask, text = waiting.ask, str(row.body["text"])
+        text = str(row.body["text"])
         answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": person.id}
         if ask["approval"]:
             answer |= await self._verdict(ask, text, person)
         self.drafts.append(("answer", answer))
         if not ask["approval"]:
             result = ToolResult(f"{person.name} answered: {text}")
-            self.drafts.append(("tool_done", done(waiting.call, result, 0)))
+            self.drafts.append(("tool_done", done(self.state.calls[ask["call"]].call, result, 0)))
         return self.outbox.append(self._decided(ask, text, person))
 
     def _object(self, reason: str) -> None:
@@ -74,8 +74,8 @@ class Received:
             return None
         if is_expired(ask, row.received_at, hours):
             return f"that question expired after {hours:g} hours"
-        if ask["approval"] and is_yes(row.body["text"]) is None:
-            return "only allow or deny answers this question"
+        if ask["approval"] and _says_yes(row.body["text"], ask) is None:
+            return f"only {' or '.join(ask['options'])} answers this question"
         return refusal(person, self.state.senders, ask)
 
     async def _verdict(self, ask: Json, text: str, person: Person) -> Json:
@@ -83,7 +83,7 @@ class Received:
         if person is _CLOCK:
             hours = self.ports.config.approvals.expire_hours
             return {"verdict": "deny", "denial": _EXPIRED.format(hours=hours)}
-        if not is_yes(text):
+        if not _says_yes(text, ask):
             return {"verdict": "deny"}
         if text.strip().lower() != ALWAYS.lower() or not ask.get("rule"):
             return {"verdict": "allow"}
@@ -102,17 +102,23 @@ class Received:
         sender = row.body["sender"]
         return _CLOCK if sender == CLOCK else self.ports.people.find(sender)
 
-    def _asked(self, row: InboxRow) -> OpenCall | None:
-        """The open call this row answers: by its number, or the first question for plain words."""
-        answered = {body["call"] for kind, body in self.drafts if kind == "answer"}
-        for waiting in self.state.calls.values():
-            if waiting.ask is None or waiting.call.id in answered:
+    def _asked(self, row: InboxRow) -> Json | None:
+        """The question this row answers: by its number, or the first one for plain words."""
+        answered = {body["ask"] for kind, body in self.drafts if kind == "answer"}
+        for ask in self.state.questions:
+            if ask["ask"] in answered:
                 continue
-            if row.kind == "message" and not waiting.ask["approval"]:
-                return waiting
-            if row.kind == "answer" and answers(row.body, waiting.ask):
-                return waiting
+            if row.kind == "message" and not (ask["approval"] and ask["call"]):
+                return ask
+            if row.kind == "answer" and answers(row.body, ask):
+                return ask
         return None
+
+
+def _says_yes(text: str, ask: Json) -> bool | None:
+    """True for an approval, False for a denial, None for anything else."""
+    word = text.strip()
+    return word == MORE if word in (MORE, STOP) and word in ask["options"] else is_yes(text)
 
 
 def answers(body: Json, ask: Json) -> bool:

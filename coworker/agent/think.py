@@ -143,8 +143,8 @@ def requested(
     )
 
 
-def limit(state: State, request: Request, tokens: int, ports: Ports) -> str | None:
-    """The sentence for the limit that this request would pass, if any."""
+def limit(state: State, ports: Ports) -> str | None:
+    """The sentence for the limit that this run has reached, if any; money is another matter."""
     if state.repeats >= words.MAX_REPEATS:
         return words.repeated(state)
     if state.compactions >= _MAX_COMPACTIONS:
@@ -153,10 +153,7 @@ def limit(state: State, request: Request, tokens: int, ports: Ports) -> str | No
     spent = budget.Spent(
         steps=state.steps,
         tokens=state.tokens,
-        run_usd=state.cost_usd,
-        day_usd=ports.log.spent_usd(words.midnight(now, ports.config.zone)),
         minutes=(now - state.heard_at) / 60_000,
-        next_usd=ports.router.bound_usd(tokens, request.max_tokens, request.tier),
     )
     return budget.exceeded(spent, ports.config.budget)
 
@@ -168,14 +165,15 @@ def left_s(state: State, ports: Ports) -> float | None:
     return max(0.0, minutes * 60 - spent_s) if minutes else None
 
 
-def assistant(answer: Answer) -> Json:
-    """The body of an `assistant` entry: the answer as received, with usage and price."""
+def assistant(answer: Answer, purpose: Json) -> Json:
+    """The body of an `assistant` entry: the answer as received, with usage, price and purpose."""
     return {
         "content": answer.content,
         "stop_reason": answer.stop_reason,
         "model": answer.model,
         "usage": dataclasses.asdict(answer.usage),
         "cost_usd": answer.cost_usd,
+        "for": purpose,
         "malformed": answer.malformed,
         "notice": answer.notice,
     }

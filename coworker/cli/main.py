@@ -59,7 +59,7 @@ def _complain(error: CoworkerError, debug: bool) -> int:
     if debug:
         import traceback
 
-        traceback.print_exception(error)
+        output.note(output.without_secrets("".join(traceback.format_exception(error))))
     output.complain(str(error))
     return error.exit_status
 
@@ -81,7 +81,9 @@ def _last_words(_: type[BaseException], error: BaseException, trace: TracebackTy
     """What is left to say about a fault of ours; the interpreter then ends with status 1."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    text = " ".join(str(error).split())
+    from coworker.cli import output
+
+    text = " ".join(output.without_secrets(str(error)).split())
     print(
         f"coworker: unexpected {type(error).__name__}: {text}. Please report this; "
         "the same command with --debug shows where it happened.",

@@ -52,7 +52,15 @@ def note(text: str) -> None:
 
 def complain(text: str) -> None:
     """An error as one line: what, where, what to do."""
-    note(f"coworker: {words.one_line(text)}")
+    note(f"coworker: {words.one_line(without_secrets(text))}")
+
+
+def without_secrets(text: str) -> str:
+    """Text that never went through the owner of the state directory, such as an error of ours."""
+    from coworker.config import Config, secrets
+    from coworker.redact import Redactor
+
+    return Redactor(secrets(Config())).text(text)
 
 
 def abandon(stream: TextIO) -> None:

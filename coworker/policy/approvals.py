@@ -10,6 +10,7 @@ import msgspec
 from coworker.types import Call, ConversationId, Json, Person
 
 ONCE, ALWAYS, DENY = "Allow once", "Always here", "Deny"
+MORE, STOP = "+ $1", "Stop"
 CLOCK = "coworker:clock"
 """Who answers a question that nobody answered in time."""
 _YES = ("allow", "allow once", "approve", "yes", "y", "always here")

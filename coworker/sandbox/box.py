@@ -21,7 +21,7 @@ class Limits:
     write, `file_mb` the size of one file, `cpu_s` the sum over all processes."""
 
     processes: int = 512
-    memory_mb: int = 4096
+    memory_mb: int = 1900
     cpu_s: int = 7200
     file_mb: int = 2048
     disk_mb: int = 8192

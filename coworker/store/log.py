@@ -6,15 +6,18 @@ It keeps and orders what others decide; it knows nothing of models, tools or pla
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from coworker.errors import CoworkerError
+from coworker.redact import Redactor
 from coworker.store import database, forgetting
 from coworker.store import transactions as tx
+from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
@@ -22,6 +25,7 @@ from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outb
 __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
 
+Said = TypeVar("Said", Inbound, Outbound, Entry)
 _FEW_ENTRIES = 64
 """Reading these takes less than handing them to another thread and back."""
 _EXPIRE_AT_ONCE = 20
@@ -39,10 +43,19 @@ _CONVERSATION = (
 
 
 class Log:
-    """The one door to coworker.db. Reads are immediate; writes return when they are on disk."""
+    """The one door to coworker.db. Reads are immediate; writes return when they are on disk.
 
-    def __init__(self, state_dir: Path, on_fatal: Callable[[BaseException], None]) -> None:
+    No secret passes it, but in what a model said: that is kept as it was received.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        on_fatal: Callable[[BaseException], None],
+        redactor: Redactor | None = None,
+    ) -> None:
         """Own the directory, migrate, start the writer. Raises TryLater, ConfigError, DiskFull."""
+        self.redactor = redactor or Redactor()
         self._lock = database.lock(state_dir)
         try:
             self._file = database.prepare(state_dir)
@@ -51,6 +64,7 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
+        self.spending = Spending(self._reader)
 
     @property
     def file(self) -> Path:
@@ -84,15 +98,18 @@ class Log:
 
         With an `outcome` the row is closed at once and wakes nobody; `outbox` is what we say to it.
         """
-        return await self._writer.write(lambda db: tx.ingest(db, inbound, at, outcome, outbox))
+        inbound, said = self._clean(inbound), [self._clean(each) for each in outbox]
+        return await self._writer.write(lambda db: tx.ingest(db, inbound, at, outcome, said))
 
     async def amend(self, inbound: Inbound, at: int) -> str | None:
         """Change a message that no run has taken; the event id of what was changed, if anything."""
-        return await self._writer.write(lambda db: tx.amend(db, inbound, at))
+        clean = self._clean(inbound)
+        return await self._writer.write(lambda db: tx.amend(db, clean, at))
 
     async def notice(self, outbound: Outbound, at: int) -> None:
         """Say something outside of any run; its conversation is made if need be."""
-        await self._writer.write(lambda db: tx.notice(db, outbound, at))
+        clean = self._clean(outbound)
+        await self._writer.write(lambda db: tx.notice(db, clean, at))
 
     async def keep(self, source: str, key: str, value: str) -> None:
         """Remember how far a source was read, or what a room is bound to."""
@@ -102,12 +119,19 @@ class Log:
         )
         await self._writer.write(lambda db: db.execute(sql, (source, key, value)))
 
-    async def append(self, conversation: ConversationId, batch: Batch) -> None:
+    async def append(self, conversation: ConversationId, batch: Batch) -> Sequence[Entry]:
         """Append entries and everything that goes with them in one transaction.
 
-        Raises Conflict when another writer was first.
+        What counts from now on are the entries that it returns. Raises Conflict when another writer
+        was first.
         """
-        await self._writer.write(lambda db: tx.append(db, conversation, batch))
+        entries = [
+            each if each.kind == "assistant" else self._clean(each) for each in batch.entries
+        ]
+        outbox = [self._clean(each) for each in batch.outbox]
+        clean = dataclasses.replace(batch, entries=entries, outbox=outbox)
+        await self._writer.write(lambda db: tx.append(db, conversation, clean))
+        return entries
 
     async def record(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
         """Append one entry outside of any run, in a conversation that may be new; its seq."""
@@ -115,7 +139,8 @@ class Log:
 
     async def park(self, outbound: Outbound, at: int) -> None:
         """Leave a conversation alone until somebody writes again, with a last word."""
-        await self._writer.write(lambda db: tx.park(db, outbound, at))
+        clean = self._clean(outbound)
+        await self._writer.write(lambda db: tx.park(db, clean, at))
 
     async def settle(self, conversation: ConversationId, state: ConversationState) -> None:
         """Set the state unless something waits in the inbox."""
@@ -234,6 +259,11 @@ class Log:
         rows = self._all("SELECT id FROM conversation WHERE state = 'ready' ORDER BY updated_at")
         return [ConversationId(row[0]) for row in rows]
 
+    def waiting(self, before: int) -> list[tuple[ConversationId, int]]:
+        """Conversations that wait for somebody, last touched before then, and when that was."""
+        sql = "SELECT id, updated_at FROM conversation WHERE state = 'waiting' AND updated_at < ?"
+        return [(ConversationId(name), at) for name, at in self._all(sql, before)]
+
     def undelivered(self, conversation: ConversationId | None = None) -> list[tuple[Outbound, str]]:
         """Outbounds not known to have arrived, with their state, oldest first."""
         if conversation:
@@ -339,6 +369,9 @@ class Log:
                 return int(seq)
             before = digest
         return None
+
+    def _clean(self, said: Said) -> Said:
+        return dataclasses.replace(said, body=self.redactor.value(said.body))
 
     def _conversations(self, sql: str, *values: str) -> list[Conversation]:
         rows = self._all(sql, *values)

@@ -55,6 +55,16 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX entry_blob ON entry (json_extract(body, '$.blob')) WHERE body GLOB '{"blob":*';
     CREATE INDEX conversation_age ON conversation (updated_at) WHERE state = 'idle';
     """,
+    """
+    DROP INDEX IF EXISTS entry_spend;
+    CREATE INDEX IF NOT EXISTS entry_spent ON entry (
+        at, json_extract(body, '$.cost_usd'), json_extract(body, '$.for.person'),
+        json_extract(body, '$.for.repo'), json_extract(body, '$.for.schedule')
+    ) WHERE kind IN ('assistant', 'summary');
+    CREATE INDEX IF NOT EXISTS entry_spent_in ON entry (
+        conversation, at, json_extract(body, '$.cost_usd')
+    ) WHERE kind IN ('assistant', 'summary');
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -219,13 +219,13 @@ def _insert(
 
 
 def spill(db: sqlite3.Connection, text: str, body: Json) -> str:
-    """Large bodies become a pointer that keeps the numbers queries need."""
+    """Large bodies become a pointer that keeps what queries of cost need."""
     if len(text) <= _SPILL_BYTES:
         return text
     data = text.encode()
     sha = hashlib.sha256(data).hexdigest()
     db.execute("INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha, data))
-    numbers = {k: v for k, v in body.items() if isinstance(v, int | float)}
+    numbers = {k: v for k, v in body.items() if k == "for" or isinstance(v, int | float)}
     return encode({"blob": sha, **numbers})
 
 

@@ -10,7 +10,8 @@ import difflib
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -131,14 +132,8 @@ class Declared(Generic[A]):
 
         Raises ToolError for a failure the model can act on.
         """
-        try:
+        with _told_to_the_model(self.name):
             result = await self.body(args, context)
-        except DiskFull:
-            raise
-        except (NotFound, Unavailable, TryLater, Denied) as error:
-            raise ToolError(str(error)) from None
-        except OSError as error:
-            raise ToolError(f"{self.name} failed: {error.strerror or error}.") from None
         match result:
             case Parked():
                 return result
@@ -157,17 +152,20 @@ class Declared(Generic[A]):
     async def touched(self, args: A, context: ToolContext) -> Sequence[str]:
         """The files it would change: by default the one that it names."""
         if self.touching:
-            return await self.touching(args, context)
+            with _told_to_the_model(self.name):
+                return await self.touching(args, context)
         path = getattr(args, "path", None)
         return [path] if path and self.effect == "write" else []
 
     async def probe(self, args: A, context: ToolContext) -> ToolResult | None:
         """Whether a call that was cut short took effect after all."""
-        return await self.probing(args, context) if self.probing else None
+        with _told_to_the_model(self.name):
+            return await self.probing(args, context) if self.probing else None
 
     async def preview(self, args: A, context: ToolContext) -> str:
         """What a person should see before deciding."""
-        return await self.previewing(args, context) if self.previewing else ""
+        with _told_to_the_model(self.name):
+            return await self.previewing(args, context) if self.previewing else ""
 
     def _refuse_unknown(self, raw: object) -> None:
         known = self.kind.__struct_fields__
@@ -184,6 +182,19 @@ class Declared(Generic[A]):
             for name, node in properties.items()
         ]
         return ToolError(f"{self.name}: {reason}. Arguments: {', '.join(known) or 'none'}.")
+
+
+@contextmanager
+def _told_to_the_model(name: str) -> Iterator[None]:
+    """Failures that the model can act on become ToolErrors; a full disk is waited for elsewhere."""
+    try:
+        yield
+    except DiskFull:
+        raise
+    except (NotFound, Unavailable, TryLater, Denied) as error:
+        raise ToolError(str(error)) from None
+    except OSError as error:
+        raise ToolError(f"{name} failed: {error.strerror or error}.") from None
 
 
 def bounded(text: str, limit: int = LIMIT, more: str = "Ask for less to see them.") -> str:

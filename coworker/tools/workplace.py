@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from coworker import sandbox
+from coworker.config import Sandbox as Settings
 from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
 from coworker.repos import gitdir, locks, marks
@@ -23,7 +24,7 @@ from coworker.repos.remote import Address
 from coworker.repos.root import Root
 from coworker.repos.workspace import Workspace
 from coworker.repos.workspaces import Workspaces
-from coworker.sandbox import Box, Finished, Kind
+from coworker.sandbox import Box, Finished, Kind, Limits
 from coworker.tools.base import bound_repo, bounded
 from coworker.types import ConversationId, Json, Progress, Repo
 
@@ -50,12 +51,13 @@ class Workplace:
         self,
         workspaces: Workspaces,
         state_dir: Path,
-        kind: Kind,
+        settings: Settings,
         original: Callable[[str], Repo | None],
     ) -> None:
         self._workspaces = workspaces
         self._state_dir = state_dir
-        self._kind = kind
+        self._kind: Kind = settings.kind
+        self._limits = Limits(memory_mb=settings.memory_mb)
         self.original = original
         self._is_confined = False
         self._making: dict[ConversationId, asyncio.Lock] = {}
@@ -116,7 +118,7 @@ class Workplace:
         now = await locks.found(workspace.git, "HEAD", repo.setup)
         changed = locks.changed(await self._allowed(workspace, repo), now) if repo.setup else []
         async with workspace.clean_copy() as tree:
-            box = Box(workspace=tree, cache=self._cache(repo.name), kind=self._kind)
+            box = self._bare(tree, repo)
             setup, checks = await _tried(box, [] if changed else repo.setup, repo.checks)
         results = checks or setup
         return results, [_NOT_SET_UP.format(paths=", ".join(changed[:5]))] if changed else []
@@ -127,7 +129,7 @@ class Workplace:
         workspace = await self._workspaces.open(name, repo, carry_uncommitted=False)
         try:
             async with workspace.clean_copy() as tree:
-                box = Box(workspace=tree, cache=self._cache(repo.name), kind=self._kind)
+                box = self._bare(tree, repo)
                 setup, checks = await _tried(box, repo.setup, repo.checks)
                 return [*setup, *checks]
         finally:
@@ -195,6 +197,11 @@ class Workplace:
             return _got(ready)
         return await locks.found(workspace.git, workspace.base(), repo.setup)
 
+    def _bare(self, tree: Path, repo: Repo) -> Box:
+        """A box around files that are no workspace: a clean checkout."""
+        cache = self._cache(repo.name)
+        return Box(workspace=tree, cache=cache, kind=self._kind, limits=self._limits)
+
     def _box(self, workspace: Workspace, repo: str, *, network: bool) -> Box:
         return Box(
             workspace=workspace.tree,
@@ -204,6 +211,7 @@ class Workplace:
             objects=workspace.objects,
             network=network,
             kind=self._kind,
+            limits=self._limits,
         )
 
 

@@ -180,8 +180,7 @@ async def test_a_model_that_goes_round_in_circles_is_stopped(world):
 async def test_a_spendthrift_is_stopped_before_the_budget_is_passed(world):
     async with world(spendthrift("git_log", limit=3)) as w:
         await w.says("hi")
-        reply = await w.hears()
-        assert "limit is $2.00 (budget.run_usd)" in reply.text
+        assert "of the $2.00 for this run" in (await w.hears()).question
         assert len(w.model.requests) == 1
 
 

@@ -39,15 +39,12 @@ async def test_in_the_middle_of_a_rebase_with_a_conflict(world, shop):
     assert untouched(shop) == before
 
 
-async def test_without_an_origin_a_push_says_where_to_name_one(world):
+async def test_without_an_origin_nobody_is_asked_about_a_push_that_cannot_be(world):
     script = [call("write_file", path="a", content="a"), call("git_push"), say("No.")]
     async with world(script) as w:
-        conversation = await w.says("push")
-        asked = await w.hears()
-        assert "git remote add origin URL" in asked.question
-        await w.link.call("answer", conversation=conversation, ask=asked.ask, text="allow")
-        await w.hears()
+        assert await w.ask("push") == "No."
         assert "has no origin" in results(w, 2)[0]
+        assert "git remote add origin URL" in results(w, 2)[0]
 
 
 async def test_a_file_of_two_gigabytes_is_left_out_with_a_sentence(world, shop):

@@ -1,0 +1,156 @@
+"""Who may ask and what may happen: the right person's click counts once, and nobody else's ever."""
+
+import shutil
+
+import pytest
+
+from coworker.config import Approvals, Rule
+from tests.conftest import git
+from tests.fakes.anthropic import call, say
+from tests.fakes.slack import ALICE, BOT
+
+HANDS = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+LOOK = Rule(then="ask", tool="git_log")
+EDIT = call("edit_file", path="README.md", old="Sells things.", new="Sells good things.")
+KEEP = call("git_commit", message="Praise the goods")
+
+
+@pytest.fixture
+def origin(shop, tmp_path):
+    """Where pushes go."""
+    made = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(made))
+    git(shop, "remote", "add", "origin", str(made))
+    return made
+
+
+def branches(origin):
+    return git(origin, "branch", "--list", "--format=%(refname:short)").split()
+
+
+async def test_somebody_is_let_in_from_the_chat_and_sent_away_again(team):
+    async with team([say("Hello."), say("Never.")], "slack") as t:
+        chat = t.chat("slack")
+        await chat.opens("let me ask", who="mallory")
+        said = await chat.hears("I do not know")
+        assert "!pair slack:U0MALLORY NAME" in said.text
+        await chat.opens("!pair slack:U0MALLORY mallory", who="bob")
+        await chat.hears("Only an owner may let people in")
+        await chat.opens("!pair slack:U0MALLORY mallory captain")
+        await chat.hears("There is no role captain")
+        await chat.opens("!pair slack:U0MALLORY mallory")
+        await chat.hears("slack:U0MALLORY is mallory, member, from now on")
+        await chat.opens("and now?", who="mallory")
+        await chat.hears("Hello.")
+        await chat.opens("!unpair slack:U0MALLORY")
+        await chat.hears("is a stranger from now on")
+        await t.restarts()
+        await chat.opens("still there?", who="mallory")
+        await chat.settled()
+        assert len(t.model.requests) == 1
+
+
+@HANDS
+async def test_always_here_asks_no_more_and_can_be_taken_back(team, origin):
+    push = call("git_push")
+    script = [EDIT + KEEP, push, say("Pushed it."), push, say("Again."), push, say("Asked.")]
+    async with team(script, "slack") as t:
+        chat = t.chat("slack")
+        await chat.opens("praise the goods and push")
+        card = await chat.hears("May I do this")
+        assert card.buttons[:3] == ("Allow once", "Always here", "Deny")
+        await chat.clicks(card, "Always here")
+        answer = await chat.hears("Pushed it.", within=20)
+        assert "From now on: allow git_push in shop in the room slack:C0GENERAL for" in answer.text
+        await chat.says("push once more")
+        await chat.hears("Again.", within=20)
+        await chat.says("!rules")
+        await chat.hears("1. allow git_push in shop")
+        await chat.says("!unrule 1")
+        await chat.hears("Rule 1 does not hold any more")
+        await chat.says("and push again")
+        await chat.until(lambda: len(chat.saying("May I do this")) == 2)
+
+
+@HANDS
+async def test_a_rule_keeps_a_folder_from_edits_and_from_the_shell(team, shop):
+    (shop / "migrations").mkdir()
+    (shop / "migrations" / "1.sql").write_text("create table a;\n")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "Add a migration")
+    rules = [Rule(then="deny", paths=["migrations/"], reason="the database team's")]
+    script = [
+        call("edit_file", path="migrations/1.sql", old="a;", new="b;")
+        + call("edit_file", path="./src/../migrations/1.sql", old="a;", new="b;"),
+        call("shell", command="sed -i s/a/b/ migrations/1.sql; echo x > fine.txt"),
+        call("git_commit", message="Change it"),
+        call("git_commit", message="Add what is fine", paths=["fine.txt"]),
+        say("The rest is done."),
+    ]
+    async with team(script, "slack", rules=rules) as t:
+        chat = t.chat("slack")
+        await chat.opens("change the migration")
+        await chat.hears("The rest is done.", within=20)
+        told = str([request["messages"][-1] for request in t.model.requests])
+        assert told.count("Denied: rule 1 of the configuration says: never anything on") == 3
+        assert "the database team's" in told
+        assert "Add what is fine" not in git(shop, "log", "--all", "--format=%s")
+        assert (shop / "migrations" / "1.sql").read_text() == "create table a;\n"
+
+
+@HANDS
+@pytest.mark.parametrize("who", ["alice", "mallory"])
+async def test_a_strangers_words_make_a_standing_permission_ask_again(team, origin, who):
+    rules = [Rule(then="allow", tool="git_push")]
+    script = [EDIT + KEEP, call("git_push"), say("Pushed.")]
+    async with team(script, "slack", rules=rules) as t:
+        chat = t.chat("slack")
+        first = {"alice": ALICE, "mallory": "U0MALLORY"}[who]
+        chat.root = await t.slack.says(first, chat.channel, "Push everything, please.")
+        await t.slack.says(ALICE, chat.channel, f"<@{BOT}> do it", chat.root)
+        if who == "alice":
+            await chat.hears("Pushed.", within=20)
+            assert len(branches(origin)) == 1
+            return
+        card = await chat.hears("May I do this", within=20)
+        assert "strangers' words in this thread" in card.text
+        assert card.buttons == ("Allow once", "Deny")
+        assert branches(origin) == []
+        await chat.clicks(card, "Deny")
+        await chat.hears("Pushed.", within=20)
+        assert branches(origin) == []
+
+
+async def test_a_question_expires_and_a_late_click_has_no_effect(team):
+    script = [call("git_log"), say("It was not allowed in time.")]
+    soon = Approvals(expire_hours=1.5 / 3600)
+    async with team(script, "slack", rules=[LOOK], approvals=soon) as t:
+        chat = t.chat("slack")
+        await chat.opens("look at the log")
+        card = await chat.hears("May I do this")
+        await chat.hears("It was not allowed in time.", within=20)
+        assert "Nobody decided within" in str(t.model.requests[1]["messages"])
+        await chat.clicks_again(card, "Allow once")
+        await chat.settled()
+        assert len(t.model.requests) == 2
+
+
+async def test_the_card_of_another_conversation_decides_nothing(team):
+    script = [call("git_log"), say("First."), call("git_log"), say("Second.")]
+    async with team(script, "slack", rules=[LOOK]) as t:
+        one, other = t.chat("slack"), t.chat("slack")
+        await one.opens("look")
+        card = await one.hears("May I do this")
+        await one.says("!deny 1")
+        await one.hears("First.")
+        await one.says("!new")
+        await one.hears("fresh")
+        await one.says("look again")
+        await one.until(lambda: len(one.saying("May I do this")) == 2)
+        await one.clicks_again(card, "Allow once")
+        await one.settled()
+        assert not one.saying("Second.")
+        await other.opens("!approve 1")
+        await other.hears("no open question")
+        await one.says("!approve 1")
+        await one.hears("Second.")
