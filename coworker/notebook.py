@@ -30,6 +30,7 @@ _NOTED = re.compile(
     r"(?:instead of\s+#?f?(?P<supersedes>\d{1,15})\s*:\s*)?(?P<text>.+)",
     re.DOTALL | re.IGNORECASE,
 )
+_DECIDED = re.compile(r"\b(?:decided|decision|agreed|from now on)\b", re.IGNORECASE)
 _UNBOUND = "Which repository is this about? Say `!repo NAME` first."
 _NOTHING = "Nothing is remembered of {repo} here yet. `!remember …` keeps something."
 
@@ -71,7 +72,7 @@ class Notebook:
     async def _remember(self, repo: Repo, rest: str, inbound: Inbound, _: Person) -> str:
         about = inbound.body.get("about")
         text, origin = self._pointed_at(inbound, about) if about else (rest, _origin(inbound))
-        note = _noted(text) if not about else Note(text, "decision")
+        note = _noted(text) if not about else Note(text, _kind_of(text))
         return known.told(await self._knowledge.remember(repo, note, origin))
 
     async def _forget(self, repo: Repo, rest: str, inbound: Inbound, person: Person) -> str:
@@ -146,7 +147,7 @@ class Notebook:
         except (msgspec.ValidationError, ValueError) as error:
             raise UsageError(f"That cannot be imported: {error}.") from None
         facts = [exchange.fact(line) for line in lines if line.kind]
-        new = await self._knowledge.memories.ask(repo.name, lambda memory: memory.add(messages))
+        new = await self._knowledge.memories.take_in(repo.name, messages)
         return {"new": new + await self._knowledge.take_in(repo, facts), "all": len(lines)}
 
     async def _give_out(self, repo: Repo, _: Person, after: int) -> Json:
@@ -166,12 +167,12 @@ def _noted(text: str) -> Note:
     found = _NOTED.fullmatch(text.strip())
     if not found:
         return Note(text)
-    kind = cast(FactKind, (found["kind"] or ("decision" if _decides(text) else "fact")).lower())
+    kind = cast(FactKind, (found["kind"] or _kind_of(text)).lower())
     return Note(found["text"], kind, supersedes=int(found["supersedes"] or 0))
 
 
-def _decides(text: str) -> bool:
-    return bool(re.search(r"\b(?:decided|decision|agreed|from now on)\b", text, re.IGNORECASE))
+def _kind_of(text: str) -> FactKind:
+    return "decision" if _DECIDED.search(text) else "fact"
 
 
 def _origin(inbound: Inbound) -> Origin:

@@ -179,8 +179,9 @@ class Verbs:
             if e.kind == "decision" and e.body["verdict"] != "allow"
         ]
         head = receipt_line(last.body["outcome"], last.body.get("receipt") or {})
+        notes = [f"· recalled {', '.join(e.body['recalled'])}" for e in own if "recalled" in e.body]
         where = f"`coworker log {inbound.conversation}` has every entry."
-        return "\n".join([f"Run {last.run}: {head}", *tools[-15:], *gate, where])
+        return "\n".join([f"Run {last.run}: {head}", *notes, *tools[-15:], *gate, where])
 
     def cost(self, inbound: Inbound) -> str:
         """What this conversation and this day have cost."""

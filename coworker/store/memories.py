@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -58,7 +59,14 @@ class Memories:
 
     async def note(self, repo: str, body: Json, at: int) -> int:
         """Write a fact into the log, from where the memory takes it; its number."""
-        return await self._store.record(said.log_of(repo), "fact", body, at)
+        clean = self._store.redactor.value(body)
+        return await self._store.record(said.log_of(repo), "fact", clean, at)
+
+    async def take_in(self, repo: str, messages: Sequence[Message]) -> int:
+        """Index messages that were said elsewhere; how many are new."""
+        redact = self._store.redactor.text
+        clean = [replace(each, text=redact(each.text)) for each in messages]
+        return await self.ask(repo, lambda memory: memory.add(clean))
 
     async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[Place]:
         """Take words out of the log and of the memory, out of every byte; the emptied entries.

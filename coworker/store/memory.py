@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from coworker.store import recall, terms
 from coworker.store.writer import connect
@@ -52,12 +52,11 @@ class Message:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A message that fits a question, and its row."""
+class Found(NamedTuple):
+    """A message that fits a question."""
 
-    message: Message
     row: int
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ class Memory:
         scopes = None if rooms is None else [known[room] for room in rooms if room in known]
         ranked = recall.search(self.db, text, scopes, limit, self._frequencies)
         messages = self.messages([each.row for each in ranked])
-        return [Found(messages[row], row) for row in (each.row for each in ranked)]
+        return [Found(each.row, messages[each.row]) for each in ranked]
 
     def page(self, after: int, limit: int) -> dict[int, Message]:
         """Some messages by the numbers of their rows, in order."""

@@ -97,10 +97,10 @@ def _rows(db: sqlite3.Connection, start: tuple[str, int], kinds: str) -> list[Ro
 
 
 def _message(row: Row, conversation: str, room: str) -> Message | None:
-    """What somebody said; of us only answers, for the rest is no news to anybody."""
+    """What somebody said, and what we answered."""
     seq, kind, body, at = row
     text = body["text"].strip()
-    if not text or text == MARK or (kind == "reply" and body["outcome"] != "answered"):
+    if not text or text == MARK or (kind == "reply" and not _is_news(body)):
         return None
     return Message(
         name=f"{conversation}:{seq}",
@@ -113,3 +113,8 @@ def _message(row: Row, conversation: str, room: str) -> Message | None:
         link=next(iter(body.get("messages", ())), ""),
         seq=seq,
     )
+
+
+def _is_news(reply: Json) -> bool:
+    """Whether somebody may look for it: not for what went wrong, nor for what offline repeats."""
+    return reply["outcome"] == "answered" and (reply["receipt"] or {}).get("model") != "offline"

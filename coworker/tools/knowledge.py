@@ -92,11 +92,17 @@ class Knowledge:
         return Remembered(f"f{number}", is_new=True, against=await self._shown(repo, against))
 
     async def recall(
-        self, repo: Repo, place: Place | None, queries: Sequence[str], limit: int
+        self,
+        repo: Repo,
+        place: Place | None,
+        queries: Sequence[str],
+        limit: int,
+        but: str = "",
     ) -> list[Known]:
         """What fits any of the queries and may be told here: facts, then messages, best first.
 
-        Raises UsageError for a query without a word, or of far too many.
+        Without what was said in the conversation `but`, which knows that itself. Raises UsageError
+        for a query without a word, or of far too many.
         """
         for query in queries:
             refuse_odd(query)
@@ -105,7 +111,7 @@ class Knowledge:
         def search(memory: Memory) -> tuple[list[Fact], list[Message]]:
             facts = [memory.find_facts(query, rooms, limit) for query in queries]
             found = [memory.search(query, rooms, limit) for query in queries]
-            messages = [[each.message for each in some] for some in found]
+            messages = [[m for _, m in some if m.session != but] for some in found]
             return _merged(facts)[:limit], _merged(messages)[:limit]
 
         facts, messages = await self.memories.ask(repo.name, search)

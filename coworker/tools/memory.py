@@ -8,7 +8,7 @@ from coworker.store.memory import FactKind
 from coworker.tools import known
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.knowledge import Knowledge
-from coworker.types import Person, ToolResult
+from coworker.types import Person
 
 _RECALLED = 12
 _MOST_QUERIES = 5
@@ -51,7 +51,7 @@ def tools(knowledge: Knowledge) -> tuple[Tool, ...]:
     """The tools of memory."""
 
     @tool(effect="keep", rerun="safe")
-    async def remember(args: Remember, context: ToolContext) -> ToolResult:
+    async def remember(args: Remember, context: ToolContext) -> str:
         """Keep a fact, decision, rule or finding of this repository for later conversations.
 
         Only what a person said or a file shows, in one sentence that is clear by itself.
@@ -65,7 +65,7 @@ def tools(knowledge: Knowledge) -> tuple[Tool, ...]:
             done = await knowledge.remember(repo, note, origin, tainted=bool(context.taint))
         except UsageError as error:
             raise ToolError(str(error)) from None
-        return ToolResult(known.told(done), receipt={"kind": "memory", "id": done.id})
+        return known.told(done)
 
     @tool(effect="read", rerun="safe")
     async def recall(args: Recall, context: ToolContext) -> str:
@@ -75,7 +75,9 @@ def tools(knowledge: Knowledge) -> tuple[Tool, ...]:
             raise ToolError(f"Give 1 to {_MOST_QUERIES} queries.")
         repo, place = bound_repo(context), knowledge.origin(context).place
         try:
-            found = await knowledge.recall(repo, place, args.queries, _RECALLED)
+            found = await knowledge.recall(
+                repo, place, args.queries, _RECALLED, but=context.conversation
+            )
         except UsageError as error:
             raise ToolError(str(error)) from None
         return "\n".join(map(known.line, found)) or "Nothing is known of that here."

@@ -25,6 +25,9 @@ COMMANDS = {  # what Telegram suggests; as `/status` they mean what `!status` me
     "undo": "take the last run back",
     "why": "how the last reply came about",
     "cost": "what was spent",
+    "remember": "keep something about this repository",
+    "forget": "remove it for good",
+    "memory": "what is remembered",
     "repo": "which repository this chat is about",
     "new": "a fresh start",
 }
