@@ -34,7 +34,7 @@ class Forgetting:
 
 def blank(db: sqlite3.Connection, what: Forgetting) -> list[Place]:
     """Take the words out of every row; the entries that lost something."""
-    eraser = _Eraser(what.texts)
+    eraser = Eraser(what.texts)
     found = [*dict.fromkeys([*what.places, *_entries_with(db, eraser.needles)])]
     blanked = [place for place in found if _blank_entry(db, place, eraser, what.places)]
     _blank_rows(db, "inbox", eraser)
@@ -49,17 +49,18 @@ def purge(db: sqlite3.Connection) -> bool:
     return not busy
 
 
-class _Eraser:
+class Eraser:
     """Knows some texts in every form in which we may have repeated them."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         told = [text for text in texts if text.strip() and text != MARK]
         flat = [" ".join(text.split()) for text in told]
         quoted = [line[:size] for line in flat for size in _QUOTED if len(line) > size]
-        self.wholes = {*(text.strip() for text in told), *flat}
+        self._wholes = {*(text.strip() for text in told), *flat}
         forms = dict.fromkeys([*told, *(text.strip() for text in told), *flat, *quoted])
-        self.long = sorted((form for form in forms if len(form) >= _SHORTEST), key=len)[::-1]
-        self.needles = [tx.encode(form)[1:-1] for form in (*self.long, *self.wholes)]
+        self._long = sorted((form for form in forms if len(form) >= _SHORTEST), key=len)[::-1]
+        self.forms = [*dict.fromkeys((*self._long, *self._wholes))]
+        self.needles = [tx.encode(form)[1:-1] for form in self.forms]
 
     def clean(self, value: Any) -> Any:
         """The same value without the words."""
@@ -72,9 +73,9 @@ class _Eraser:
         return value
 
     def _text(self, text: str) -> str:
-        if text.strip() in self.wholes:
+        if text.strip() in self._wholes:
             return MARK
-        for form in self.long:
+        for form in self._long:
             text = text.replace(form, MARK)
         return text
 
@@ -99,7 +100,7 @@ def _entries_with(db: sqlite3.Connection, needles: Sequence[str]) -> list[Place]
 
 
 def _blank_entry(
-    db: sqlite3.Connection, place: Place, eraser: _Eraser, sources: Collection[Place]
+    db: sqlite3.Connection, place: Place, eraser: Eraser, sources: Collection[Place]
 ) -> bool:
     sql = "SELECT body FROM entry WHERE conversation = ? AND seq = ?"
     row = db.execute(sql, place).fetchone()
@@ -116,7 +117,7 @@ def _blank_entry(
     return True
 
 
-def _blank_rows(db: sqlite3.Connection, table: str, eraser: _Eraser) -> None:
+def _blank_rows(db: sqlite3.Connection, table: str, eraser: Eraser) -> None:
     for needle in eraser.needles:
         sql = f"SELECT rowid, body FROM {table} WHERE instr(body, ?)"  # noqa: S608
         for rowid, text in db.execute(sql, (needle,)).fetchall():

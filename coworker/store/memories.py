@@ -13,17 +13,18 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from coworker.errors import ConfigError, DiskFull
 from coworker.store import said
-from coworker.store.forgetting import Forgetting, Place
+from coworker.store.forgetting import Eraser, Forgetting, Place
 from coworker.store.log import Log
 from coworker.store.memory import Memory, Message
 from coworker.types import Json
 
 Result = TypeVar("Result")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_UNUSABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR", "SQLITE_BUSY")
 _SALVAGED_AT_ONCE = 1_000
 _MADE_ANEW = (
     "The memory of {repo} was damaged ({error}) and was made anew from the log. Of the messages "
@@ -69,13 +70,21 @@ class Memories:
         return await self.ask(repo, lambda memory: memory.add(clean))
 
     async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[Place]:
-        """Take words out of the log and of the memory, out of every byte; the emptied entries.
+        """Take words out of the log and of all memories, out of every byte; the emptied entries.
 
-        `body` has `facts` and `messages`, what they are called in the memory.
+        `body` has `facts` and `messages`, what they are called in this memory.
         """
-        place = said.log_of(repo)
-        blanked = await self._store.forget(what, place, body, at)
-        await self.ask(repo, lambda _: None)
+        eraser, repos = Eraser(what.texts), {repo, *self._repos()}
+
+        def scrub(memory: Memory) -> None:
+            if memory.scrub(eraser, body["messages"]):
+                memory.mark_unpurged(True)
+
+        for each in repos:  # first what repeats it: after a death the rest can still be named
+            await self.ask(each, scrub)
+        blanked = await self._store.forget(what, said.log_of(repo), body, at)
+        for each in repos:
+            await self.ask(each, lambda _: None)
         return blanked
 
     def notice(self, repo: str) -> str:
@@ -95,7 +104,7 @@ class Memories:
                 return await self._ask(repo, work)
             except sqlite3.DatabaseError as error:
                 if not _name(error).startswith(_DAMAGED):
-                    raise self._explained(repo, error) from None
+                    raise self._explained(repo, error) from error
                 await asyncio.to_thread(self._make_anew, repo, error)
                 return await self._ask(repo, work)
 
@@ -125,6 +134,9 @@ class Memories:
         memory = self._open[repo] = Memory(self._path(repo))
         return memory
 
+    def _repos(self) -> list[str]:
+        return [unquote(path.stem) for path in self._folder.glob("*.db")]
+
     def _path(self, repo: str) -> Path:
         return self._folder / f"{quote(repo, safe='')}.db"
 
@@ -142,12 +154,14 @@ class Memories:
         _log.warning("a memory was damaged and is made anew", extra={"key": repo})
 
     def _explained(self, repo: str, error: sqlite3.Error) -> Exception:
-        path = self._path(repo)
-        if _name(error) == "SQLITE_FULL":
+        path, name = self._path(repo), _name(error)
+        if name == "SQLITE_FULL":
             return DiskFull(
                 f"The disk that holds {path} is full, so nothing was remembered. Free some space."
             )
-        return ConfigError(f"{path} cannot be used ({error}). Make it writable for coworker.")
+        if name.startswith(_UNUSABLE):
+            return ConfigError(f"{path} cannot be used ({error}). Make it writable for coworker.")
+        return error
 
 
 def _take(memory: Memory, fresh: said.News) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from coworker.store import recall, terms
+from coworker.store.forgetting import MARK, Eraser
 from coworker.store.writer import connect
 
 FactKind = Literal["fact", "decision", "rule", "finding"]
@@ -143,6 +144,20 @@ class Memory:
                 removed += 1
         return removed
 
+    def scrub(self, eraser: Eraser, but: Collection[str]) -> int:
+        """Take words out of everything that repeats them, save these messages; how many did."""
+        found: set[tuple[int, str, str, str]] = set()
+        for form in eraser.forms:
+            sql = "SELECT id, name, scope, session FROM message WHERE instr(text, ?)"
+            found.update(self.db.execute(sql, (form,)).fetchall())
+            sql = "SELECT id FROM fact WHERE instr(text, ?) OR instr(quote, ?)"
+            for (number,) in self.db.execute(sql, (form, form)).fetchall():
+                self._scrub_fact(number, eraser)
+        repeating = [each for each in found if each[1] not in but]
+        for each in repeating:
+            self._scrub_message(*each, eraser)
+        return len(repeating)
+
     def drop_conversation(self, conversation: str) -> None:
         """Remove a conversation that is gone from the log."""
         self.db.execute("DELETE FROM message WHERE session = ? AND seq > 0", (conversation,))
@@ -220,6 +235,15 @@ class Memory:
         self._quote_anew([row for row, _ in before], scope, session)
         return len(fresh)
 
+    def _scrub_message(self, row: int, name: str, scope: str, session: str, eraser: Eraser) -> None:
+        text = eraser.clean(self.messages([row])[row].text)
+        if text == MARK:
+            self.drop([name])
+            return
+        sql = "UPDATE message SET text = ?, code = ? WHERE id = ?"
+        self.db.execute(sql, (text, terms.parts(text), row))
+        self._quote_anew([each for each, _ in self._near(row, scope, session)], scope, session)
+
     def _quote_anew(self, rows: Iterable[int], scope: str, session: str) -> None:
         """Write anew what these rows quote of the messages around them."""
         for row in rows:
@@ -275,14 +299,23 @@ class Memory:
         """Facts that may be told to readers of these rooms (None: of all), the newest first."""
         if rooms is None:
             return self._facts("1 ORDER BY id DESC")
-        marks = ", ".join("?" * len(rooms))
-        return self._facts(f"readers IN ('*', {marks}) ORDER BY id DESC", *rooms)
+        told = [EVERYWHERE, *rooms]
+        marks = ", ".join("?" * len(told))
+        return self._facts(f"readers IN ({marks}) ORDER BY id DESC", *told)
 
     def find_facts(self, text: str, rooms: Collection[str] | None, limit: int) -> list[Fact]:
         """The facts that fit a text best and may be told to readers of these rooms."""
         readers = None if rooms is None else [EVERYWHERE, *rooms]
         found = [self.fact(number) for number in recall.facts(self.db, text, readers, limit)]
         return [fact for fact in found if fact]
+
+    def _scrub_fact(self, number: int, eraser: Eraser) -> None:
+        fact = self._facts("id = ?", number)[0]
+        clean = replace(fact, text=eraser.clean(fact.text), quote=eraser.clean(fact.quote))
+        if clean.text == MARK:
+            self.remove(number)
+        else:
+            self.put(clean)
 
     def facts_from(self, conversation: str, seq: int) -> list[Fact]:
         """Facts that were taken from a message."""

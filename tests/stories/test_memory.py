@@ -99,15 +99,100 @@ async def test_another_repository_does_not_hear_of_it(team, slack):
 
 
 async def test_a_private_room_is_quoted_only_where_all_readers_are_its_members(team, slack):
-    script = [say("Noted."), say("No idea."), say("No idea."), say("No idea."), say("Yes.")]
+    script = [say("Noted."), say("No idea."), say("No idea."), say("Yes.")]
     async with team(script, slack, rooms=["C0BOARD"]) as model:
         await asked(slack, ALICE, "C0BOARD", DECIDED)
         question = "Did we decide to drop Python 3.9?"
         await asked(slack, ALICE, GENERAL, question)
         assert DECIDED not in told(model)
-        await asked(slack, BOB, slack.dm(BOB), f"!repo shop")
+        await asked(slack, BOB, slack.dm(BOB), "!repo shop")
         await asked(slack, BOB, slack.dm(BOB), question)
         assert DECIDED not in told(model)
         await asked(slack, ALICE, slack.dm(ALICE), "!repo shop")
         await asked(slack, ALICE, slack.dm(ALICE), question)
         assert DECIDED in told(model)
+
+
+async def test_a_public_room_is_quoted_in_another_one_unless_a_guest_is_there(team, slack):
+    slack.join(slack.user("carol", guest=True), "C0SHOPDEV")
+    script = [say("Noted."), say("No idea."), say("Yes.")]
+    async with team(script, slack, rooms=["C0SHOPDEV", "C0TEST"]) as model:
+        slack.channel("test", ALICE, BOB)
+        await asked(slack, ALICE, GENERAL, DECIDED)
+        question = "Did we decide to drop Python 3.9?"
+        await asked(slack, BOB, "C0SHOPDEV", question)
+        assert DECIDED not in told(model)
+        await asked(slack, BOB, "C0TEST", question)
+        assert DECIDED in told(model)
+
+
+async def test_an_owner_may_let_the_rooms_of_a_repository_know_each_others_words(team, slack):
+    script = [say("Noted."), say("Yes.")]
+    async with team(script, slack, rooms=["C0BOARD"], share_rooms=True) as model:
+        await asked(slack, ALICE, "C0BOARD", DECIDED)
+        await asked(slack, ALICE, GENERAL, "Did we decide to drop Python 3.9?")
+        assert DECIDED in told(model)
+
+
+async def test_what_does_not_fit_is_not_recalled(team, slack):
+    async with team([say("Noted."), say("Round.")], slack) as model:
+        await asked(slack, ALICE, GENERAL, DECIDED)
+        await asked(slack, ALICE, GENERAL, "How does the cart round its total?")
+        assert "memory of shop" not in told(model)
+
+
+async def test_a_pin_keeps_a_message_and_a_broom_removes_it(team, slack):
+    async with team([say("Noted."), say("No idea.")], slack) as model:
+        said = await asked(slack, ALICE, GENERAL, DECIDED)
+        await slack.reacts(BOB, said, "pushpin")
+        await slack.sees("Remembered as f1", thread=said, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        shown = await slack.sees("f1, decision", thread=listed, within=DEADLINE_S)
+        assert DECIDED in shown.shown
+        assert f"/archives/{GENERAL}/p" in shown.shown
+        await slack.reacts(BOB, said, "broom")
+        await slack.sees("bob may not forget", thread=said, within=DEADLINE_S)
+        await slack.reacts(ALICE, said, "broom")
+        await slack.sees("Forgotten", thread=said, within=DEADLINE_S)
+        await asked(slack, ALICE, GENERAL, "Did we decide to drop Python 3.9?")
+        assert DECIDED not in told(model)
+
+
+async def test_a_decision_against_an_older_one_is_answered_with_both_and_can_replace_it(
+    team, slack
+):
+    async with team([], slack):
+        said = await slack.says(ALICE, GENERAL, f"<@{BOT}> !remember rule: we deploy on Friday")
+        await slack.sees("Remembered as f1", thread=said, within=DEADLINE_S)
+        said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember rule: never deploy on Friday")
+        card = await slack.sees("Remembered as f2", thread=said, within=DEADLINE_S)
+        assert "we deploy on Friday" in card.shown
+        assert f"/archives/{GENERAL}/p" in card.shown
+        words = "!remember rule: instead of f1: deploy on Monday"
+        said = await slack.says(BOB, GENERAL, f"<@{BOT}> {words}")
+        await slack.sees("Remembered as f3", thread=said, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        await slack.sees("f1, rule, superseded", thread=listed, within=DEADLINE_S)
+
+
+async def test_a_fact_goes_stale_when_the_lines_it_quotes_change(team, slack, shop):
+    kept = call("remember", text="Totals are rounded per line", path="shop/cart.py:6")
+    async with team([kept, say("Kept."), say("Per line.")], slack) as model:
+        await asked(slack, ALICE, GENERAL, "remember how totals are rounded")
+        await asked(slack, ALICE, GENERAL, "How are totals rounded?")
+        assert "f1, fact, alice" in told(model)
+        assert "shop/cart.py:6@" in told(model)
+        file = shop / "shop" / "cart.py"
+        file.write_text(file.read_text().replace("return sum(round(", "return round(sum("))
+        git(shop, "commit", "-qam", "Round once")
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        await slack.sees("f1, fact, stale", thread=listed, within=DEADLINE_S)
+
+
+async def test_guests_look_and_change_nothing(team, slack):
+    slack.join(slack.user("carol", guest=True), GENERAL)
+    async with team([], slack):
+        said = await slack.says("U0CAROL", GENERAL, f"<@{BOT}> !remember x is y")
+        await slack.sees("Guests may look", thread=said, within=DEADLINE_S)
+        said = await slack.says("U0CAROL", GENERAL, f"<@{BOT}> !memory")
+        await slack.sees("Nothing is remembered of shop", thread=said, within=DEADLINE_S)
