@@ -88,6 +88,7 @@ def fact(line: Line) -> Json:
         "quote": line.quote,
         "author": line.author,
         "readers": line.scope,
+        "at": moment(line.ts),
         "status": line.status,
         "conversation": "",
         "seq": 0,

@@ -58,10 +58,10 @@ class Memories:
         asking.add_done_callback(self._asking.discard)
         return await asyncio.shield(asking)
 
-    async def note(self, repo: str, body: Json, at: int) -> int:
+    async def note(self, repo: str, body: Json) -> int:
         """Write a fact into the log, from where the memory takes it; its number."""
         clean = self._store.redactor.value(body)
-        return await self._store.record(said.log_of(repo), "fact", clean, at)
+        return await self._store.record(said.log_of(repo), "fact", clean, body["at"])
 
     async def take_in(self, repo: str, messages: Sequence[Message]) -> int:
         """Index messages that were said elsewhere; how many are new."""

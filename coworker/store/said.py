@@ -80,11 +80,11 @@ def _read(
 
 
 def _read_facts(db: sqlite3.Connection, start: tuple[str, int], found: News) -> None:
-    for seq, kind, body, at in _rows(db, start, _DECIDED):
+    for seq, kind, body, _ in _rows(db, start, _DECIDED):
         if kind == "forgotten":
             found.forgotten.append(body)
         elif body["text"] != MARK:
-            found.facts.append(Fact(id=seq, at=at, **body))
+            found.facts.append(Fact(id=seq, **body))
 
 
 def _rows(db: sqlite3.Connection, start: tuple[str, int], kinds: str) -> list[Row]:

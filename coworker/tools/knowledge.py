@@ -82,12 +82,13 @@ class Knowledge:
             "quote": quoted.text if quoted else "",
             "author": origin.sender,
             "readers": readers,
+            "at": self._clock.now_ms(),
             "status": "quarantined" if tainted else "held",
             "conversation": origin.conversation,
             "seq": origin.seq,
             "supersedes": note.supersedes,
         }
-        number = await self.memories.note(repo.name, body, self._clock.now_ms())
+        number = await self.memories.note(repo.name, body)
         against = [f for f in alike if f.id != note.supersedes and _contradicts(note, text, f)]
         return Remembered(f"f{number}", is_new=True, against=await self._shown(repo, against))
 
@@ -151,7 +152,7 @@ class Knowledge:
         had = {(fact.text, fact.readers) for fact in known}
         fresh = [fact for fact in facts if (fact["text"], fact["readers"]) not in had]
         for fact in fresh:
-            await self.memories.note(repo.name, fact, self._clock.now_ms())
+            await self.memories.note(repo.name, fact)
         return len(fresh)
 
     async def facts(self, repo: Repo, place: Place | None) -> list[Known]:
