@@ -19,6 +19,7 @@ from benchmarks import (
     long,
     machine,
     platforms,
+    recall,
     recovery,
     start,
     table,
@@ -43,6 +44,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "service": ("12  Telegram and Slack: start, memory, idle, installation", platforms.service),
     "growth": ("13  Telegram: one chat from its first message on", platforms.growth),
     "killed": ("14  Telegram: kill -9 while the model thinks", platforms.killed),
+    "recall": ("15  Memory per repository: recall", recall.recall),
 }
 
 
