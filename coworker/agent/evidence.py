@@ -94,7 +94,7 @@ def gathered(done: Sequence[Json]) -> Evidence:
     }
     for number, body in enumerate(done):
         receipt = body.get("receipt")
-        if receipt:
+        if receipt and receipt["kind"] in kinds:
             kinds[receipt["kind"]].append({**receipt, "order": number})
     return found
 

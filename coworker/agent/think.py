@@ -80,8 +80,9 @@ async def reminded(
     if not fresh:
         return []
     told = "\n".join([_NOTES, *map(known.line, fresh)])
-    ids = [each.id for each in fresh]
-    return [("context", {"source": f"memory of {repo.name}", "text": told, "recalled": ids})]
+    body: Json = {"source": f"memory of {repo.name}", "text": told}
+    recalled = {"recalled": [each.id for each in fresh], "links": known.links(fresh)}
+    return [("context", body | recalled)]
 
 
 async def heard(

@@ -77,6 +77,11 @@ def line(known: Known, limit: int = 300) -> str:
     return f"- [{about}] {one_line(known.text, limit)}"
 
 
+def links(found: Sequence[Known]) -> list[str]:
+    """The addresses among where they are from."""
+    return [each.link for each in found if each.link.startswith("https://")]
+
+
 def fitting(found: Sequence[Known], most_bytes: int) -> list[Known]:
     """The first of them whose lines together have at most so many bytes."""
     sizes = accumulate(len(line(each).encode()) + 1 for each in found)

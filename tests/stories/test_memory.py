@@ -83,12 +83,18 @@ def told(model) -> str:
 
 
 async def test_a_decision_is_known_in_another_thread_with_its_link(team, slack):
-    async with team([say("Noted."), say("3.10 and later.")], slack) as model:
+    async with team([say("Noted.")], slack) as model:
         first = await asked(slack, ALICE, GENERAL, DECIDED)
-        await asked(slack, BOB, GENERAL, "Which Python versions do we drop?")
         assert DECIDED in told(model)
-        assert f"/archives/{GENERAL}/p{first.ts.replace('.', '')}" in told(model)
+    link = f"https://team.slack.com/archives/{GENERAL}/p{first.ts.replace('.', '')}"
+    async with team([say(f"Python 3.9, see {link}")], slack) as model:
+        question = await asked(slack, BOB, GENERAL, "Which Python versions do we drop?")
         assert "memory of shop" in told(model)
+        assert DECIDED in told(model)
+        assert link in told(model)
+        await slack.sees(link, thread=question)
+        why = await slack.says(BOB, GENERAL, "!why", thread=question)
+        await slack.sees("recalled slack:", thread=why)
 
 
 async def test_another_repository_does_not_hear_of_it(team, slack):
