@@ -168,6 +168,7 @@ async def _expire(parts: Parts) -> None:
     if days:
         before = SystemClock().now_ms() - int(days * 86_400_000)
         _log.info("forgot %d old conversations", await parts.log.expire(before))
+        parts.memories.expired()
 
 
 def _allow_many_files() -> None:

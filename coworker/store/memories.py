@@ -20,6 +20,7 @@ from coworker.store import said
 from coworker.store.forgetting import Eraser, Forgetting, Place
 from coworker.store.log import Log
 from coworker.store.memory import Memory, Message
+from coworker.store.writer import connect
 from coworker.types import Json
 
 Result = TypeVar("Result")
@@ -45,6 +46,9 @@ class Memories:
         self._folder = state_dir / "repos"
         self._open: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._readers: dict[str, sqlite3.Connection] = {}
+        self._complete: set[str] = set()
+        """Repositories whose memory holds no conversation that the log has no more."""
         self._told: dict[str, str] = {}
         self._asking: set[asyncio.Future[Any]] = set()
 
@@ -87,6 +91,10 @@ class Memories:
             await self.ask(each, lambda _: None)
         return blanked
 
+    def expired(self) -> None:
+        """The log has forgotten conversations: so do the memories, when they are next asked."""
+        self._complete.clear()
+
     def notice(self, repo: str) -> str:
         """What a person should be told of a memory, once; mostly nothing."""
         return self._told.pop(repo, "")
@@ -96,7 +104,10 @@ class Memories:
         await asyncio.gather(*self._asking, return_exceptions=True)
         for memory in self._open.values():
             memory.close()
+        for reader in self._readers.values():
+            reader.close()
         self._open.clear()
+        self._readers.clear()
 
     async def _ask_in_turn(self, repo: str, work: Callable[[Memory], Result]) -> Result:
         async with self._locks.setdefault(repo, asyncio.Lock()):
@@ -109,10 +120,18 @@ class Memories:
                 return await self._ask(repo, work)
 
     async def _ask(self, repo: str, work: Callable[[Memory], Result]) -> Result:
-        memory = await asyncio.to_thread(self._read, repo)
-        if memory.is_unpurged():
+        memory, answers = await asyncio.to_thread(self._answered, repo, work)
+        if not answers:
             await self._purge(repo, memory)
-        return await asyncio.to_thread(_transact, memory, lambda: work(memory))
+            answers = [await asyncio.to_thread(_transact, memory, lambda: work(memory))]
+        return answers[0]
+
+    def _answered(self, repo: str, work: Callable[[Memory], Result]) -> tuple[Memory, list[Result]]:
+        """The memory, up to date, and its answer unless words are to be purged first."""
+        memory = self._read(repo)
+        if memory.is_unpurged():
+            return memory, []
+        return memory, [_transact(memory, lambda: work(memory))]
 
     async def _purge(self, repo: str, memory: Memory) -> None:
         """Once words were taken out of both files: until this is done, each start tries again."""
@@ -125,9 +144,15 @@ class Memories:
     def _read(self, repo: str) -> Memory:
         """A memory, brought up to the end of the log."""
         memory = self._open.get(repo) or self._opened(repo)
-        fresh = said.news(self._store.file, repo, memory.cursors())
-        if fresh.cursors or fresh.gone:
-            _transact(memory, lambda: _take(memory, fresh))
+        reader = self._readers.get(repo)
+        if reader is None:
+            reader = self._readers[repo] = connect(self._store.file, read_only=True)
+        cursors = memory.cursors()
+        fresh = said.news(reader, repo, cursors)
+        gone = [] if repo in self._complete else said.gone(reader, cursors)
+        self._complete.add(repo)
+        if fresh.cursors or gone:
+            _transact(memory, lambda: _take(memory, fresh, gone))
         return memory
 
     def _opened(self, repo: str) -> Memory:
@@ -164,8 +189,8 @@ class Memories:
         return error
 
 
-def _take(memory: Memory, fresh: said.News) -> None:
-    for conversation in fresh.gone:
+def _take(memory: Memory, fresh: said.News, gone: Sequence[str]) -> None:
+    for conversation in gone:
         memory.drop_conversation(conversation)
     memory.add(fresh.messages)
     for fact in fresh.facts:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from coworker.store import transactions as tx
 from coworker.store.forgetting import MARK
 from coworker.store.memory import Fact, Message
-from coworker.store.writer import connect
 from coworker.types import Json, Place
 
 TERMINAL = "terminal"
@@ -24,15 +21,11 @@ Row = tuple[int, str, Json, int]
 
 @dataclass(slots=True)
 class News:
-    """What was said and decided since, and how far the log was read.
-
-    `gone` are conversations that the log has no more; `forgotten` is what to remove.
-    """
+    """What was said and decided since, what to remove, and how far the log was read."""
 
     messages: list[Message] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     forgotten: list[Json] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
     cursors: dict[str, int] = field(default_factory=dict)
 
 
@@ -46,18 +39,21 @@ def log_of(repo: str) -> Place:
     return Place(tx.SYSTEM, f"memory:{repo}")
 
 
-def news(file: Path, repo: str, cursors: Mapping[str, int]) -> News:
+def news(db: sqlite3.Connection, repo: str, cursors: Mapping[str, int]) -> News:
     """Everything after the cursors (the next seq, by conversation)."""
     found = News()
-    with closing(connect(file, read_only=True)) as db:
-        known = {row[0] for row in db.execute("SELECT id FROM conversation")}
-        found.gone = [conversation for conversation in cursors if conversation not in known]
-        for conversation, next_seq, *place in _conversations(db, repo):
-            start = cursors.get(conversation, 1)
-            if start < next_seq:
-                found.cursors[conversation] = next_seq
-                _read(db, repo, (conversation, start), Place(*place), found)
+    for conversation, next_seq, *place in _conversations(db, repo):
+        start = cursors.get(conversation, 1)
+        if start < next_seq:
+            found.cursors[conversation] = next_seq
+            _read(db, repo, (conversation, start), Place(*place), found)
     return found
+
+
+def gone(db: sqlite3.Connection, cursors: Iterable[str]) -> list[str]:
+    """Those of these conversations that the log has no more."""
+    known = {row[0] for row in db.execute("SELECT id FROM conversation")}
+    return [conversation for conversation in cursors if conversation not in known]
 
 
 def _conversations(db: sqlite3.Connection, repo: str) -> list[tuple[str, int, str, str, str]]:
