@@ -14,8 +14,10 @@ import msgspec
 from coworker.errors import CoworkerError, Denied, UsageError
 from coworker.repos.registry import Registry
 from coworker.store import exchange
+from coworker.store.facts import FactKind
 from coworker.store.log import Log
-from coworker.store.memory import FactKind, Memory
+from coworker.store.memory import Memory
+from coworker.store.said import by_id
 from coworker.tools import known
 from coworker.tools.knowledge import Knowledge
 from coworker.tools.known import Known, Note, Origin
@@ -95,7 +97,7 @@ class Notebook:
 
     def _pointed_at(self, inbound: Inbound, about: Json) -> tuple[str, Origin]:
         """The words of a message that somebody put a pin on. Raises UsageError."""
-        said = self._log.said_there(inbound.conversation, about["message"])
+        said = by_id(self._log.entries(inbound.conversation), about["message"])
         if said is None and not about.get("text"):
             raise UsageError("I have not read that message. Say `!remember …` in words.")
         text = said.body["text"] if said else about["text"]
@@ -155,7 +157,7 @@ class Notebook:
 
         def read(memory: Memory) -> Json:
             messages = memory.page(after, _EXPORTED_AT_ONCE)
-            facts = memory.facts()[::-1] if after == 0 else []
+            facts = memory.facts.told()[::-1] if after == 0 else []
             lines = [*exchange.lines(facts, list(messages.values()))]
             return {"lines": lines, "after": max(messages, default=0)}
 

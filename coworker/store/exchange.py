@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from coworker.store.facts import Fact, FactKind, Status
 from coworker.store.forgetting import MARK
-from coworker.store.memory import Fact, FactKind, Message, Status
+from coworker.store.memory import Message
 from coworker.store.said import TERMINAL
 from coworker.types import Json
 

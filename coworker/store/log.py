@@ -208,16 +208,6 @@ class Log:
         """A conversation's entries from `from_seq` on, oldest first."""
         return _entries(self._reader, conversation, from_seq)
 
-    def last_words(self, conversation: ConversationId, run: int) -> Entry | None:
-        """What a person said last in a run."""
-        said = (e for e in self.entries(conversation, run) if e.kind in ("user", "steer"))
-        return next((e for e in reversed([*said]) if e.run == run), None)
-
-    def said_there(self, conversation: ConversationId, message: str) -> Entry | None:
-        """What a person said in the message that the platform knows by that id."""
-        said = (e for e in self.entries(conversation) if e.kind in ("user", "steer"))
-        return next((e for e in said if message in e.body.get("messages", ())), None)
-
     def open_inbox(self, conversation: ConversationId) -> list[InboxRow]:
         """What waits for this conversation, in the order in which it was accepted."""
         rows = self._all(

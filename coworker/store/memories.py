@@ -81,7 +81,7 @@ class Memories:
         eraser, repos = Eraser(what.texts), {repo, *self._repos()}
 
         def scrub(memory: Memory) -> None:
-            if memory.scrub(eraser, body["messages"]):
+            if memory.scrub(eraser, body["messages"], body["facts"]):
                 memory.mark_unpurged(True)
 
         for each in repos:  # first what repeats it: after a death the rest can still be named
@@ -194,13 +194,13 @@ def _take(memory: Memory, fresh: said.News, gone: Sequence[str]) -> None:
         memory.drop_conversation(conversation)
     memory.add(fresh.messages)
     for fact in fresh.facts:
-        memory.put(fact)
+        memory.facts.put(fact)
     if fresh.forgotten:
         memory.mark_unpurged(True)
     for each in fresh.forgotten:
         memory.drop(each["messages"])
         for number in each["facts"]:
-            memory.remove(number)
+            memory.facts.remove(number)
     for conversation, seq in fresh.cursors.items():
         memory.advance(conversation, seq)
 

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from coworker.store import recall, terms
+from coworker.store.facts import Facts
 from coworker.store.forgetting import MARK, Eraser
 from coworker.store.writer import connect
 
-FactKind = Literal["fact", "decision", "rule", "finding"]
-Status = Literal["held", "stale", "superseded", "quarantined", "forgotten"]
-EVERYWHERE = "*"
-"""The readers of a fact that may be told wherever its repository is talked about."""
 _NEAR = 2
 """So many messages before and after belong to what a message is about."""
 _TOKENIZER = "porter unicode61"
 _INDEXED = ("scope", "speaker", "text", "day", "ctx", "code")
 _END = 2**62
-_FACT = (
-    "SELECT id, kind, text, source, quote, author, readers, at, status, conversation, seq,"
-    " supersedes FROM fact"
-)
 _MESSAGE = (
     "SELECT m.id, m.name, r.key, m.session, m.at, m.speaker, m.text, m.author, m.link, m.seq"
     " FROM message m JOIN room r ON r.id = cast(substr(m.scope, 2) AS INTEGER)"
@@ -60,29 +53,6 @@ class Found(NamedTuple):
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """Something that is held to be so. Its `id` is its place in the memory's log.
-
-    `readers` is the room in which it was said, or EVERYWHERE. `source` is `path@commit` for what
-    stands in a file, with the quoted lines, else the platform's id of the message; that message is
-    (`conversation`, `seq`) of the log, where there is one.
-    """
-
-    id: int
-    kind: FactKind
-    text: str
-    source: str
-    quote: str
-    author: str
-    readers: str
-    at: int
-    status: Status = "held"
-    conversation: str = ""
-    seq: int = 0
-    supersedes: int = 0
-
-
 class Memory:
     """One repository's file. Its caller sees to it that one thread at a time is inside."""
 
@@ -97,6 +67,7 @@ class Memory:
         except BaseException:
             self.db.close()
             raise
+        self.facts = Facts(self.db)
         self._frequencies = recall.Frequencies(self.db)
         path.chmod(0o600)
 
@@ -144,19 +115,16 @@ class Memory:
                 removed += 1
         return removed
 
-    def scrub(self, eraser: Eraser, but: Collection[str]) -> int:
-        """Take words out of everything that repeats them, save these messages; how many did."""
+    def scrub(self, eraser: Eraser, but: Collection[str], facts: Collection[int]) -> int:
+        """Take words out of all that repeats them, save these messages and facts; how many did."""
         found: set[tuple[int, str, str, str]] = set()
         for form in eraser.forms:
             sql = "SELECT id, name, scope, session FROM message WHERE instr(text, ?)"
             found.update(self.db.execute(sql, (form,)).fetchall())
-            sql = "SELECT id FROM fact WHERE instr(text, ?) OR instr(quote, ?)"
-            for (number,) in self.db.execute(sql, (form, form)).fetchall():
-                self._scrub_fact(number, eraser)
         repeating = [each for each in found if each[1] not in but]
         for each in repeating:
             self._scrub_message(*each, eraser)
-        return len(repeating)
+        return len(repeating) + self.facts.scrub(eraser, facts)
 
     def drop_conversation(self, conversation: str) -> None:
         """Remove a conversation that is gone from the log."""
@@ -267,62 +235,6 @@ class Memory:
         self.db.execute("INSERT INTO room (key) VALUES (?) ON CONFLICT DO NOTHING", (room,))
         found = self.db.execute("SELECT id FROM room WHERE key = ?", (room,)).fetchone()
         return f"r{found[0]}"
-
-    # Facts
-
-    def put(self, fact: Fact) -> None:
-        """Keep a fact; what it supersedes is no longer held. Call it inside a transaction."""
-        self._scope(fact.readers)
-        self.db.execute(
-            "INSERT OR REPLACE INTO fact (id, kind, text, source, quote, author, readers, at,"
-            " status, conversation, seq, supersedes, code)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(fact.id, fact.kind, fact.text, fact.source, fact.quote, fact.author),
-                *(fact.readers, fact.at, fact.status, fact.conversation, fact.seq),
-                *(fact.supersedes, terms.parts(fact.text)),
-            ),
-        )
-        superseding = (fact.supersedes, fact.status)
-        sql = "UPDATE fact SET status = 'superseded' WHERE id = ? AND ? = 'held'"
-        self.db.execute(sql, superseding)
-
-    def remove(self, fact: int) -> None:
-        """Remove a fact; what it had superseded stays so."""
-        self.db.execute("DELETE FROM fact WHERE id = ?", (fact,))
-
-    def fact(self, number: int) -> Fact | None:
-        """A fact by its number."""
-        return next(iter(self._facts("id = ?", number)), None)
-
-    def facts(self, rooms: Collection[str] | None = None) -> list[Fact]:
-        """Facts that may be told to readers of these rooms (None: of all), the newest first."""
-        if rooms is None:
-            return self._facts("1 ORDER BY id DESC")
-        told = [EVERYWHERE, *rooms]
-        marks = ", ".join("?" * len(told))
-        return self._facts(f"readers IN ({marks}) ORDER BY id DESC", *told)
-
-    def find_facts(self, text: str, rooms: Collection[str] | None, limit: int) -> list[Fact]:
-        """The facts that fit a text best and may be told to readers of these rooms."""
-        readers = None if rooms is None else [EVERYWHERE, *rooms]
-        found = [self.fact(number) for number in recall.facts(self.db, text, readers, limit)]
-        return [fact for fact in found if fact]
-
-    def _scrub_fact(self, number: int, eraser: Eraser) -> None:
-        fact = self._facts("id = ?", number)[0]
-        clean = replace(fact, text=eraser.clean(fact.text), quote=eraser.clean(fact.quote))
-        if clean.text == MARK:
-            self.remove(number)
-        else:
-            self.put(clean)
-
-    def facts_from(self, conversation: str, seq: int) -> list[Fact]:
-        """Facts that were taken from a message."""
-        return self._facts("conversation = ? AND seq = ? AND seq > 0", conversation, seq)
-
-    def _facts(self, where: str, *values: object) -> list[Fact]:
-        return [Fact(*row) for row in self.db.execute(f"{_FACT} WHERE {where}", values)]
 
     # The file
 

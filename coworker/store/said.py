@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from coworker.store import transactions as tx
+from coworker.store.facts import Fact
 from coworker.store.forgetting import MARK
-from coworker.store.memory import Fact, Message
-from coworker.types import Json, Place
+from coworker.store.memory import Message
+from coworker.types import Entry, Json, Place
 
 TERMINAL = "terminal"
 US = "coworker"
@@ -37,6 +38,18 @@ def room_of(place: Place) -> str:
 def log_of(repo: str) -> Place:
     """Where the facts of a repository are written down."""
     return Place(tx.SYSTEM, f"memory:{repo}")
+
+
+def last_words(entries: Iterable[Entry], run: int) -> Entry | None:
+    """What a person said last in a run."""
+    said = [each for each in entries if each.run == run and each.kind in ("user", "steer")]
+    return said[-1] if said else None
+
+
+def by_id(entries: Iterable[Entry], message: str) -> Entry | None:
+    """What a person said in the message that the platform knows by that id."""
+    said = (each for each in entries if each.kind in ("user", "steer"))
+    return next((each for each in said if message in each.body.get("messages", ())), None)
 
 
 def news(db: sqlite3.Connection, repo: str, cursors: Mapping[str, int]) -> News:

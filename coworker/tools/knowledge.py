@@ -14,11 +14,12 @@ from coworker.errors import Denied, NotFound, ToolError
 from coworker.protocols import Clock, ToolContext
 from coworker.repos.checkout import Checkouts
 from coworker.repos.text import one_line
+from coworker.store.facts import EVERYWHERE, Fact
 from coworker.store.forgetting import Forgetting
 from coworker.store.log import Log
 from coworker.store.memories import Memories
-from coworker.store.memory import EVERYWHERE, Fact, Found, Memory, Message
-from coworker.store.said import TERMINAL, US, log_of, room_of
+from coworker.store.memory import Found, Memory, Message
+from coworker.store.said import TERMINAL, US, last_words, log_of, room_of
 from coworker.tools import quotes
 from coworker.tools.contradiction import may_contradict
 from coworker.tools.known import Known, Note, Origin, Remembered, refuse_odd, usable
@@ -110,7 +111,7 @@ class Knowledge:
         rooms = await self._scope(repo, place)
 
         def search(memory: Memory) -> tuple[list[Fact], list[Message]]:
-            facts = [memory.find_facts(query, rooms, limit) for query in queries]
+            facts = [memory.facts.find(query, rooms, limit) for query in queries]
             found = [memory.search(query, rooms, limit) for query in queries]
             messages = [[m for _, m in some if m.session != but] for some in found]
             return _merged(facts)[:limit], _merged(messages)[:limit]
@@ -124,7 +125,7 @@ class Knowledge:
         rooms = await self._scope(repo, place)
 
         def search(memory: Memory) -> tuple[list[Fact], list[Message]]:
-            facts = [f for f in memory.find_facts(text, rooms, limit) if f.status == "held"]
+            facts = [f for f in memory.facts.find(text, rooms, limit) if f.status == "held"]
             found = memory.search(text, rooms, 3 * limit)
             good = [each.message for each in found if _is_good(memory, text, each, place)]
             return facts, good
@@ -148,7 +149,7 @@ class Knowledge:
 
     async def take_in(self, repo: Repo, facts: Sequence[Json]) -> int:
         """Keep facts that were known elsewhere; how many are new here."""
-        known = await self.memories.ask(repo.name, lambda memory: memory.facts())
+        known = await self.memories.ask(repo.name, lambda memory: memory.facts.told())
         had = {(fact.text, fact.readers) for fact in known}
         fresh = [fact for fact in facts if (fact["text"], fact["readers"]) not in had]
         for fact in fresh:
@@ -158,7 +159,9 @@ class Knowledge:
     async def facts(self, repo: Repo, place: Place | None) -> list[Known]:
         """Every fact that may be told here, the newest first, whatever its status."""
         rooms = await self._scope(repo, place)
-        return await self._shown(repo, await self.memories.ask(repo.name, lambda m: m.facts(rooms)))
+        return await self._shown(
+            repo, await self.memories.ask(repo.name, lambda m: m.facts.told(rooms))
+        )
 
     async def forget(self, repo: Repo, name: str, by: Sequence[Person]) -> str:
         """Remove a fact and the message it came from, or a message and the facts from it.
@@ -184,7 +187,7 @@ class Knowledge:
     def origin(self, context: ToolContext) -> Origin:
         """Where a run's words come from: the last message that it took."""
         row = self._log.conversation(context.conversation)
-        said = self._log.last_words(context.conversation, context.run)
+        said = last_words(self._log.entries(context.conversation, context.run), context.run)
         if row is None or said is None:
             raise ToolError("Nobody said anything in this run that could be remembered.")
         message = next(iter(said.body.get("messages", ())), "")
@@ -206,11 +209,11 @@ class Knowledge:
     # Parts
 
     async def _alike(self, repo: Repo, text: str, rooms: Collection[str] | None) -> list[Fact]:
-        found = await self.memories.ask(repo.name, lambda m: m.find_facts(text, rooms, _ALIKE))
+        found = await self.memories.ask(repo.name, lambda m: m.facts.find(text, rooms, _ALIKE))
         return [fact for fact in found if fact.status == "held"]
 
     async def _fact(self, repo: Repo, number: int, rooms: Collection[str] | None) -> Fact | None:
-        fact = await self.memories.ask(repo.name, lambda memory: memory.fact(number))
+        fact = await self.memories.ask(repo.name, lambda memory: memory.facts.get(number))
         may = fact and (rooms is None or fact.readers in {EVERYWHERE, *rooms})
         return fact if may else None
 
@@ -249,11 +252,11 @@ class Knowledge:
         def find(memory: Memory) -> tuple[list[Fact], Message | None]:
             number = name.strip().lstrip("#").removeprefix("f")
             if number.isdecimal():
-                fact = memory.fact(int(number[:18]))
+                fact = memory.facts.get(int(number[:18]))
                 said = memory.message(f"{fact.conversation}:{fact.seq}") if fact else None
                 return [fact] if fact else [], said
             message = memory.message(name.strip())
-            facts = memory.facts_from(message.session, message.seq) if message else []
+            facts = memory.facts.of(message.session, message.seq) if message else []
             return facts, message
 
         facts, message = await self.memories.ask(repo.name, find)

@@ -13,8 +13,8 @@ from itertools import accumulate
 from coworker.errors import UsageError
 from coworker.repos.text import one_line
 from coworker.store import terms
+from coworker.store.facts import FactKind
 from coworker.store.forgetting import MARK
-from coworker.store.memory import FactKind
 from coworker.types import Json, Place
 
 LONGEST_FACT = 2_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coworker.errors import ToolError, UsageError
 from coworker.protocols import Tool, ToolContext
-from coworker.store.memory import FactKind
+from coworker.store.facts import FactKind
 from coworker.tools import known
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.knowledge import Knowledge

@@ -123,9 +123,9 @@ async def test_a_fact_is_told_only_to_its_readers(memories, rooms, readers):
     for room in ("slack:C1", "slack:C2", "*"):
         text = f"the key is with {room}"
         await memories.note("shop", {**fact, "text": text, "readers": room})
-    told = await memories.ask("shop", lambda memory: memory.facts(rooms))
+    told = await memories.ask("shop", lambda memory: memory.facts.told(rooms))
     assert {each.readers for each in told} == readers
-    told = await memories.ask("shop", lambda memory: memory.find_facts("key", rooms, 9))
+    told = await memories.ask("shop", lambda memory: memory.facts.find("key", rooms, 9))
     assert {each.readers for each in told} == readers
 
 
