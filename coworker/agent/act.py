@@ -24,6 +24,7 @@ from coworker.policy.people import People
 from coworker.policy.rules import Book
 from coworker.protocols import Clock, Tool, ToolContext
 from coworker.store.log import Conversation, Log
+from coworker.tools.knowledge import Knowledge
 from coworker.types import (
     Call,
     ConversationId,
@@ -68,6 +69,7 @@ class Ports:
     book: Book
     config: Config
     clock: Clock
+    knowledge: Knowledge
     place_of: Callable[[Conversation], Repo | None]
     check: Callable[[Conversation], Coroutine[Any, Any, list[Json]]]
     notes: Callable[[Conversation], Sequence[str]]

@@ -42,6 +42,7 @@ from coworker.agent.think import (
     limit,
     opening,
     overheard,
+    reminded,
     requested,
 )
 from coworker.errors import ContextTooLong, ModelError, RateLimited
@@ -129,9 +130,11 @@ class Drive(Journal):
         if not self.state.base:
             fresh = await opening(conversation, self.ports)
             fresh += await overheard(conversation, rows, self.ports)
+        known = await reminded(self.state, rows, conversation, self.ports)
         said = await heard("user", rows, conversation, self.ports)
         await self.append(
             *fresh,
+            *known,
             *said,
             take=rows,
             base_seq=first if fresh else None,

@@ -62,6 +62,8 @@ class State:
     """What this conversation has read that came from outside; it stays as long as the text does."""
     told: list[str] = field(default_factory=list)
     """What this conversation has been told of its workspace, once for all runs."""
+    recalled: list[str] = field(default_factory=list)
+    """Ids of what the model was reminded of since the base, so that it is told once."""
     too_long: bool = False
     final: Json | None = None
     """The model's last word, while something must still be done before it is the reply."""
@@ -216,7 +218,7 @@ def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
 def _base(state: State, entry: Entry) -> None:
     """A base starts afresh; one made by a compaction carries the run it interrupted."""
     carried = entry.body.get("carry", {})
-    state.base, state.taint = entry.body, []
+    state.base, state.taint, state.recalled = entry.body, [], []
     state.context_tokens, state.too_long = 0, False
     for name, value in carried.items():
         setattr(state, name, value)
@@ -314,6 +316,7 @@ def _go_on_or_stop(state: State, asked: Json, answer: Json) -> None:
 def _context(state: State, entry: Entry) -> None:
     """Checks that fail give the model another chance to mend what it did."""
     _tainted(state, entry)
+    state.recalled += entry.body.get("recalled", [])
     results: list[Json] = entry.body.get("checks", [])
     if results:
         state.done.extend(results)
@@ -351,6 +354,7 @@ def _reply(state: State, _: Entry) -> None:
         too_long=state.too_long,
         asks=state.asks,
         told=state.told,
+        recalled=state.recalled,
         taint=state.taint,
     )
     for name in State.__slots__:

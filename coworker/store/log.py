@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from coworker.errors import CoworkerError
 from coworker.redact import Redactor
-from coworker.store import database
+from coworker.store import database, forgetting
 from coworker.store import transactions as tx
 from coworker.store.aside import Aside
 from coworker.store.schedules import Schedules
@@ -78,6 +78,11 @@ class Log:
         self.aside = Aside(self._reader)
         self.spending = Spending(self._reader)
         self.schedules = Schedules(self._writer, self._reader, self.redactor)
+
+    @property
+    def file(self) -> Path:
+        """The database, for those who read much of it beside."""
+        return self._file
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""
@@ -182,6 +187,24 @@ class Log:
             forgotten += some
         return forgotten
 
+    async def forget(
+        self, what: forgetting.Forgetting, place: Place, body: Json, at: int
+    ) -> list[forgetting.Place]:
+        """Take words out of the log, and note in that place which entries lost them."""
+
+        def transaction(db: sqlite3.Connection) -> list[forgetting.Place]:
+            blanked = forgetting.blank(db, what)
+            tx.record(db, place, "forgotten", {**body, "blanked": blanked}, at)
+            return blanked
+
+        return await self._writer.write(transaction)
+
+    async def purge(self) -> bool:
+        """Leave no byte of what was taken out in any of the files; False if they are in use."""
+        for copy in self._file.parent.glob(f"{database.FILE}.before-*"):
+            copy.unlink(missing_ok=True)
+        return await self._writer.alone(forgetting.purge)
+
     async def add_repo(self, name: str, path: str, at: int) -> None:
         """Remember a checkout under a name."""
         sql = "INSERT INTO repo (name, path, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -258,7 +281,8 @@ class Log:
 
     def conversations(self) -> list[Conversation]:
         """Every conversation, the latest first."""
-        return self._conversations(_CONVERSATION + "ORDER BY updated_at DESC")
+        sql = f"{_CONVERSATION} WHERE adapter <> '{tx.SYSTEM}' ORDER BY updated_at DESC"
+        return self._conversations(sql)
 
     def ready_conversations(self) -> list[ConversationId]:
         """Those that have something to do, the longest waiting first."""
@@ -303,6 +327,11 @@ class Log:
         """What was kept for that."""
         rows = self._all("SELECT value FROM cursor WHERE source = ? AND key = ?", source, key)
         return rows[0][0] if rows else None
+
+    def bound_rooms(self, repo: str) -> list[str]:
+        """The rooms that were bound to a repository in chat, as the configuration writes them."""
+        rows = self._all("SELECT key FROM cursor WHERE source = 'room' AND value = ?", repo)
+        return [row[0] for row in rows]
 
     def remote_id(self, key: str) -> str:
         """The platform's id of an outbound that arrived; "" when that is not known."""
@@ -365,18 +394,9 @@ def _entries(db: sqlite3.Connection, conversation: ConversationId, from_seq: int
         (conversation, from_seq),
     )
     return [
-        Entry(seq, run, kind, tx.decode(_text(db, body)), at, v)
+        Entry(seq, run, kind, tx.decode(tx.whole(db, body)), at, v)
         for seq, run, kind, body, at, v in rows
     ]
-
-
-def _text(db: sqlite3.Connection, stored: str) -> str:
-    """The body itself, fetched from its blob when it was spilled."""
-    if not stored.startswith('{"blob":'):
-        return stored
-    sha = tx.decode(stored)["blob"]
-    blob: bytes = db.execute("SELECT bytes FROM blob WHERE sha256 = ?", (sha,)).fetchone()[0]
-    return blob.decode()
 
 
 def _outcome(row: Sequence[Any]) -> str:
