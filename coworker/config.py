@@ -122,6 +122,8 @@ class RepoConfig(Section, frozen=True):
     setup: list[str] = []
     checks: list[str] = []
     local_only: bool = False
+    share_rooms: bool = False
+    """Whether what was said in one of its rooms may be recalled in all of them."""
 
 
 class Budget(Section, frozen=True):
@@ -248,6 +250,7 @@ class Config(Section, frozen=True):
                 rooms=tuple(repo.rooms),
                 setup=tuple(repo.setup),
                 checks=tuple(repo.checks),
+                share_rooms=repo.share_rooms,
                 is_cloned=not repo.path,
             )
             for name, repo in self.repos.items()

@@ -62,6 +62,7 @@ class Views:
     """
 
     overview: Callable[[], Json]
+    remember: Callable[[str, str, str, Json], Awaitable[Any]]
     examine: Callable[[Path], Awaitable[list[Json]]]
     rehearse: Callable[[Repo], Awaitable[Json]]
     schedule: Callable[..., Awaitable[Any]]
@@ -312,6 +313,10 @@ class Control:
         finally:
             self._rehearsals.discard(rehearsal)
 
+    async def memory(self, client: Client, do: str, repo: str, **params: Any) -> Any:
+        """What is known of a repository: add, search, list, show, forget, import or export."""
+        return await self._views.remember(do, repo, client.sender, params)
+
     async def schedule(self, client: Client, action: str, **given: Any) -> Any:
         """Add, show or change standing work."""
         return await self._views.schedule(action, client.sender, **given)
@@ -414,6 +419,7 @@ _VERBS: dict[str, _Verb] = {
     "repo": Control.repo,
     "repo_add": Control.repo_add,
     "repo_remove": Control.repo_remove,
+    "memory": Control.memory,
     "schedule": Control.schedule,
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,

@@ -100,6 +100,7 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
         await parts.control.close()
         await parts.reception.close()
         await parts.dispatch.stop()
+        await parts.memories.close()
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
@@ -169,6 +170,7 @@ async def _expire(parts: Parts) -> None:
         now = SystemClock().now_ms()
         gone = await parts.log.expire(now - int(days * 86_400_000), SYSTEM, now)
         _log.info("forgot %d old conversations", gone)
+        parts.memories.expired()
 
 
 def _allow_many_files() -> None:

@@ -42,6 +42,7 @@ from coworker.agent.think import (
     limit,
     opening,
     overheard,
+    reminded,
     requested,
 )
 from coworker.errors import ContextTooLong, ModelError, RateLimited
@@ -129,9 +130,11 @@ class Drive(Journal):
         if not self.state.base:
             fresh = await opening(conversation, self.ports)
             fresh += await overheard(conversation, rows, self.ports)
+        known = await reminded(self.state, rows, conversation, self.ports)
         said = await heard("user", rows, conversation, self.ports)
         await self.append(
             *fresh,
+            *known,
             *said,
             take=rows,
             base_seq=first if fresh else None,
@@ -203,7 +206,7 @@ class Drive(Journal):
         text, outcome, by = final
         said: Draft = ("assistant", body)
         if answer.is_stopgap:
-            by = "host" if self.state.schedule else by  # it will be tried again: nobody is told
+            by = "host" if self.state.alone else by  # it will be tried again: nobody is told
             return await self.conclude(text, "failed", said, by=by, exit_status=69)
         if by == "model" and self.state.unchecked:
             return await self.append(("assistant", {**body, "final": text}))

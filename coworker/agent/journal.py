@@ -131,4 +131,4 @@ class Journal:
 
 def is_silent(state: State, by: str, outcome: str) -> bool:
     """Whether nobody is told: of a scheduled run without news, or one that will be repeated."""
-    return bool(state.schedule) and (outcome == "nothing" or (by, outcome) == ("host", "failed"))
+    return state.alone and (outcome == "nothing" or (by, outcome) == ("host", "failed"))

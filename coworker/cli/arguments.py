@@ -52,6 +52,7 @@ def _parser() -> _Parser:
     _add_looking(commands, everywhere)
     _add_audit(commands, everywhere)
     _add_repo(commands, everywhere)
+    _add_memory(commands, everywhere)
     _add_schedule(commands, everywhere)
     _add_keeping(commands, everywhere)
     _add_service(commands, everywhere)
@@ -152,6 +153,35 @@ def _add_repo(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     _add_json(show)
     remove = _command(actions, everywhere, "repo remove", "forget one; its checkout stays")
     remove.add_argument("name", metavar="NAME")
+
+
+def _add_memory(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "what is known of a repository"
+    memory = commands.add_parser("memory", help=about, description=about, parents=[everywhere])
+    actions = memory.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def action(name: str, what: str) -> _Parser:
+        parser = _command(actions, everywhere, f"memory {name}", what)
+        parser.add_argument("--repo", metavar="NAME|PATH", help="whose memory; else where you are")
+        _add_json(parser)
+        return parser
+
+    add = action("add", "remember something, for every room of the repository")
+    add.add_argument("text", metavar="TEXT")
+    kinds = ("fact", "decision", "rule", "finding")
+    add.add_argument("--kind", choices=kinds, default="fact", help="what it is")
+    add.add_argument("--path", metavar="PATH[:FROM-TO]", help="the file that shows it")
+    search = action("search", "what fits a question best")
+    search.add_argument("query", metavar="QUERY", nargs="?", help="without it, see --jsonl")
+    about = 'read {"qid","scope","text"} lines on stdin, answer {"qid","ids"} lines'
+    search.add_argument("--jsonl", action="store_true", help=about)
+    search.add_argument("--limit", metavar="N", type=int, default=10, help="at most so many")
+    action("list", "every fact, the newest first")
+    action("show", "one fact or message").add_argument("name", metavar="ID")
+    action("forget", "remove for good").add_argument("names", metavar="ID", nargs="+")
+    about = 'take in lines {"id","scope","session","ts","speaker","text"}'
+    action("import", about).add_argument("file", metavar="FILE", type=Path, help="- reads stdin")
+    action("export", "everything, as lines that import takes")
 
 
 def _add_schedule(commands: _Commands[_Parser], everywhere: _Parser) -> None:

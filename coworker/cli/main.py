@@ -226,6 +226,12 @@ def _repo_remove(options: Namespace) -> int:
     return show.repo_remove(_config(options), options.name)
 
 
+def _memory(options: Namespace) -> int:
+    from coworker.cli import memory
+
+    return memory.run(_config(options), options)
+
+
 def _schedule(options: Namespace) -> int:
     from coworker.cli.schedule import schedule
 
@@ -267,6 +273,13 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "repo list": _repo_list,
     "repo show": _repo_show,
     "repo remove": _repo_remove,
+    "memory add": _memory,
+    "memory search": _memory,
+    "memory list": _memory,
+    "memory show": _memory,
+    "memory forget": _memory,
+    "memory import": _memory,
+    "memory export": _memory,
     **dict.fromkeys(
         (
             f"schedule {action}"
