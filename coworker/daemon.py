@@ -23,7 +23,6 @@ from coworker.config import (
 from coworker.errors import CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.parts import Parts, SystemClock, refuse_unpriced
-from coworker.policy.standing import SYSTEM
 from coworker.redact import Redactor
 from coworker.store.log import Log
 from coworker.tools.workplace import slug
@@ -168,7 +167,7 @@ async def _expire(parts: Parts) -> None:
     days = parts.config.retention_days
     if days:
         now = SystemClock().now_ms()
-        gone = await parts.log.expire(now - int(days * 86_400_000), SYSTEM, now)
+        gone = await parts.log.expire(now - int(days * 86_400_000), now)
         _log.info("forgot %d old conversations", gone)
         parts.memories.expired()
 

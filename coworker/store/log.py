@@ -173,14 +173,14 @@ class Log:
         sql = "UPDATE outbox SET state = ?, attempts = attempts - (? = 'pending') WHERE key = ?"
         await self._writer.write(lambda db: db.execute(sql, (state, state, key)))
 
-    async def expire(self, before: int, noted: Place, at: int) -> int:
+    async def expire(self, before: int, at: int) -> int:
         """Forget idle conversations last touched before then (milliseconds UTC); how many.
 
-        Which they were is an entry of the conversation of `noted`.
+        Which they were is an entry of the conversation `system`, at that time.
         """
 
         def some_of_them(db: sqlite3.Connection) -> int:
-            return tx.expire(db, before, _EXPIRE_AT_ONCE, noted, at)
+            return tx.expire(db, before, _EXPIRE_AT_ONCE, at)
 
         forgotten = 0
         while some := await self._writer.write(some_of_them):

@@ -285,11 +285,10 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
     )
 
 
-def expire(db: sqlite3.Connection, before: int, most: int, noted: Place, at: int) -> int:
+def expire(db: sqlite3.Connection, before: int, most: int, at: int) -> int:
     """Forget conversations that were last touched before then, whole; how many were forgotten.
 
-    With them go firings of schedules that woke nobody. An entry in the conversation of `noted` says
-    which.
+    With them go firings of schedules that woke nobody. An entry of `system` says which they were.
     """
     sql = "DELETE FROM inbox WHERE source = 'schedule' AND taken_seq = 0 AND received_at < ?"
     db.execute(sql, (before,))
@@ -312,7 +311,7 @@ def expire(db: sqlite3.Connection, before: int, most: int, noted: Place, at: int
         drop_blobs(db, blobs)
     if found:
         gone: Json = {"what": "expired", "conversations": [name for (name,) in found]}
-        record(db, noted, "decision", gone, at)
+        record(db, Place(SYSTEM, ""), "decision", gone, at)
     return len(found)
 
 

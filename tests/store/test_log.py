@@ -253,8 +253,8 @@ async def test_what_is_old_is_forgotten_with_its_blobs_unless_others_need_them(l
     waiting = Place("slack", "C1", "3.0")
     said = Outbound("k", waiting.conversation, "reply", {"text": "late", "run": 0}, waiting)
     await log.notice(said, 3)
-    assert await log.expire(5, Place("system", ""), 20) == 1
-    assert [row.place.thread for row in log.conversations()] == ["", "2.0", "3.0"]
+    assert await log.expire(5, 20) == 1
+    assert [row.place.thread for row in log.conversations()] == ["2.0", "3.0"]
     (noted,) = log.entries(ConversationId("system"))
     assert noted.body == {"what": "expired", "conversations": ["slack:C1:1.0"]}
     assert not log.inbox_row("slack", "m1")

@@ -100,7 +100,7 @@ async def test_what_retention_deleted_is_said_and_is_no_fault(ports):
     ports.clock.now += DAY_MS
     await talk(ports, "2.0")
     head = (await audit.head())["hash"]
-    assert await ports.log.expire(ports.clock.now, SYSTEM, ports.clock.now) == 1
+    assert await ports.log.expire(ports.clock.now, ports.clock.now) == 1
     seen = await audit.verify(head)
     assert (seen["faults"], seen["expired"]) == ([], [old])
 
@@ -108,7 +108,7 @@ async def test_what_retention_deleted_is_said_and_is_no_fault(ports):
 async def test_who_deletes_what_had_expired_before_is_found(ports, tmp_path):
     audit = Audit(ports, lambda _: None)
     old = await talk(ports, "1.0")
-    await ports.log.expire(ports.clock.now + 1, SYSTEM, ports.clock.now)
+    await ports.log.expire(ports.clock.now + 1, ports.clock.now)
     await talk(ports, "1.0", "here again")
     head = (await audit.head())["hash"]
     rewrite(tmp_path, old)
