@@ -55,7 +55,6 @@ class Reception:
         self._dispatch = dispatch
         self._registry = registry
         self._verbs = verbs
-        self.overview = verbs.overview
         self._report: asyncio.Task[None] | None = None
         self._rooms = {
             room: name for name, repo in ports.config.repos.items() for room in repo.rooms
@@ -99,6 +98,10 @@ class Reception:
             return True
         home = log.at(_place_of(conversation))
         return home is not None and log.is_followed(home)
+
+    def overview(self, sender: str) -> Json | None:
+        """What is going on, for somebody we know."""
+        return self._verbs.overview() if self._ports.people.find(sender) else None
 
     def report_outage(self) -> None:
         """Say soon, in one message a room, which messages came too long ago to be answered."""

@@ -56,7 +56,7 @@ class Telegram:
             raise Refused(polling.REFUSED) from None
         except TelegramError as error:
             what = type(error).__name__
-            raise Unavailable(f"Telegram cannot be reached ({what}); I keep trying.") from None
+            raise Unavailable(f"Telegram cannot be reached ({what}).") from None
 
     async def _listen(self, intake: Intake, bot: Bot, wire: polling.Wire) -> None:
         errands, calls = Errands(), Calls(bot, self._rooms)
