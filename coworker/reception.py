@@ -44,6 +44,11 @@ def too_long(text: str) -> str | None:
     )
 
 
+def _shows(text: str) -> bool:
+    """Whether there is anything to see: blanks and marks without a width are not."""
+    return any(char.isprintable() and not char.isspace() for char in text)
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -131,7 +136,7 @@ class Reception:
             return await self._put_by(inbound)
         if verb := verb_in(text):
             return await self._verb(verb, inbound)
-        if not text.strip() and not inbound.body.get("files") and not inbound.body.get("quoted"):
+        if not (_shows(text) or inbound.body.get("files") or inbound.body.get("quoted")):
             return await self._say(inbound, HELP)
         if sentence := too_long(text):
             return await self._say(inbound, sentence)

@@ -125,8 +125,8 @@ class Telegram:
         """How the connection is, by when Telegram last answered a request for updates."""
         if self._refusal:
             return Health("refused", self._alive_ms, self._refusal)
-        if self._wire and self._wire.complaint:
-            return Health("broken", self._alive_ms, self._wire.complaint)
+        if self._wire and (trouble := self._wire.trouble):
+            return Health(trouble[0], self._alive_ms, trouble[1])
         silent_ms = _now_ms() - self._alive_ms
         if self._speaking and silent_ms < _SILENT_MS:
             return Health("connected", self._alive_ms)
