@@ -10,6 +10,7 @@ import dataclasses
 import logging
 from datetime import datetime
 
+from coworker import notebook
 from coworker.agent.act import Ports
 from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
@@ -123,7 +124,8 @@ class Reception:
 
     async def _meant(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         try:
-            return await self._verbs.obey(verb, inbound)
+            about = self._bound(inbound) if verb.name in notebook.VERBS else inbound
+            return await self._verbs.obey(verb, about)
         except UsageError as error:
             return str(error)
 

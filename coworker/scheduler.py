@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import uuid
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -63,17 +64,27 @@ class Scheduler:
         try:
             while True:
                 self._timetable.changed.clear()
-                await self.fire()
+                try:
+                    await self.fire()
+                except CoworkerError as error:  # a full disk: everything is still due afterwards
+                    _log.warning("what is due waits: %s", error)
+                    await self._clock.sleep(_LONGEST_SLEEP_S)
                 await self._sleep()
         finally:
             for looking in self._looking.values():
                 looking.cancel()
 
     async def fire(self) -> None:
-        """Whatever is due now, the longest waiting first; gates are looked through meanwhile."""
+        """Whatever is due now, the longest waiting first, and all of it before any run begins.
+
+        Gates are looked through meanwhile.
+        """
+        woken: list[ConversationId] = []
         while due := self._schedules.due(self._clock.now_ms(), self._adapters, self._looking):
-            firings = [firing for each in due if (firing := await self._begun(each))]
-            await self._record(firings)
+            firings = [firing for each in due if (firing := await self._tried(each))]
+            woken += await self._record(firings)
+        for conversation in woken:
+            self._dispatch.wake(conversation)
 
     async def looked(self) -> None:
         """Once every gate that is being looked through has been."""
@@ -90,6 +101,18 @@ class Scheduler:
         finally:
             sleeping.cancel()
             changed.cancel()
+
+    async def _tried(self, schedule: Schedule) -> Firing | None:
+        """One that breaks us is put aside, so that the others go on."""
+        try:
+            return await self._begun(schedule)
+        except CoworkerError:
+            raise
+        except Exception:  # noqa: BLE001 - the outer edge: one broken schedule, not all
+            reference = uuid.uuid4().hex[:8]
+            _log.exception("a schedule broke", extra={"schedule": schedule.id, "ref": reference})
+            await self._pause(schedule, f"something broke inside coworker (reference {reference})")
+            return None
 
     async def _begun(self, schedule: Schedule) -> Firing | None:
         """What happens to a schedule that is due; nothing yet while its gate is looked through."""
@@ -120,24 +143,33 @@ class Scheduler:
         return None
 
     async def _look(self, schedule: Schedule, firing: Firing) -> None:
-        """Ask the gate; what it cannot say counts as a failure."""
+        """Ask the gate and record what it says; what it cannot say counts as a failure."""
         try:
             seen = await self._timetable.look(schedule)
         except CoworkerError as error:
-            await self._record([_with(firing, outcome="failed", gate=str(error))])
+            firing = _with(firing, "failed", str(error))
+        except Exception:  # noqa: BLE001 - the outer edge: one broken gate, not all
+            _log.exception("a gate broke", extra={"schedule": schedule.id})
+            firing = _with(firing, "failed", "Something broke inside coworker; its log says what.")
         else:
-            outcome = None if seen.is_open else "nothing new"
-            await self._record([_with(firing, outcome, seen.words, seen.state)])
+            firing = _with(firing, None if seen.is_open else "nothing new", seen.words, seen.state)
+        try:
+            for conversation in await self._record([firing]):
+                self._dispatch.wake(conversation)
+        except CoworkerError as error:  # a full disk: it is looked through again afterwards
+            _log.warning("a firing waits: %s", error)
+            await self._clock.sleep(_LONGEST_SLEEP_S)
 
-    async def _record(self, firings: list[Firing]) -> None:
+    async def _record(self, firings: list[Firing]) -> list[ConversationId]:
+        """Write what became of them; the conversations that have something to do now."""
         done = await self._schedules.fire(firings, self._clock.now_ms())
-        for firing in done:
-            if firing.row and not firing.outcome:
-                self._dispatch.wake(firing.row.conversation)
-            if firing.row and firing.outcome != "nothing new":
-                _log.info("due", extra={"schedule": firing.schedule, "outcome": firing.outcome})
-        if any(firing.row and firing.row.body["missed"] for firing in done):
+        rows = [(firing.row, firing.outcome) for firing in done if firing.row]
+        for row, outcome in rows:
+            if outcome != "nothing new":
+                _log.info("due", extra={"schedule": row.body["schedule"], "outcome": outcome})
+        if any(row.body["missed"] for row, _ in rows):
             self._report()
+        return [row.conversation for row, outcome in rows if not outcome]
 
     async def _pause(self, schedule: Schedule, reason: str) -> None:
         place = schedule.place

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from coworker import notebook
 from coworker.adapters.render import dollars, duration, receipt_line
 from coworker.admission import Admission
 from coworker.agent.act import Ports
@@ -22,6 +23,7 @@ from coworker.agent.trace import traced
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.notebook import Notebook
 from coworker.planning import Planning
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
@@ -34,6 +36,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `!status` what is going on · `!queue` what waits here · `!stop`
 `!approve N` `!deny N` answer question N
 `!push` `!pr` `!undo` for the last run here
+`!remember …` `!forget ID` `!memory [WORDS]` what I know of the repository
 `!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
 `!schedules` what I do by the clock
@@ -89,6 +92,7 @@ class Verbs:
         registry: Registry,
         adapters: Callable[[], list[Json]],
         planning: Planning,
+        notes: Notebook,
     ) -> None:
         self._ports = ports
         self._admission = Admission(ports.people, ports.book)
@@ -96,6 +100,7 @@ class Verbs:
         self._registry = registry
         self._adapters = adapters
         self._planning = planning
+        self._notebook = notes
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -117,6 +122,8 @@ class Verbs:
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
                 return _ANSWERS[name](self, inbound)
+            case name if name in notebook.VERBS:
+                return await self._notebook.obey(name, verb.rest, inbound)
             case name if name in self._admission.verbs:
                 by = self._ports.people.behind([inbound.body["sender"]])[0]
                 return await self._admission.verbs[name](verb.rest, by)
@@ -182,8 +189,10 @@ class Verbs:
             if ask.get("limit") and ask["by"]
         ]
         head = receipt_line(last.body["outcome"], last.body.get("receipt") or {})
+        own = [entry for entry in entries if entry.run == last.run]
+        notes = [f"· recalled {', '.join(e.body['recalled'])}" for e in own if "recalled" in e.body]
         where = f"`coworker why {inbound.conversation}/{last.run}` tells all of it."
-        return "\n".join([f"Run {last.run}: {head}", *calls[-15:], *raised, where])
+        return "\n".join([f"Run {last.run}: {head}", *notes, *calls[-15:], *raised, where])
 
     def cost(self, inbound: Inbound) -> str:
         """What this conversation and this day have cost."""
@@ -319,13 +328,12 @@ def _came_about(call: Json) -> str:
     """A call in a line: what it was, how it ended, and who or what decided that it may be."""
     receipt = call.get("receipt") or {}
     told = f"exit {receipt['exit_code']}, " if "exit_code" in receipt else ""
-    ended = (
-        f"{told}{'failed, ' if call.get('is_error') else ''}{duration(call.get('ms', 0) / 1000)}"
-    )
-    asked = call.get("verdict", "allow") != "allow"
-    why = f"{call['verdict']}, {call['reason']}" if asked else ""
+    ended = f"{told}{'failed, ' if call.get('is_error') else ''}"
+    why = f"{call['verdict']}, {call['reason']}" if "verdict" in call else ""
     who = f"{call['by']} said {_short(call['answer'])}" if call.get("by") else ""
-    return f"{call['tool']}: {'; '.join(filter(None, [ended, why, who]))}"
+    decided = "; ".join(filter(None, [why, who]))
+    took = duration(call.get("ms", 0) / 1000)
+    return f"{call['tool']}: {ended}{took}{f' ({decided})' if decided else ''}"
 
 
 _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
@@ -337,6 +345,7 @@ _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
 }
 NAMES = [
     *_ANSWERS,
+    *notebook.VERBS,
     "pair",
     "unpair",
     "rules",

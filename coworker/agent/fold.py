@@ -24,6 +24,8 @@ class OpenCall:
     verdict: Verdict | None = None
     starts: int = 0
     ask: Json | None = None
+    is_approved: bool = False
+    """Whether it was a person who allowed it."""
     denial: str = ""
     """What the model is told when the answer was no."""
 
@@ -43,7 +45,9 @@ class State:
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
     schedule: str = ""
-    """The schedule whose run this is, until a person joins in."""
+    """The schedule that began this run, if one did."""
+    alone: bool = False
+    """Whether this is a scheduled run that no person has joined: nobody waits for it."""
     steps: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
@@ -60,6 +64,8 @@ class State:
     """What this conversation has read that came from outside; it stays as long as the text does."""
     told: list[str] = field(default_factory=list)
     """What this conversation has been told of its workspace, once for all runs."""
+    recalled: list[str] = field(default_factory=list)
+    """Ids of what the model was reminded of since the base, so that it is told once."""
     too_long: bool = False
     final: Json | None = None
     """The model's last word, while something must still be done before it is the reply."""
@@ -214,7 +220,7 @@ def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
 def _base(state: State, entry: Entry) -> None:
     """A base starts afresh; one made by a compaction carries the run it interrupted."""
     carried = entry.body.get("carry", {})
-    state.base, state.taint = entry.body, []
+    state.base, state.taint, state.recalled = entry.body, [], []
     state.context_tokens, state.too_long = 0, False
     for name, value in carried.items():
         setattr(state, name, value)
@@ -223,12 +229,13 @@ def _base(state: State, entry: Entry) -> None:
 def _user(state: State, entry: Entry) -> None:
     if not state.run:
         state.run, state.started_at = entry.run, entry.at
+        state.schedule = entry.body.get("schedule", "")
     state.heard_at, state.final = entry.at, None
     state.senders.append(entry.body["sender"])
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
     _tainted(state, entry)
     state.messages.extend(entry.body.get("messages", ()))
-    state.schedule = entry.body.get("schedule", "")
+    state.alone = bool(entry.body.get("schedule"))
 
 
 def _assistant(state: State, entry: Entry) -> None:
@@ -272,7 +279,7 @@ def _tool_done(state: State, entry: Entry) -> None:
     state.notices += notes
     receipt = entry.body.get("receipt") or {}
     state.unchecked = state.unchecked or receipt.get("kind") in ("commit", "setup")
-    if state.schedule and entry.body["tool"] == NOTHING:
+    if state.alone and entry.body["tool"] == NOTHING:
         state.final = {"nothing": True}
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
@@ -294,6 +301,7 @@ def _answer(state: State, entry: Entry) -> None:
     else:
         waiting = state.calls[entry.body["call"]]
         waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+        waiting.is_approved = waiting.verdict == "allow"
         waiting.denial = entry.body.get("denial", "")
     if notice := entry.body.get("notice"):
         state.notices.append(notice)
@@ -311,6 +319,7 @@ def _go_on_or_stop(state: State, asked: Json, answer: Json) -> None:
 def _context(state: State, entry: Entry) -> None:
     """Checks that fail give the model another chance to mend what it did."""
     _tainted(state, entry)
+    state.recalled += entry.body.get("recalled", [])
     results: list[Json] = entry.body.get("checks", [])
     if results:
         state.done.extend(results)
@@ -332,6 +341,7 @@ def _summary(state: State, entry: Entry) -> None:
 
 def _error(state: State, entry: Entry) -> None:
     state.too_long = state.too_long or entry.body["what"] == "context_too_long"
+    state.cost_usd += entry.body.get("cost_usd", 0.0)
 
 
 def _cancelled(state: State, _: Entry) -> None:
@@ -347,6 +357,7 @@ def _reply(state: State, _: Entry) -> None:
         too_long=state.too_long,
         asks=state.asks,
         told=state.told,
+        recalled=state.recalled,
         taint=state.taint,
     )
     for name in State.__slots__:
@@ -381,5 +392,5 @@ def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
     more = ("messages", "done", "seen", "notices", "compactions", "asks", "told", "unchecked")
-    last = ("checks", "taint", "schedule", "allowance")
+    last = ("checks", "taint", "schedule", "alone", "allowance")
     return {name: getattr(state, name) for name in (*names, *more, *last)}

@@ -10,7 +10,7 @@ from coworker.store.log import Log
 from coworker.store.schedules import Policy, Schedule
 from coworker.tools.base import Args, tool
 from coworker.tools.timetable import Timetable, Wish
-from coworker.types import ToolResult
+from coworker.types import ConversationId, ToolResult
 
 CARD = ("Save", "Change")
 _NONE = "There are no schedules here."
@@ -64,7 +64,7 @@ def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
         row = log.conversation(context.conversation)
         assert row is not None, "a run has a conversation"  # noqa: S101
         wish = Wish(
-            key=f"{context.conversation} {context.run} {context.call_id}",
+            key=_key(context.conversation, context.run, context.call_id),
             when=args.when,
             prompt=args.prompt,
             creator=timetable.least(context.senders),
@@ -111,3 +111,20 @@ The person sees a card and saves it."""
         return "Nothing is posted if this is a scheduled run; else answer the person."
 
     return (schedule, schedules, unschedule, nothing_new)
+
+
+async def take_back(timetable: Timetable, log: Log, conversation: ConversationId, run: int) -> str:
+    """Remove the schedules that a run made; says so, or "" when there were none."""
+    made = [
+        entry.body["call"]
+        for entry in log.entries(conversation, run)
+        if entry.run == run and entry.kind == "tool_done" and entry.body["tool"] == "schedule"
+    ]
+    removed = [await timetable.take_back(_key(conversation, run, call)) for call in made]
+    named = ", ".join(f"“{name}”" for name in removed if name)
+    return f"The schedule {named} is removed." if named else ""
+
+
+def _key(conversation: ConversationId, run: int, call: str) -> str:
+    """What names a wish of a run, for ever."""
+    return f"{conversation} {run} {call}"

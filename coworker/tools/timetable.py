@@ -99,7 +99,7 @@ class Timetable:
             raise UsageError(reason)
         place, conversation = _destination(wish, calendar)
         return Schedule(
-            id=hashlib.sha256(wish.key.encode()).hexdigest()[:8],
+            id=_id(wish.key),
             name=one_line(wish.name, _MAX_NAME) or one_line(prompt, _MAX_NAME),
             repo=wish.repo,
             place=place,
@@ -178,6 +178,13 @@ class Timetable:
         """Forget it."""
         await self._schedules.remove(schedule.id)
 
+    async def take_back(self, key: str) -> str:
+        """Forget what came of a wish; its name, or "" when there is nothing of it."""
+        found = self._schedules.get(_id(key))
+        if found:
+            await self.remove(found)
+        return found.name if found else ""
+
     async def resume(self, schedule: Schedule) -> None:
         """Let it fire again, from its next hour on. Raises UsageError when none is left."""
         calendar = self.again(schedule)
@@ -222,6 +229,10 @@ class Timetable:
         times = sum(1 for _ in takewhile(lambda at: at < now + _MONTH_MS, calendar.instants(now)))
         most = "at most " if schedule.gate else "about "
         return f"{most}${times * cost:.2f} a month ({times} runs of ${cost:.2f})"
+
+
+def _id(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 
 def is_open(schedule: Schedule) -> bool:

@@ -59,6 +59,7 @@ class Desk:
     scheduler: Scheduler = None
     woken: list[str] = field(default_factory=list)
     reports: int = 0
+    added: int = 0
 
     def opens(self, gates=None) -> None:
         """Everything that does not live in the database, made anew."""
@@ -75,7 +76,8 @@ class Desk:
         """Standing work of ann's, in a Telegram chat unless somewhere else."""
         place = to or Place("telegram", "4711")
         given = {"creator": ANN, "prompt": "Look around.", "conversation": None, **more}
-        key = f"{when} {len(self.log.schedules.all())}"
+        self.added += 1
+        key = f"{when} {self.added}"
         wish = Wish(key=key, when=when, zone=zone, place=place, **given)
         schedule = self.timetable.draft(wish)
         await self.timetable.save(schedule)

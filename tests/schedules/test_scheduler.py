@@ -185,6 +185,17 @@ async def test_a_wish_that_comes_twice_is_one_schedule(desk):
     assert len(desk.log.schedules.all()) == 1
 
 
+async def test_a_schedule_that_breaks_us_is_put_aside_and_the_others_fire(desk):
+    broken = await desk.adds("every day at 9", name="broken")
+    daily = await desk.adds("every day at 9", name="daily")
+    db = "UPDATE schedule SET spec = 'every blue moon' WHERE id = ?"
+    await desk.log._writer.write(lambda write: write.execute(db, (broken.id,)))
+    await desk.fires(NINE)
+    assert desk.history(daily) == [("11-22 09:00", None)]
+    assert desk.log.schedules.get(broken.id).paused.startswith("something broke inside coworker")
+    assert "I paused the schedule “broken”" in desk.said()[0].body["text"]
+
+
 class Scripted:
     """A gate that sees what the test says, and counts how often it looks."""
 
@@ -216,6 +227,15 @@ async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
     assert desk.log.schedules.get(hourly.id).seen == "next"
     (row,) = desk.log.open_inbox("telegram:4711")
     assert row.body["gate"] == "2 commits, a..b"
+
+
+async def test_a_gate_that_breaks_is_a_failure_and_not_looked_through_at_once_again(desk):
+    gate = Scripted(ZeroDivisionError())
+    desk.opens(gate)
+    hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop")
+    await desk.fires(START + HOUR)
+    await desk.fires(START + HOUR)
+    assert (gate.looks, desk.history(hourly)) == (1, [("11-21 13:00", "failed")])
 
 
 async def test_a_gate_that_cannot_look_is_a_failure_with_its_reason(desk):

@@ -162,6 +162,15 @@ async def test_a_saved_schedule_outlives_the_owner_and_is_removed_by_word(world)
         assert await schedules(w) == []
 
 
+async def test_undo_takes_back_the_schedule_that_a_run_made(world):
+    async with world([call("schedule", **WEEKDAYS), say("I will.")]) as w:
+        conversation, _ = await saved(w)
+        await w.hears()
+        await w.link.call("undo", run=conversation)
+        assert "The schedule “What changed since yesterday?” is removed." in (await w.hears()).text
+        assert await schedules(w) == []
+
+
 async def test_the_verb_lists_pauses_and_resumes(world):
     async with world([call("schedule", **WEEKDAYS), say("I will.")]) as w:
         conversation, _ = await saved(w)
