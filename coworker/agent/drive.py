@@ -165,8 +165,8 @@ class Drive(Journal):
         if sentence := limit(self.state, self.ports):
             return await self.conclude(words.limited(sentence, self.state), "stopped")
         request = requested(self.state, self.transcript, self.conversation, self.ports)
-        tokens, ledger = self.transcript.tokens, self.ports.ledger
-        usd = self.ports.router.bound_usd(tokens, request.max_tokens, request.tier)
+        ledger, tokens = self.ports.ledger, self.transcript.tokens
+        usd = self.ports.router.bound_usd(request, tokens)
         claim = await self._interruptible(ledger.claim(usd, self._accounts))
         if isinstance(claim, Account):
             return await self._park(question(claim, usd, self.state))

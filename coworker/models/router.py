@@ -69,13 +69,14 @@ class Router:
         """Ask that tier's model for a word, which costs far less than a cent. Raises ModelError."""
         await self._clients[tier].respond(PROBE, lambda _: None)
 
-    def bound_usd(self, request_tokens: int, max_tokens: int, tier: Tier) -> float:
-        """The most dollars one request of that tier can cost; infinite without a known price."""
-        config = self._wanted(tier)
-        if config is None:
-            return 0.0
-        price = prices.price_of(config)
-        return prices.bound(price, request_tokens, max_tokens) if price else math.inf
+    def bound_usd(self, request: Request, tokens: int) -> float:
+        """The most dollars that an answer can cost, whoever gives it, for a request of so many.
+
+        Infinite without a known price.
+        """
+        known = [prices.price_of(self._configs[tier]) for tier in self._order(request)]
+        bounds = [prices.bound(p, tokens, request.max_tokens) if p else math.inf for p in known]
+        return max(bounds, default=0.0)
 
     def compact_at(self) -> int:
         """Tokens of history beyond which the large model wants a summary; 0 means never."""

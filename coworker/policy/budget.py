@@ -107,6 +107,6 @@ def _short(
 ) -> Account | None:
     for each in accounts:
         taken = each.spent_usd + reserved.get((each.name, each.key), 0.0)
-        if taken + usd > each.limit_usd:
+        if usd and taken + usd > each.limit_usd:
             return each
     return None

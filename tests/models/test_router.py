@@ -164,13 +164,20 @@ async def test_what_must_stay_here_goes_to_the_local_model_only() -> None:
     assert (text_of(answer), answer.model, answer.notice) == ("small", "qwen", "")
 
 
-def test_the_bound_is_that_of_the_wanted_model() -> None:
-    models = Models(large=ModelConfig(model="claude-opus-5-5"))
-    both = Models(large=models.large, small=ModelConfig(model="claude-haiku-5-5"))
-    assert Router(both, QuickClock()).bound_usd(10**5, 10**4, "large") == pytest.approx(1.0)
-    assert Router(both, QuickClock()).bound_usd(10**5, 10**4, "small") == pytest.approx(0.025)
-    assert Router(models, QuickClock()).bound_usd(10**5, 10**4, "small") == pytest.approx(1.0)
-    assert Router(Models(), QuickClock()).bound_usd(10**5, 10**4, "large") == 0.0
+def bound(router: Router, **more: Any) -> float:
+    return router.bound_usd(Request("", [], [], **{"max_tokens": 10**4, **more}), 10**5)
+
+
+def test_the_bound_is_that_of_the_dearest_model_that_may_answer() -> None:
+    large = ModelConfig(model="claude-opus-5-5")
+    small = ModelConfig(model="claude-haiku-5-5")
+    local = ModelConfig(model="qwen", base_url="http://127.0.0.1:1")
+    assert bound(Router(Models(large=large, small=small), QuickClock())) == pytest.approx(1.0)
+    assert bound(Router(Models(small=small), QuickClock())) == pytest.approx(0.025)
+    assert bound(Router(Models(), QuickClock())) == 0.0
+    stepping_in = Router(Models(large=local, small=large), QuickClock())
+    assert bound(stepping_in) == pytest.approx(1.0)
+    assert bound(stepping_in, local_only=True) == 0.0
 
 
 def test_a_remote_model_without_a_known_price_is_reported() -> None:
@@ -180,7 +187,7 @@ def test_a_remote_model_without_a_known_price_is_reported() -> None:
         "mystery at models.example.com has no known price, so a budget cannot hold. "
         "Give it one in [models.small.price]."
     )
-    assert router.bound_usd(1, 1, "small") == math.inf
+    assert bound(router) == math.inf
 
 
 @pytest.mark.parametrize(
