@@ -179,6 +179,7 @@ def _ports(
 ) -> Ports:
     maps, clock = Maps(checkouts), SystemClock()
     standing = Standing(log, clock)
+    book = Book(config, standing)
     people = People(config, standing.people)
     memories = Memories(log, config.state)
     knowledge = Knowledge(memories, log, checkouts, rooms, people.find, clock)
@@ -191,16 +192,18 @@ def _ports(
         *commit.tools(workplace),
         *(web.tools(Reader(config.web)) if config.web.enabled else ()),
         *ask.TOOLS,
-        *memory.tools(knowledge),
+        *memory.tools(knowledge, standing.forbid),
     ]
 
     async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
+        rules = book.told(repo.name if repo else None)
+        first = [("rules in force", rules)] if rules else []
         if repo is None:
-            return [("coworker", "This conversation is not bound to a repository.")]
+            return [*first, ("coworker", "This conversation is not bound to a repository.")]
         try:
-            return [("repository", await maps.of(repo))]
+            return [*first, ("repository", await maps.of(repo))]
         except CoworkerError as error:
-            return [("coworker", f"The repository {repo.name} cannot be read now: {error}")]
+            return [*first, ("coworker", f"{repo.name} cannot be read now: {error}")]
 
     def place_of(conversation: Conversation) -> Repo | None:
         """The conversation's own workspace once it has one, else the checkout."""
@@ -235,7 +238,7 @@ def _ports(
         tools={tool.name: tool for tool in tools},
         people=people,
         ledger=Ledger(),
-        book=Book(config, standing),
+        book=book,
         config=config,
         clock=clock,
         knowledge=knowledge,

@@ -147,6 +147,8 @@ class ToolContext:
     """What the run has read that came from outside; empty when all of it is ours."""
     senders: Sequence[str] = ()
     """The ids of the people whose words the run took."""
+    is_approved: bool = False
+    """Whether a person has said yes to just this call."""
 
 
 class Tool(Protocol):

@@ -24,6 +24,8 @@ class OpenCall:
     verdict: Verdict | None = None
     starts: int = 0
     ask: Json | None = None
+    is_approved: bool = False
+    """Whether it was a person who allowed it."""
     denial: str = ""
     """What the model is told when the answer was no."""
 
@@ -299,6 +301,7 @@ def _answer(state: State, entry: Entry) -> None:
     else:
         waiting = state.calls[entry.body["call"]]
         waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+        waiting.is_approved = waiting.verdict == "allow"
         waiting.denial = entry.body.get("denial", "")
     if notice := entry.body.get("notice"):
         state.notices.append(notice)
