@@ -19,6 +19,7 @@ from benchmarks import (
     long,
     machine,
     platforms,
+    recall,
     recovery,
     schedules,
     start,
@@ -45,6 +46,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "growth": ("13  Telegram: one chat from its first message on", platforms.growth),
     "killed": ("14  Telegram: kill -9 while the model thinks", platforms.killed),
     "schedules": ("15  Standing work: 10,000 schedules idle, and due at once", schedules.schedules),
+    "recall": ("16  Memory per repository: recall", recall.recall),
 }
 
 

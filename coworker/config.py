@@ -122,6 +122,8 @@ class RepoConfig(Section, frozen=True):
     setup: list[str] = []
     checks: list[str] = []
     local_only: bool = False
+    share_rooms: bool = False
+    """Whether what was said in one of its rooms may be recalled in all of them."""
 
 
 class Budget(Section, frozen=True):
@@ -150,6 +152,12 @@ class WorkspaceKeeping(Section, frozen=True):
     """How long a conversation's workspace is kept; unsaved work is kept for ever."""
 
     keep_days: float = 14.0
+
+
+class Audit(Section, frozen=True):
+    """Where one hash over the whole log is posted every day; "" is nowhere."""
+
+    room: str = ""
 
 
 class Approvals(Section, frozen=True):
@@ -216,6 +224,7 @@ class Config(Section, frozen=True):
     sandbox: Sandbox = Sandbox()
     workspaces: WorkspaceKeeping = WorkspaceKeeping()
     approvals: Approvals = Approvals()
+    audit: Audit = Audit()
     web: Web = Web()
     quiet: Quiet = Quiet()
     rules: list[Rule] = []
@@ -241,6 +250,7 @@ class Config(Section, frozen=True):
                 rooms=tuple(repo.rooms),
                 setup=tuple(repo.setup),
                 checks=tuple(repo.checks),
+                share_rooms=repo.share_rooms,
                 is_cloned=not repo.path,
             )
             for name, repo in self.repos.items()
@@ -444,6 +454,7 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     refuse_odd_hosts(hosts, where)
     refuse_odd_ids(people, where, (*TOKENS, "terminal"))
     refuse_shared_ids(people, where)
+    rooms |= {"audit.room": [config.audit.room]} if config.audit.room else {}
     refuse_odd_ids(rooms, where, (*TOKENS,))
 
 

@@ -27,6 +27,7 @@ from coworker.agent.act import Ports
 from coworker.agent.spending import BY, costs, name_of
 from coworker.agent.trace import find, traced
 from coworker.agent.words import broke
+from coworker.audit import Audit
 from coworker.config import file_for
 from coworker.dispatch import Dispatch
 from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
@@ -61,9 +62,11 @@ class Views:
     """
 
     overview: Callable[[], Json]
+    remember: Callable[[str, str, str, Json], Awaitable[Any]]
     examine: Callable[[Path], Awaitable[list[Json]]]
     rehearse: Callable[[Repo], Awaitable[Json]]
     schedule: Callable[..., Awaitable[Any]]
+    audit: Audit
 
 
 class Control:
@@ -271,6 +274,14 @@ class Control:
         seen = traced(run, entries, lambda sender: name_of(sender, self._ports))
         return {"conversation": target, **seen}
 
+    async def audit_verify(self, _: Client, head: str = "") -> Json:
+        """Whether the log is as it was written, and as it was when that head was taken."""
+        return await self._views.audit.verify(head)
+
+    async def audit_head(self, _: Client) -> Json:
+        """One hash over all conversations, which is recorded."""
+        return await self._views.audit.head()
+
     async def repos(self, _: Client) -> list[Json]:
         """Every repository we know."""
         return [self._repo_json(repo.name) for repo in self._registry.list()]
@@ -301,6 +312,10 @@ class Control:
             return await rehearsal
         finally:
             self._rehearsals.discard(rehearsal)
+
+    async def memory(self, client: Client, do: str, repo: str, **params: Any) -> Any:
+        """What is known of a repository: add, search, list, show, forget, import or export."""
+        return await self._views.remember(do, repo, client.sender, params)
 
     async def schedule(self, client: Client, action: str, **given: Any) -> Any:
         """Add, show or change standing work."""
@@ -398,10 +413,13 @@ _VERBS: dict[str, _Verb] = {
     "log": Control.log,
     "cost": Control.cost,
     "why": Control.why,
+    "audit_verify": Control.audit_verify,
+    "audit_head": Control.audit_head,
     "repos": Control.repos,
     "repo": Control.repo,
     "repo_add": Control.repo_add,
     "repo_remove": Control.repo_remove,
+    "memory": Control.memory,
     "schedule": Control.schedule,
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,

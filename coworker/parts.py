@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.audit import Audit
 from coworker.config import Config, person_environment, refuse_unknown_tools, secret
 from coworker.connections import Connections
 from coworker.control import Control, Views
@@ -17,6 +18,7 @@ from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.expiry import Expiry
 from coworker.models.router import Router
+from coworker.notebook import Notebook
 from coworker.planning import Planning
 from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
@@ -34,8 +36,22 @@ from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.scheduler import Scheduler
 from coworker.store.log import Conversation, Log
-from coworker.tools import ask, commit, digest, edit, files, git, schedule, setup, shell, web
+from coworker.store.memories import Memories
+from coworker.tools import (
+    ask,
+    commit,
+    digest,
+    edit,
+    files,
+    git,
+    memory,
+    schedule,
+    setup,
+    shell,
+    web,
+)
 from coworker.tools.gates import Gates
+from coworker.tools.knowledge import Knowledge
 from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
@@ -77,9 +93,13 @@ class Parts:
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
+        self.memories = ports.knowledge.memories
         self.expiry = Expiry(ports, self.dispatch)
+        self.audit = Audit(ports, self.dispatch.deliver)
         planning = Planning(ports, timetable, self.dispatch, registry)
-        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, planning)
+        notes = Notebook(ports.knowledge, registry, log)
+        states = self.connections.states
+        self._verbs = Verbs(ports, self.dispatch, registry, states, planning, notes)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
         report = self.reception.report_outage
         self.scheduler = Scheduler(ports, timetable, self.dispatch, [*adapters], report)
@@ -89,9 +109,11 @@ class Parts:
         )
         views = Views(
             self._verbs.overview,
+            notes.act,
             doctor.examine,
             lambda repo: rehearse(repo, workplace),
             planning.act,
+            self.audit,
         )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
@@ -155,7 +177,12 @@ def _ports(
     rooms: Rooms,
     config: Config,
 ) -> Ports:
-    maps, standing = Maps(checkouts), Standing(log, SystemClock())
+    maps, clock = Maps(checkouts), SystemClock()
+    standing = Standing(log, clock)
+    book = Book(config, standing)
+    people = People(config, standing.people)
+    memories = Memories(log, config.state)
+    knowledge = Knowledge(memories, log, checkouts, rooms, people.find, clock)
     tools: list[Tool] = [
         *files.tools(checkouts),
         *git.tools(checkouts, workplace.get),
@@ -165,15 +192,18 @@ def _ports(
         *commit.tools(workplace),
         *(web.tools(Reader(config.web)) if config.web.enabled else ()),
         *ask.TOOLS,
+        *memory.tools(knowledge, standing.forbid),
     ]
 
     async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
+        rules = book.told(repo.name if repo else None)
+        first = [("rules in force", rules)] if rules else []
         if repo is None:
-            return [("coworker", "This conversation is not bound to a repository.")]
+            return [*first, ("coworker", "This conversation is not bound to a repository.")]
         try:
-            return [("repository", await maps.of(repo))]
+            return [*first, ("repository", await maps.of(repo))]
         except CoworkerError as error:
-            return [("coworker", f"The repository {repo.name} cannot be read now: {error}")]
+            return [*first, ("coworker", f"{repo.name} cannot be read now: {error}")]
 
     def place_of(conversation: Conversation) -> Repo | None:
         """The conversation's own workspace once it has one, else the checkout."""
@@ -206,11 +236,12 @@ def _ports(
         log=log,
         router=router,
         tools={tool.name: tool for tool in tools},
-        people=People(config, standing.people),
+        people=people,
         ledger=Ledger(),
-        book=Book(config, standing),
+        book=book,
         config=config,
-        clock=SystemClock(),
+        clock=clock,
+        knowledge=knowledge,
         place_of=place_of,
         check=check,
         notes=lambda conversation: workplace.notes(conversation.id),

@@ -118,6 +118,15 @@ class Platform(Adapter, Protocol):
     async def fetch(self, file: Json) -> bytes:
         """The bytes of a file that came with a message. Raises Unavailable in words."""
 
+    async def readable(self, rooms: Sequence[str], here: str) -> Sequence[str]:
+        """Those of these rooms whose messages everybody who reads `here` could open.
+
+        What cannot be found out counts as no; it never raises.
+        """
+
+    def link(self, place: Place, message: str) -> str:
+        """Where a person can open a message; "" when there is no such address."""
+
     async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:
         """What is right and wrong with the token, its permissions, settings and these rooms.
 
@@ -138,6 +147,8 @@ class ToolContext:
     """What the run has read that came from outside; empty when all of it is ours."""
     senders: Sequence[str] = ()
     """The ids of the people whose words the run took."""
+    is_approved: bool = False
+    """Whether a person has said yes to just this call."""
 
 
 class Tool(Protocol):

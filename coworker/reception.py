@@ -10,6 +10,7 @@ import dataclasses
 import logging
 from datetime import datetime
 
+from coworker import notebook
 from coworker.agent.act import Ports
 from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
@@ -25,7 +26,7 @@ _STRANGER = (
     "An owner can let it in: `!pair {sender} NAME`, or in the configuration: "
     '[people.NAME] ids = ["{sender}"].'
 )
-_UNBOUND = "Which repository is this about? Say `!repo NAME`. Known: {names}."
+_UNBOUND = "Which repository is this about? Say `!repo NAME` and I begin. Known: {names}."
 
 
 def stranger(sender: str) -> str:
@@ -115,7 +116,8 @@ class Reception:
 
     async def _meant(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         try:
-            return await self._verbs.obey(verb, inbound)
+            about = self._bound(inbound) if verb.name in notebook.VERBS else inbound
+            return await self._verbs.obey(verb, about)
         except UsageError as error:
             return str(error)
 
@@ -127,10 +129,7 @@ class Reception:
         if self._is_stale(inbound):
             return await self._put_by(inbound)
         if verb := verb_in(text):
-            meant = await self._meant(verb, inbound)
-            if isinstance(meant, str):
-                return await self._say(inbound, meant)
-            return await self._take(meant)
+            return await self._verb(verb, inbound)
         if not text.strip() and not inbound.body.get("files") and not inbound.body.get("quoted"):
             return await self._say(inbound, HELP)
         if sentence := too_long(text):
@@ -138,8 +137,25 @@ class Reception:
         bound = self._bound(inbound)
         if bound.repo is None and self._registry.list():
             names = ", ".join(repo.name for repo in self._registry.list()[:20])
-            return await self._say(inbound, _UNBOUND.format(names=names))
+            return await self._answer(bound, "unbound", _UNBOUND.format(names=names))
         return await self._take(prefixed(bound))
+
+    async def _verb(self, verb: Verb, inbound: Inbound) -> Heard:
+        meant = await self._meant(verb, inbound)
+        if isinstance(meant, str):
+            heard = await self._say(inbound, meant)
+        else:
+            heard = await self._take(meant)
+        if verb.name == "repo":
+            await self._take_up(inbound.place)
+        return heard
+
+    async def _take_up(self, place: Place) -> None:
+        """Hear again what waited until it was known which repository it is about."""
+        for asked in self._ports.log.aside.unbound(place):
+            bound = self._bound(dataclasses.replace(asked, event_id=f"{asked.event_id}:bound"))
+            if bound.repo and not self._is_stale(bound):
+                await self._take(prefixed(bound))
 
     async def _amend(self, inbound: Inbound) -> Heard:
         if inbound.body["text"] is not None:
@@ -164,13 +180,17 @@ class Reception:
         return "ignored" if is_new else "known"
 
     async def _say(self, inbound: Inbound, text: str) -> Heard:
-        """Answer outside of any run; accepting and answering are one commit."""
-        key = f"{inbound.source}:{inbound.event_id}:answer"
+        """Answer outside of any run."""
         closed = dataclasses.replace(inbound, kind="verb", repo=None)
+        return await self._answer(closed, "answered", text)
+
+    async def _answer(self, inbound: Inbound, outcome: str, text: str) -> Heard:
+        """Accepting and answering are one commit."""
+        key = f"{inbound.source}:{inbound.event_id}:answer"
         said = _notice(key, inbound.place, text)
         messages = [inbound.body["message"]] if inbound.body.get("message") else []
         said = dataclasses.replace(said, body={**said.body, "messages": messages})
-        return "new" if await self._close(closed, "answered", said) else "known"
+        return "new" if await self._close(inbound, outcome, said) else "known"
 
     async def _close(self, inbound: Inbound, outcome: str, said: Outbound | None) -> bool:
         outbox = self._ports.rooms.split(said) if said else []
@@ -213,7 +233,7 @@ class Reception:
         await self._ports.clock.sleep(_REPORT_AFTER_S)
         log, now = self._ports.log, self._ports.clock.now_ms()
         after = int(log.cursor("reception", "reported") or 0)
-        rows, missed = log.stale(after), log.schedules.missed(after)
+        rows, missed = log.aside.stale(after), log.schedules.missed(after)
         for place, text in self._reports(rows, missed).items():
             last = max(row["rowid"] for row in [*rows, *missed])
             said = _notice(f"outage:{room_key(place)}:{last}", place, text)

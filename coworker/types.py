@@ -27,6 +27,7 @@ Sign = Literal["text", "thinking", "tool", "note", "step"]
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
     "answer", "plan", "reply", "reply_sent", "steer", "cancelled", "summary", "forgotten", "error",
+    "fact",
 ]  # fmt: skip
 
 
@@ -254,7 +255,8 @@ class Repo:
     """A repository we may read: its name in chat and the checkout it lives in.
 
     `git_dir` is given where nothing beneath `path` may be asked for it: in a workspace. One that
-    `is_cloned` is configured by url only; `path` is our own checkout of it.
+    `is_cloned` is configured by url only; `path` is our own checkout of it. `share_rooms` lets all
+    its rooms know what was said in any of them.
     """
 
     name: str
@@ -264,5 +266,6 @@ class Repo:
     rooms: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    share_rooms: bool = False
     git_dir: Path | None = None
     is_cloned: bool = False

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from coworker import notebook
 from coworker.adapters.render import dollars, duration, receipt_line
 from coworker.admission import Admission
 from coworker.agent.act import Ports
@@ -22,9 +23,11 @@ from coworker.agent.trace import traced
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.notebook import Notebook
 from coworker.planning import Planning
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
+from coworker.store.log import Conversation
 from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json, Place
 
 HELP = """\
@@ -33,6 +36,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `!status` what is going on · `!queue` what waits here · `!stop`
 `!approve N` `!deny N` answer question N
 `!push` `!pr` `!undo` for the last run here
+`!remember …` `!forget ID` `!memory [WORDS]` what I know of the repository
 `!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
 `!schedules` what I do by the clock
@@ -40,6 +44,7 @@ Write what you want to know or have done. While I work, what you write joins the
 _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
 _STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
 _PREFIX = re.compile(r"(queue|instead):\s*(.+)", re.DOTALL | re.IGNORECASE)
+_OWNERS_BIND = "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
 _PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
 
 
@@ -87,6 +92,7 @@ class Verbs:
         registry: Registry,
         adapters: Callable[[], list[Json]],
         planning: Planning,
+        notes: Notebook,
     ) -> None:
         self._ports = ports
         self._admission = Admission(ports.people, ports.book)
@@ -94,6 +100,7 @@ class Verbs:
         self._registry = registry
         self._adapters = adapters
         self._planning = planning
+        self._notebook = notes
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -115,11 +122,13 @@ class Verbs:
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
                 return _ANSWERS[name](self, inbound)
+            case name if name in notebook.VERBS:
+                return await self._notebook.obey(name, verb.rest, inbound)
             case name if name in self._admission.verbs:
                 by = self._ports.people.behind([inbound.body["sender"]])[0]
                 return await self._admission.verbs[name](verb.rest, by)
         near = difflib.get_close_matches(verb.name, NAMES, n=1)[0]
-        raise UsageError(f"There is no !{verb.name}. Did you mean !{near}? !help lists all.")
+        raise UsageError(f"There is no `!{verb.name}`. Did you mean `!{near}`? `!help` lists all.")
 
     def overview(self) -> Json:
         """What is going on, for people."""
@@ -180,8 +189,10 @@ class Verbs:
             if ask.get("limit") and ask["by"]
         ]
         head = receipt_line(last.body["outcome"], last.body.get("receipt") or {})
+        own = [entry for entry in entries if entry.run == last.run]
+        notes = [f"· recalled {', '.join(e.body['recalled'])}" for e in own if "recalled" in e.body]
         where = f"`coworker why {inbound.conversation}/{last.run}` tells all of it."
-        return "\n".join([f"Run {last.run}: {head}", *calls[-15:], *raised, where])
+        return "\n".join([f"Run {last.run}: {head}", *notes, *calls[-15:], *raised, where])
 
     def cost(self, inbound: Inbound) -> str:
         """What this conversation and this day have cost."""
@@ -258,8 +269,8 @@ class Verbs:
 
     async def _repo(self, name: str, inbound: Inbound) -> Inbound | str:
         known = [repo.name for repo in self._registry.list()]
+        row = self._ports.log.conversation(inbound.conversation)
         if not name:
-            row = self._ports.log.conversation(inbound.conversation)
             here = f"This conversation is about {row.repo}." if row and row.repo else ""
             return f"{here} Known: {', '.join(known) or 'none'}. Say `!repo NAME`.".strip()
         if name not in known:
@@ -267,15 +278,20 @@ class Verbs:
         person = self._ports.people.find(inbound.body["sender"])
         if person is None or person.role == "guest":
             return "Guests cannot choose the repository; a member can."
+        if _speaks_to_room(inbound):
+            if person.role != "owner" and not inbound.body.get("private"):
+                return _OWNERS_BIND
+            await self._ports.log.keep("room", room_key(inbound.place), name)
+        return self._bound(name, inbound, row)
+
+    def _bound(self, name: str, inbound: Inbound, row: Conversation | None) -> Inbound | str:
+        """What is left to do for a conversation once its repository is chosen."""
+        if _speaks_to_room(inbound) and (row is None or row.next_seq == 1):
+            return f"This room is about {name} from now on."
+        if row and row.repo == name:
+            return f"This conversation is about {name}."
         moved = _become(inbound, "action", action="repo", repo=name, run=0)
-        if not _speaks_to_room(inbound):
-            return moved
-        if person.role != "owner" and not inbound.body.get("private"):
-            return "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
-        await self._ports.log.keep("room", room_key(inbound.place), name)
-        if self._ports.log.is_followed(inbound.conversation):
-            return moved
-        return f"This room is about {name} from now on."
+        return dataclasses.replace(moved, repo=name)
 
     def _open(self, conversation: ConversationId) -> list[Json]:
         return self._state(conversation).questions
@@ -312,13 +328,12 @@ def _came_about(call: Json) -> str:
     """A call in a line: what it was, how it ended, and who or what decided that it may be."""
     receipt = call.get("receipt") or {}
     told = f"exit {receipt['exit_code']}, " if "exit_code" in receipt else ""
-    ended = (
-        f"{told}{'failed, ' if call.get('is_error') else ''}{duration(call.get('ms', 0) / 1000)}"
-    )
-    asked = call.get("verdict", "allow") != "allow"
-    why = f"{call['verdict']}, {call['reason']}" if asked else ""
+    ended = f"{told}{'failed, ' if call.get('is_error') else ''}"
+    why = f"{call['verdict']}, {call['reason']}" if "verdict" in call else ""
     who = f"{call['by']} said {_short(call['answer'])}" if call.get("by") else ""
-    return f"{call['tool']}: {'; '.join(filter(None, [ended, why, who]))}"
+    decided = "; ".join(filter(None, [why, who]))
+    took = duration(call.get("ms", 0) / 1000)
+    return f"{call['tool']}: {ended}{took}{f' ({decided})' if decided else ''}"
 
 
 _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
@@ -330,6 +345,7 @@ _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
 }
 NAMES = [
     *_ANSWERS,
+    *notebook.VERBS,
     "pair",
     "unpair",
     "rules",

@@ -42,6 +42,7 @@ from coworker.agent.think import (
     limit,
     opening,
     overheard,
+    reminded,
     requested,
 )
 from coworker.errors import ContextTooLong, ModelError, RateLimited
@@ -129,9 +130,11 @@ class Drive(Journal):
         if not self.state.base:
             fresh = await opening(conversation, self.ports)
             fresh += await overheard(conversation, rows, self.ports)
+        known = await reminded(self.state, rows, conversation, self.ports)
         said = await heard("user", rows, conversation, self.ports)
         await self.append(
             *fresh,
+            *known,
             *said,
             take=rows,
             base_seq=first if fresh else None,
@@ -189,7 +192,7 @@ class Drive(Journal):
             return await self._too_long(error)
         except ModelError as error:
             status = 75 if isinstance(error, RateLimited) else 69
-            failure: Draft = ("error", {"what": "model", "text": str(error)})
+            failure = self._paid_for("model", error)
             return await self.conclude(str(error), "failed", failure, exit_status=status)
         return await self._answered(answer)
 
@@ -229,7 +232,15 @@ class Drive(Journal):
         return await self.conclude(text, "answered", by="model")
 
     async def _too_long(self, error: ContextTooLong) -> None:
-        await self.append(("error", {"what": "context_too_long", "text": str(error)}))
+        await self.append(self._paid_for("context_too_long", error))
+
+    def _paid_for(self, what: str, error: ModelError) -> Draft:
+        """A request that brought nothing, with what it cost all the same."""
+        whose = purpose(self.state, self.conversation)
+        return (
+            "error",
+            {"what": what, "text": str(error), "cost_usd": error.cost_usd, "for": whose},
+        )
 
     async def _compact(self, request: Request) -> None:
         """Go on from a summary: a new base, deliberately, that carries the run under way."""

@@ -24,6 +24,8 @@ class OpenCall:
     verdict: Verdict | None = None
     starts: int = 0
     ask: Json | None = None
+    is_approved: bool = False
+    """Whether it was a person who allowed it."""
     denial: str = ""
     """What the model is told when the answer was no."""
 
@@ -62,6 +64,8 @@ class State:
     """What this conversation has read that came from outside; it stays as long as the text does."""
     told: list[str] = field(default_factory=list)
     """What this conversation has been told of its workspace, once for all runs."""
+    recalled: list[str] = field(default_factory=list)
+    """Ids of what the model was reminded of since the base, so that it is told once."""
     too_long: bool = False
     final: Json | None = None
     """The model's last word, while something must still be done before it is the reply."""
@@ -216,7 +220,7 @@ def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
 def _base(state: State, entry: Entry) -> None:
     """A base starts afresh; one made by a compaction carries the run it interrupted."""
     carried = entry.body.get("carry", {})
-    state.base, state.taint = entry.body, []
+    state.base, state.taint, state.recalled = entry.body, [], []
     state.context_tokens, state.too_long = 0, False
     for name, value in carried.items():
         setattr(state, name, value)
@@ -297,6 +301,7 @@ def _answer(state: State, entry: Entry) -> None:
     else:
         waiting = state.calls[entry.body["call"]]
         waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+        waiting.is_approved = waiting.verdict == "allow"
         waiting.denial = entry.body.get("denial", "")
     if notice := entry.body.get("notice"):
         state.notices.append(notice)
@@ -314,6 +319,7 @@ def _go_on_or_stop(state: State, asked: Json, answer: Json) -> None:
 def _context(state: State, entry: Entry) -> None:
     """Checks that fail give the model another chance to mend what it did."""
     _tainted(state, entry)
+    state.recalled += entry.body.get("recalled", [])
     results: list[Json] = entry.body.get("checks", [])
     if results:
         state.done.extend(results)
@@ -335,6 +341,7 @@ def _summary(state: State, entry: Entry) -> None:
 
 def _error(state: State, entry: Entry) -> None:
     state.too_long = state.too_long or entry.body["what"] == "context_too_long"
+    state.cost_usd += entry.body.get("cost_usd", 0.0)
 
 
 def _cancelled(state: State, _: Entry) -> None:
@@ -350,6 +357,7 @@ def _reply(state: State, _: Entry) -> None:
         too_long=state.too_long,
         asks=state.asks,
         told=state.told,
+        recalled=state.recalled,
         taint=state.taint,
     )
     for name in State.__slots__:

@@ -62,14 +62,14 @@ class Gate:
             return self._start(_recovered(waiting, admission))
         if waiting.verdict == "deny":
             raise ToolError(waiting.denial or _DENIED)
-        context = context_of(waiting.call, self.state, self.conversation, self.ports)
+        context = context_of(admission, self.state, self.conversation, self.ports)
         case = await self._case(admission, context)
         decision = self.ports.book.decide(case)
         if decision.verdict == "deny":
             self._decide(waiting.call, decision)
             raise ToolError(f"Denied: {decision.reason}.")
         if waiting.verdict == "allow":
-            return self._start(admission)
+            return self._start(dataclasses.replace(admission, is_approved=waiting.is_approved))
         if admission.tool.card:
             decision = Decision("ask", "a person saves it")
         if decision.verdict == "ask":

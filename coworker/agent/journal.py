@@ -25,7 +25,7 @@ from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_
 _log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
 Kind = TypeVar("Kind", bound=str)
-_VERSIONS: dict[EntryKind, int] = {"assistant": 2, "summary": 2, "ask": 2, "answer": 2}
+_VERSIONS: dict[EntryKind, int] = {"assistant": 2, "summary": 2, "ask": 2, "answer": 2, "error": 2}
 """Of bodies that are not as they were at first: 2 knows `for`, and asks without a call."""
 
 

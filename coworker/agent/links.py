@@ -54,11 +54,19 @@ class Links:
             case "summary":
                 for words in entry.body["words"]:
                     self._trust(words["text"])
+            case "context":
+                self._trust_all(entry.body)
             case "tool_done":
                 receipt: Json = entry.body.get("receipt") or {}
+                self._trust_all(receipt)
                 url = str(receipt.get("url") or "")
                 self._trust(url)
                 self._forges |= {_forge(url)} - {""}
+
+    def _trust_all(self, body: Json) -> None:
+        """Permalinks of messages that were recalled: the host made them."""
+        for url in body.get("links", ()):
+            self._trust(url)
 
     def inert(self, text: str) -> str:
         """The text with every address that is not trusted as code that no platform makes a link.

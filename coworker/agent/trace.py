@@ -78,7 +78,8 @@ class _Calls:
             case "answer":
                 answer = {"answer": body["text"], "by": self._name_of(body["by"])}
                 call |= answer
-                next(each for each in self.questions if each["ask"] == body["ask"]).update(answer)
+                for asked in self.questions:
+                    asked |= answer if asked["ask"] == body["ask"] else {}
             case "tool_start":
                 call["started_at"] = entry.at
             case "tool_done":
@@ -98,7 +99,7 @@ def _said(entry: Entry) -> Json:
 def _known(entry: Entry) -> Json:
     """What the model was told of its own place, or reminded of; `ids` are of memories."""
     source = entry.body.get("source", "summary of this conversation so far")
-    return {"seq": entry.seq, "source": source, "ids": entry.body.get("ids", [])}
+    return {"seq": entry.seq, "source": source, "ids": entry.body.get("recalled", [])}
 
 
 def _prompt(entries: Iterable[Entry]) -> Json | None:

@@ -50,7 +50,9 @@ def _parser() -> _Parser:
     _add_setup(commands, everywhere)
     _add_undo(commands, everywhere)
     _add_looking(commands, everywhere)
+    _add_audit(commands, everywhere)
     _add_repo(commands, everywhere)
+    _add_memory(commands, everywhere)
     _add_schedule(commands, everywhere)
     _add_keeping(commands, everywhere)
     _add_service(commands, everywhere)
@@ -127,6 +129,17 @@ def _add_looking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     _add_json(doctor)
 
 
+def _add_audit(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "whether the log is as it was written"
+    audit = commands.add_parser("audit", help=about, description=about, parents=[everywhere])
+    actions = audit.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verify = _command(actions, everywhere, "audit verify", "hold every entry to its chain")
+    about = "also to one hash that was taken, and kept elsewhere, some time ago"
+    verify.add_argument("--head", metavar="HASH", default="", help=about)
+    _add_json(verify)
+    _add_json(_command(actions, everywhere, "audit head", "take one hash over all conversations"))
+
+
 def _add_repo(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     about = "the repositories it may read"
     repo = commands.add_parser("repo", help=about, description=about, parents=[everywhere])
@@ -140,6 +153,35 @@ def _add_repo(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     _add_json(show)
     remove = _command(actions, everywhere, "repo remove", "forget one; its checkout stays")
     remove.add_argument("name", metavar="NAME")
+
+
+def _add_memory(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "what is known of a repository"
+    memory = commands.add_parser("memory", help=about, description=about, parents=[everywhere])
+    actions = memory.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def action(name: str, what: str) -> _Parser:
+        parser = _command(actions, everywhere, f"memory {name}", what)
+        parser.add_argument("--repo", metavar="NAME|PATH", help="whose memory; else where you are")
+        _add_json(parser)
+        return parser
+
+    add = action("add", "remember something, for every room of the repository")
+    add.add_argument("text", metavar="TEXT")
+    kinds = ("fact", "decision", "rule", "finding")
+    add.add_argument("--kind", choices=kinds, default="fact", help="what it is")
+    add.add_argument("--path", metavar="PATH[:FROM-TO]", help="the file that shows it")
+    search = action("search", "what fits a question best")
+    search.add_argument("query", metavar="QUERY", nargs="?", help="without it, see --jsonl")
+    about = 'read {"qid","scope","text"} lines on stdin, answer {"qid","ids"} lines'
+    search.add_argument("--jsonl", action="store_true", help=about)
+    search.add_argument("--limit", metavar="N", type=int, default=10, help="at most so many")
+    action("list", "every fact, the newest first")
+    action("show", "one fact or message").add_argument("name", metavar="ID")
+    action("forget", "remove for good").add_argument("names", metavar="ID", nargs="+")
+    about = 'take in lines {"id","scope","session","ts","speaker","text"}'
+    action("import", about).add_argument("file", metavar="FILE", type=Path, help="- reads stdin")
+    action("export", "everything, as lines that import takes")
 
 
 def _add_schedule(commands: _Commands[_Parser], everywhere: _Parser) -> None:

@@ -182,6 +182,18 @@ def _why(options: Namespace) -> int:
     return why(_config(options), options.what, as_json=options.json)
 
 
+def _audit_verify(options: Namespace) -> int:
+    from coworker.cli import audit
+
+    return audit.verify(_config(options), options.head, as_json=options.json)
+
+
+def _audit_head(options: Namespace) -> int:
+    from coworker.cli import audit
+
+    return audit.head(_config(options), as_json=options.json)
+
+
 def _doctor(options: Namespace) -> int:
     from coworker.cli import show
 
@@ -212,6 +224,12 @@ def _repo_remove(options: Namespace) -> int:
     from coworker.cli import show
 
     return show.repo_remove(_config(options), options.name)
+
+
+def _memory(options: Namespace) -> int:
+    from coworker.cli import memory
+
+    return memory.run(_config(options), options)
 
 
 def _schedule(options: Namespace) -> int:
@@ -248,11 +266,20 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "log": _log,
     "cost": _cost,
     "why": _why,
+    "audit verify": _audit_verify,
+    "audit head": _audit_head,
     "doctor": _doctor,
     "repo add": _repo_add,
     "repo list": _repo_list,
     "repo show": _repo_show,
     "repo remove": _repo_remove,
+    "memory add": _memory,
+    "memory search": _memory,
+    "memory list": _memory,
+    "memory show": _memory,
+    "memory forget": _memory,
+    "memory import": _memory,
+    "memory export": _memory,
     **dict.fromkeys(
         (
             f"schedule {action}"

@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeVar
 
 from coworker.errors import CoworkerError
 from coworker.redact import Redactor
-from coworker.store import database
+from coworker.store import database, forgetting
 from coworker.store import transactions as tx
+from coworker.store.aside import Aside
 from coworker.store.schedules import Schedules
 from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
@@ -74,8 +75,14 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
+        self.aside = Aside(self._reader)
         self.spending = Spending(self._reader)
         self.schedules = Schedules(self._writer, self._reader, self.redactor)
+
+    @property
+    def file(self) -> Path:
+        """The database, for those who read much of it beside."""
+        return self._file
 
     async def close(self) -> None:
         """Commit what is queued and give the directory up."""
@@ -166,12 +173,37 @@ class Log:
         sql = "UPDATE outbox SET state = ?, attempts = attempts - (? = 'pending') WHERE key = ?"
         await self._writer.write(lambda db: db.execute(sql, (state, state, key)))
 
-    async def expire(self, before: int) -> int:
-        """Forget idle conversations last touched before then (milliseconds UTC); how many."""
+    async def expire(self, before: int, noted: Place, at: int) -> int:
+        """Forget idle conversations last touched before then (milliseconds UTC); how many.
+
+        Which they were is an entry of the conversation of `noted`.
+        """
+
+        def some_of_them(db: sqlite3.Connection) -> int:
+            return tx.expire(db, before, _EXPIRE_AT_ONCE, noted, at)
+
         forgotten = 0
-        while some := await self._writer.write(lambda db: tx.expire(db, before, _EXPIRE_AT_ONCE)):
+        while some := await self._writer.write(some_of_them):
             forgotten += some
         return forgotten
+
+    async def forget(
+        self, what: forgetting.Forgetting, place: Place, body: Json, at: int
+    ) -> list[forgetting.Place]:
+        """Take words out of the log, and note in that place which entries lost them."""
+
+        def transaction(db: sqlite3.Connection) -> list[forgetting.Place]:
+            blanked = forgetting.blank(db, what)
+            tx.record(db, place, "forgotten", {**body, "blanked": blanked}, at)
+            return blanked
+
+        return await self._writer.write(transaction)
+
+    async def purge(self) -> bool:
+        """Leave no byte of what was taken out in any of the files; False if they are in use."""
+        for copy in self._file.parent.glob(f"{database.FILE}.before-*"):
+            copy.unlink(missing_ok=True)
+        return await self._writer.alone(forgetting.purge)
 
     async def add_repo(self, name: str, path: str, at: int) -> None:
         """Remember a checkout under a name."""
@@ -193,10 +225,11 @@ class Log:
         return await self.apart(lambda db: _entries(db, conversation, row.base_seq))
 
     async def apart(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Read much, in another thread and on a connection of its own."""
+        """Read much as it is at one moment, in another thread and on a connection of its own."""
 
         def reading() -> Result:
             with closing(connect(self._file, read_only=True)) as reader:
+                reader.execute("BEGIN")
                 return read(reader)
 
         return await asyncio.to_thread(reading)
@@ -248,7 +281,8 @@ class Log:
 
     def conversations(self) -> list[Conversation]:
         """Every conversation, the latest first."""
-        return self._conversations(_CONVERSATION + "ORDER BY updated_at DESC")
+        sql = f"{_CONVERSATION} WHERE adapter <> '{tx.SYSTEM}' ORDER BY updated_at DESC"
+        return self._conversations(sql)
 
     def ready_conversations(self) -> list[ConversationId]:
         """Those that have something to do, the longest waiting first."""
@@ -289,23 +323,15 @@ class Log:
             for row in rows
         ]
 
-    def stale(self, after: int) -> list[Json]:
-        """Messages closed unanswered because they were too old, accepted after that rowid."""
-        rows = self._all(
-            "SELECT i.rowid, i.body, c.adapter, c.room FROM inbox i"
-            " JOIN conversation c ON c.id = i.conversation"
-            " WHERE i.outcome = 'stale' AND i.rowid > ? ORDER BY i.rowid",
-            after,
-        )
-        return [
-            {"rowid": rowid, "body": tx.decode(body), "adapter": adapter, "room": room}
-            for rowid, body, adapter, room in rows
-        ]
-
     def cursor(self, source: str, key: str) -> str | None:
         """What was kept for that."""
         rows = self._all("SELECT value FROM cursor WHERE source = ? AND key = ?", source, key)
         return rows[0][0] if rows else None
+
+    def bound_rooms(self, repo: str) -> list[str]:
+        """The rooms that were bound to a repository in chat, as the configuration writes them."""
+        rows = self._all("SELECT key FROM cursor WHERE source = 'room' AND value = ?", repo)
+        return [row[0] for row in rows]
 
     def remote_id(self, key: str) -> str:
         """The platform's id of an outbound that arrived; "" when that is not known."""
@@ -318,8 +344,12 @@ class Log:
         return rows[0][0] if rows else 0
 
     def is_followed(self, conversation: ConversationId) -> bool:
-        """Whether we have taken, or are about to take, somebody's words there."""
-        sql = "SELECT 1 FROM conversation WHERE id = ? AND (next_seq > 1 OR state <> 'idle')"
+        """Whether somebody we know spoke to us there, and be it that we answered at once."""
+        sql = (
+            "SELECT 1 FROM conversation c WHERE id = ? AND (next_seq > 1 OR state <> 'idle'"
+            " OR EXISTS (SELECT 1 FROM inbox i WHERE i.conversation = c.id AND i.taken_seq = 0"
+            " AND i.outcome IN ('answered', 'unbound')))"
+        )
         return bool(self._all(sql, conversation))
 
     def inbox_row(self, source: str, event_id: str) -> Json | None:
@@ -336,36 +366,13 @@ class Log:
 
     def spent_usd(self, since: int) -> float:
         """Dollars of every model request since then (milliseconds UTC)."""
-        sql = (
-            "SELECT total(json_extract(body, '$.cost_usd')) FROM entry"
-            " WHERE kind IN ('assistant', 'summary') AND at >= ?"
-        )
-        return float(self._all(sql, since)[0][0])
+        return self.spending.since(since)
 
     def repos(self) -> list[tuple[str, str]]:
         """Remembered checkouts as (name, path)."""
         return [
             (name, path) for name, path in self._all("SELECT name, path FROM repo ORDER BY name")
         ]
-
-    def verify(self, conversation: ConversationId) -> int | None:
-        """The seq of the first entry whose hash does not hold, or None."""
-        rows = self._all(
-            "SELECT seq, run, kind, v, body, salt, body_hash, at, prev, hash FROM entry"
-            " WHERE conversation = ? ORDER BY seq",
-            conversation,
-        )
-        before = tx.NO_HASH
-        for place, (seq, run, kind, v, body, salt, body_hash, at, prev, digest) in enumerate(
-            rows, 1
-        ):
-            text = _text(self._reader, body)
-            told = salt is None or tx.sha(salt + text.encode()) == body_hash
-            link = tx.link(before, conversation, (seq, run, kind, v, at), body_hash)
-            if seq != place or prev != before or digest != link or not told:
-                return int(seq)
-            before = digest
-        return None
 
     def _clean(self, said: Said) -> Said:
         return dataclasses.replace(said, body=self.redactor.value(said.body))
@@ -387,18 +394,9 @@ def _entries(db: sqlite3.Connection, conversation: ConversationId, from_seq: int
         (conversation, from_seq),
     )
     return [
-        Entry(seq, run, kind, tx.decode(_text(db, body)), at, v)
+        Entry(seq, run, kind, tx.decode(tx.whole(db, body)), at, v)
         for seq, run, kind, body, at, v in rows
     ]
-
-
-def _text(db: sqlite3.Connection, stored: str) -> str:
-    """The body itself, fetched from its blob when it was spilled."""
-    if not stored.startswith('{"blob":'):
-        return stored
-    sha = tx.decode(stored)["blob"]
-    blob: bytes = db.execute("SELECT bytes FROM blob WHERE sha256 = ?", (sha,)).fetchone()[0]
-    return blob.decode()
 
 
 def _outcome(row: Sequence[Any]) -> str:

@@ -54,8 +54,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE INDEX entry_blob ON entry (json_extract(body, '$.blob')) WHERE body GLOB '{"blob":*';
     CREATE INDEX conversation_age ON conversation (updated_at) WHERE state = 'idle';
-    """,
-    """
+
     CREATE TABLE schedule (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, repo TEXT,
         adapter TEXT NOT NULL, room TEXT NOT NULL, thread TEXT NOT NULL, conversation TEXT,
@@ -66,16 +65,16 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX schedule_due ON schedule (next_at) WHERE next_at IS NOT NULL AND paused IS NULL;
     CREATE INDEX inbox_firing ON inbox (event_id) WHERE source = 'schedule' AND outcome IS NULL;
-    """,
-    """
-    DROP INDEX IF EXISTS entry_spend;
-    CREATE INDEX IF NOT EXISTS entry_spent ON entry (
+
+    CREATE INDEX inbox_aside ON inbox (conversation, outcome) WHERE taken_seq = 0;
+
+    DROP INDEX entry_spend;
+    CREATE INDEX entry_paid ON entry (
         at, json_extract(body, '$.cost_usd'), json_extract(body, '$.for.person'),
         json_extract(body, '$.for.repo'), json_extract(body, '$.for.schedule')
-    ) WHERE kind IN ('assistant', 'summary');
-    CREATE INDEX IF NOT EXISTS entry_spent_in ON entry (
-        conversation, at, json_extract(body, '$.cost_usd')
-    ) WHERE kind IN ('assistant', 'summary');
+    ) WHERE kind IN ('assistant', 'summary', 'error');
+    CREATE INDEX entry_paid_in ON entry (conversation, at, json_extract(body, '$.cost_usd'))
+        WHERE kind IN ('assistant', 'summary', 'error');
     """,
 )
 

@@ -19,6 +19,8 @@ from coworker.store import outcomes
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 ConversationState = Literal["idle", "ready", "waiting", "parked"]
+SYSTEM = "system"
+"""The adapter of the logs of what was decided outside of any run."""
 NO_HASH = b"\0" * 32
 _SPILL_BYTES = 32_768
 """Bodies above this go to a blob, so that walking a log stays cheap."""
@@ -207,7 +209,7 @@ def _insert(
         (
             conversation,
             *head[:4],
-            _spill(db, text, entry.body),
+            spill(db, text, entry.body),
             salt,
             body_hash,
             entry.at,
@@ -218,15 +220,29 @@ def _insert(
     return digest
 
 
-def _spill(db: sqlite3.Connection, text: str, body: Json) -> str:
+def spill(db: sqlite3.Connection, text: str, body: Json) -> str:
     """Large bodies become a pointer that keeps what queries of cost need."""
     if len(text) <= _SPILL_BYTES:
         return text
     data = text.encode()
     sha = hashlib.sha256(data).hexdigest()
     db.execute("INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha, data))
-    numbers = {k: v for k, v in body.items() if k == "for" or isinstance(v, int | float)}
-    return encode({"blob": sha, **numbers})
+    return pointer(data, body)
+
+
+def pointer(data: bytes, body: Json) -> str:
+    """What stands in an entry whose body is a blob."""
+    kept = {k: v for k, v in body.items() if k == "for" or isinstance(v, int | float)}
+    return encode({"blob": hashlib.sha256(data).hexdigest(), **kept})
+
+
+def whole(db: sqlite3.Connection, stored: str) -> str:
+    """The text of a body, fetched from its blob when it was spilled."""
+    if not stored.startswith('{"blob":'):
+        return stored
+    sha = decode(stored)["blob"]
+    blob: bytes = db.execute("SELECT bytes FROM blob WHERE sha256 = ?", (sha,)).fetchone()[0]
+    return blob.decode()
 
 
 def _take(db: sqlite3.Connection, batch: Batch) -> None:
@@ -269,10 +285,11 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
     )
 
 
-def expire(db: sqlite3.Connection, before: int, most: int) -> int:
+def expire(db: sqlite3.Connection, before: int, most: int, noted: Place, at: int) -> int:
     """Forget conversations that were last touched before then, whole; how many were forgotten.
 
-    With them go firings of schedules that woke nobody.
+    With them go firings of schedules that woke nobody. An entry in the conversation of `noted` says
+    which.
     """
     sql = "DELETE FROM inbox WHERE source = 'schedule' AND taken_seq = 0 AND received_at < ?"
     db.execute(sql, (before,))
@@ -292,12 +309,20 @@ def expire(db: sqlite3.Connection, before: int, most: int) -> int:
         for table in ("entry", "inbox", "outbox"):
             db.execute(f"DELETE FROM {table} WHERE conversation = ?", (conversation,))  # noqa: S608
         db.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
-        db.executemany(
-            "DELETE FROM blob WHERE sha256 = ? AND NOT EXISTS (SELECT 1 FROM entry"
-            " WHERE body GLOB '{\"blob\":*' AND json_extract(body, '$.blob') = blob.sha256)",
-            blobs,
-        )
+        drop_blobs(db, blobs)
+    if found:
+        gone: Json = {"what": "expired", "conversations": [name for (name,) in found]}
+        record(db, noted, "decision", gone, at)
     return len(found)
+
+
+def drop_blobs(db: sqlite3.Connection, blobs: Sequence[tuple[str]]) -> None:
+    """Remove those that no entry points at any more."""
+    db.executemany(
+        "DELETE FROM blob WHERE sha256 = ? AND NOT EXISTS (SELECT 1 FROM entry"
+        " WHERE body GLOB '{\"blob\":*' AND json_extract(body, '$.blob') = blob.sha256)",
+        blobs,
+    )
 
 
 def park(db: sqlite3.Connection, outbound: Outbound, at: int) -> None:

@@ -33,10 +33,11 @@ class StoreBroken(CoworkerError):
 
 
 class _Waiter:
-    __slots__ = ("future", "loop", "transaction")
+    __slots__ = ("future", "is_alone", "loop", "transaction")
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, is_alone: bool) -> None:
         self.transaction = transaction
+        self.is_alone = is_alone
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
 
@@ -62,13 +63,22 @@ class Writer:
         The transaction must be re-runnable. Cancelling the waiter does not take the write back.
         Raises DiskFull, StoreClosed, StoreBroken, or what the transaction itself raised.
         """
-        waiter = _Waiter(transaction)
+        return await self._wait(_Waiter(transaction, is_alone=False))  # type: ignore[no-any-return]
+
+    async def alone(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do what cannot be done inside a transaction, such as VACUUM; everybody else waits.
+
+        Raises as `write` does.
+        """
+        return await self._wait(_Waiter(work, is_alone=True))  # type: ignore[no-any-return]
+
+    async def _wait(self, waiter: _Waiter) -> Any:
         with self._gate:  # nothing can be queued behind the stop mark
             if self._ended:
                 raise self._ended
             self._queue.put(waiter)
         try:
-            return await waiter.future  # type: ignore[no-any-return]
+            return await waiter.future
         except sqlite3.OperationalError as error:
             if _name(error) == "SQLITE_FULL":
                 raise DiskFull(
@@ -97,7 +107,8 @@ class Writer:
             if not batch:
                 break
             try:
-                outcomes = self._commit_or_split(batch)
+                outcomes = self._commit_or_split([each for each in batch if not each.is_alone])
+                outcomes += [self._do_alone(each) for each in batch if each.is_alone]
             except BaseException as error:  # noqa: BLE001 - nobody may go on: the outcome is unknown
                 self._break(batch, error)
                 return
@@ -118,10 +129,18 @@ class Writer:
             batch.append(waiter)
         return batch, False
 
+    def _do_alone(self, waiter: _Waiter) -> _Outcome:
+        try:
+            return waiter, waiter.transaction(self._db), None
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and _name(error).startswith(_FATAL):
+                raise
+            return waiter, None, error
+
     def _commit_or_split(self, batch: list[_Waiter]) -> list[_Outcome]:
         """Commit together; if that fails, one by one, so that only the guilty one fails."""
         try:
-            return self._commit(batch)
+            return self._commit(batch) if batch else []
         except sqlite3.Error as error:
             self._roll_back(error)
             if len(batch) == 1:

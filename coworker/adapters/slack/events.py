@@ -20,6 +20,7 @@ from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
 SOURCE = "slack"
 _SPOKEN = (None, "file_share", "thread_broadcast", "me_message")
 _CONTROLS = {"octagonal_sign": "stop", "repeat": "retry", "white_check_mark": "approve"}
+_ABOUT = {"pushpin": "!remember", "broom": "!forget"}
 _AGAIN = "Try again."
 
 
@@ -132,7 +133,8 @@ class Reader:
 
     async def _reacted(self, event: Json) -> Inbound | None:
         """Some reactions on a message of a conversation of ours are controls."""
-        control, item = _CONTROLS.get(event.get("reaction", "")), event.get("item") or {}
+        reaction, item = event.get("reaction", ""), event.get("item") or {}
+        control = _CONTROLS.get(reaction) or _ABOUT.get(reaction)
         if not control or event.get("user") == self._us.user or item.get("type") != "message":
             return None
         message = await self.message(item["channel"], item["ts"])
@@ -144,10 +146,22 @@ class Reader:
             return self._heard(place, name, "stop", person)
         if control == "retry":
             return self._again(place, name, person, item["ts"])
+        if reaction in _ABOUT:
+            about = {"message": item["ts"]}
+            if reaction == "pushpin":  # of what is to be forgotten no more words are taken
+                about |= await self._pointed_at(message, person)
+            return self._heard(
+                place, name, "message", person, text=control, message=item["ts"], about=about
+            )
         card = messages.asked(message.get("blocks") or []) if self.is_ours(message) else None
         if card is None:
             return None
         return self._heard(place, name, "answer", person, **_answer(card, "allow"))
+
+    async def _pointed_at(self, message: Json, person: str) -> Json:
+        """What a message says and whose it is; for our own words that person answers."""
+        author = person if self.is_ours(message) else message.get("user") or person
+        return {"text": await self.plain(words(message)), "sender": f"{SOURCE}:{author}"}
 
     def clicked(self, body: Json) -> Inbound | None:
         """A button, or a choice from a list."""

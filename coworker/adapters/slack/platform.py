@@ -22,6 +22,7 @@ from coworker.adapters.slack import (
     listen,
     lookup,
     messages,
+    readers,
     stream,
     threads,
 )
@@ -50,6 +51,7 @@ class _Connection:
     http: aiohttp.ClientSession
     reader: Reader
     past: Past
+    readers: readers.Readers
     voice: Voice
     ears: Ears
     background: flow.Background
@@ -83,6 +85,7 @@ class Slack:
         self._hello = asyncio.Event()
         self._frame_ms = 0
         self._is_connected = False
+        self._url = ""
 
     async def run(self, intake: Intake) -> None:
         """Connect, listen and catch up until cancelled.
@@ -146,6 +149,19 @@ class Slack:
         except Undeliverable as error:
             raise Unavailable(f"Slack does not give that file out. {error}") from error
 
+    async def readable(self, rooms: Sequence[str], here: str) -> Sequence[str]:
+        """Of these rooms those that everybody who reads `here` could open, as far as Slack says."""
+        if self._connection is None:
+            return []
+        return await self._connection.readers.readable(rooms, here)
+
+    def link(self, place: Place, message: str) -> str:
+        """The message's permalink; "" before we were connected for the first time."""
+        if not self._url or not message:
+            return ""
+        thread = f"?thread_ts={place.thread}&cid={place.room}" if place.thread != message else ""
+        return f"{self._url}archives/{place.room}/p{message.replace('.', '')}{thread}"
+
     async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:
         """What is right and wrong with tokens, scopes, socket, clock and rooms."""
         async with calls.session() as http:
@@ -167,6 +183,7 @@ class Slack:
             client = calls.client(self._bot_token, self._settings.base_url, http)
             answer = await calls.look(client.auth_test())
             us = Us(answer["team_id"], answer["user_id"], answer.get("bot_id") or "")
+            self._url = answer.get("url") or ""
             background = flow.Background()
             stack.push_async_callback(background.stop)
             reader = Reader(client, us, intake.follows)
@@ -176,7 +193,8 @@ class Slack:
             ears = Ears(client, reader, intake, past, voice, background)
             socket = await self._socket(us, ears, http)
             stack.push_async_callback(socket.close_async)
-            yield _Connection(client, http, reader, past, voice, ears, background, socket)
+            asking = readers.Readers(client)
+            yield _Connection(client, http, reader, past, asking, voice, ears, background, socket)
 
     async def _socket(
         self, us: Us, ears: Ears, http: aiohttp.ClientSession

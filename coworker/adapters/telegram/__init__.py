@@ -20,10 +20,11 @@ from coworker.adapters.telegram.hearing import Hearing
 from coworker.adapters.telegram.rooms import NAME, Rooms, is_private
 from coworker.adapters.telegram.speaking import Speaking
 from coworker.adapters.telegram.voice import transcribe
-from coworker.errors import Refused, Unavailable
+from coworker.errors import CoworkerError, Refused, Unavailable
 from coworker.protocols import Intake
 from coworker.types import ConversationId, Health, Json, Line, Outbound, Place, Progress
 
+_SUPERGROUP = "-100"
 _SILENT_MS = 1000 * (2 * polling.POLL_S + 15)
 
 
@@ -115,6 +116,20 @@ class Telegram:
             return await transcribe(self._settings.transcribe, data)
         return data
 
+    async def readable(self, rooms: Sequence[str], here: str) -> Sequence[str]:
+        """In a private chat the groups that the person is in; a group's members nobody can list."""
+        calls, person = self._calls, int(here)
+        if calls is None or person < 0:
+            return []
+        return [room for room in rooms if await _is_in(calls, room, person)]
+
+    def link(self, place: Place, message: str) -> str:
+        """The message's address in a supergroup; other chats have none."""
+        if not place.room.startswith(_SUPERGROUP) or not message:
+            return ""
+        chat = place.room.removeprefix(_SUPERGROUP)
+        return f"https://t.me/c/{'/'.join(filter(None, (chat, place.thread, message)))}"
+
     async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:
         """What doctor should know about the token, the bot's settings, its rooms and rivals."""
         findings = await checks.examine(self._settings, self._token)
@@ -139,6 +154,13 @@ class Telegram:
     def _lives_on(self) -> None:
         self._alive_ms = _now_ms()
         self._refusal = ""
+
+
+async def _is_in(calls: Calls, room: str, person: int) -> bool:
+    try:
+        return room.startswith("-") and await calls.is_member(Place(NAME, room), person)
+    except CoworkerError:
+        return False
 
 
 def _now_ms() -> int:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import httpx
-from telegram import Bot, BotCommand, LinkPreviewOptions, Message, ReplyParameters
+from telegram import Bot, BotCommand, ChatMember, LinkPreviewOptions, Message, ReplyParameters
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -31,6 +31,7 @@ _MAX_FILE = 20 * 2**20
 _FETCH_S = 20.0
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_IN_IT = (ChatMember.OWNER, ChatMember.ADMINISTRATOR, ChatMember.MEMBER)
 Result = TypeVar("Result")
 Form = Callable[[], Awaitable[Any]]
 
@@ -191,6 +192,11 @@ class Calls:
             raise Unavailable(f"Telegram took longer than {_FETCH_S:.0f} s for the file.") from None
         except (Undeliverable, Unconfirmed) as error:
             raise Unavailable(f"The file cannot be fetched: {error} Send it again.") from None
+
+    async def is_member(self, place: Place, user: int) -> bool:
+        """Whether that person is in a group."""
+        found = await self._at(place, lambda chat: self._bot.get_chat_member(chat, user))
+        return found.status in _IN_IT or getattr(found, "is_member", False)
 
     async def _post_file(self, place: Place, said: Said, file: Json, reply_to: str) -> str:
         caption, entities = said.formatted() if said.text else ("", [])

@@ -17,6 +17,7 @@ DONE = "-"
 """The data of a button that only says what was decided."""
 SEEN, GOOD, BAD = "👀", "👌", "💔"
 _YES, _NO, _STOP = "👍", "👎", "😴"
+_ABOUT = {"✍": "!remember", "📌": "!remember", "🙈": "!forget", "🧹": "!forget"}
 _REMEMBERED = 10_000
 _PRESS = re.compile(
     r"ask:(?P<ask>\d{1,9}):\d{1,3}(?::(?P<seal>\w{1,16}))?"
@@ -99,13 +100,16 @@ def settled(query: CallbackQuery, press: Press) -> Said | None:
 
 
 def reacted(update: MessageReactionUpdated, ask: int | None) -> tuple[InboundKind, Json] | None:
-    """What a new reaction means: 👍 and 👎 answer a question, 😴 stops."""
+    """What a new reaction means: 👍 and 👎 answer a question, 😴 stops, ✍ and 🙈 are for memory."""
     added = _emoji(update.new_reaction) - _emoji(update.old_reaction)
     if not update.user:
         return None
     body: Json = {"sender": sender(update.user)}
     if ask is not None and added & {_YES, _NO}:
         return "answer", {**body, "ask": ask, "text": "yes" if _YES in added else "no"}
+    for emoji in added & _ABOUT.keys():
+        about = {"message": str(update.message_id)}
+        return "message", {**body, "text": _ABOUT[emoji], "about": about}
     return ("stop", body) if _STOP in added else None
 
 

@@ -25,8 +25,15 @@ COMMANDS = {  # what Telegram suggests; as `/status` they mean what `!status` me
     "undo": "take the last run back",
     "why": "how the last reply came about",
     "cost": "what was spent",
+    "remember": "keep something about this repository",
+    "forget": "remove it for good",
+    "memory": "what is remembered",
     "repo": "which repository this chat is about",
     "new": "a fresh start",
+    "rules": "what I may do",
+    "unrule": "take rule N back",
+    "pair": "let somebody in",
+    "unpair": "send somebody away again",
 }
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(?=\s|$)")
 Call = Literal["direct", "followed", ""]

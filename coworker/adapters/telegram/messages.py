@@ -21,6 +21,7 @@ _LABEL = 60
 _SEAL = 8
 """Characters of a seal on a button, whose data has room for 64 bytes."""
 _QUICK_S = 30
+_VERB = re.compile(r"`!(?=[a-z])")
 _REPEAT = "(possibly a repeat)"
 _STOP = "🛑 Stop"
 
@@ -92,7 +93,7 @@ def is_quick(body: Json) -> bool:
 
 def reply(body: Json, *, repeated: bool = False) -> Said:
     """An answer: its text, and at its end the receipt and the buttons."""
-    text = harmless(body["text"]) or ("" if body.get("file") else "(an empty answer)")
+    text = harmless(_own_words(body)) or ("" if body.get("file") else "(an empty answer)")
     rows = tuple(_actions(body)) if is_last(body) else ()
     pieces = [_REPEAT if repeated else "", text, receipt(body) if is_last(body) else ""]
     return Said("\n\n".join(filter(None, pieces)), rows, body.get("file"))
@@ -125,6 +126,12 @@ def decided(body: Json) -> Said:
 def working(text: str) -> Said:
     """A progress message, newest words last."""
     return Said(_tail(harmless(text), _PAGE), (((_STOP, "stop"),),))
+
+
+def _own_words(body: Json) -> str:
+    """What is said; of what we ourselves say, verbs as they are written on Telegram: `/status`."""
+    text = str(body["text"])
+    return _VERB.sub("`/", text) if body.get("by") == "host" else text
 
 
 def _pages(text: str) -> list[str]:

@@ -1,0 +1,232 @@
+"""The memories of all repositories: each is read up to the end of the log before it is asked.
+
+Their files are derived: one that is damaged is made anew from the log. Nothing here knows who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
+
+from coworker.errors import ConfigError, DiskFull
+from coworker.store import said
+from coworker.store.forgetting import Eraser, Forgetting, Place
+from coworker.store.log import Log
+from coworker.store.memory import Memory, Message
+from coworker.store.writer import connect
+from coworker.types import Json
+
+Result = TypeVar("Result")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_UNUSABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR", "SQLITE_BUSY")
+_SALVAGED_AT_ONCE = 1_000
+_MADE_ANEW = (
+    "The memory of {repo} was damaged ({error}) and was made anew from the log. Of the messages "
+    "that had been imported, {kept:,} could be read; import the others again."
+)
+_IN_USE = (
+    "The words are gone from every answer, but the database was in use, so some bytes of them may "
+    "still be on disk. They go the next time this memory is asked."
+)
+_log = logging.getLogger(__name__)
+
+
+class Memories:
+    """One file per repository, `repos/<name>.db`, opened when it is first asked."""
+
+    def __init__(self, log: Log, state_dir: Path) -> None:
+        self._store = log
+        self._folder = state_dir / "repos"
+        self._open: dict[str, Memory] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._readers: dict[str, sqlite3.Connection] = {}
+        self._complete: set[str] = set()
+        """Repositories whose memory holds no conversation that the log has no more."""
+        self._told: dict[str, str] = {}
+        self._asking: set[asyncio.Future[Any]] = set()
+
+    async def ask(self, repo: str, work: Callable[[Memory], Result]) -> Result:
+        """Do something with a memory that knows all that was said, in another thread.
+
+        What it writes is one transaction. Raises DiskFull, ConfigError.
+        """
+        asking = asyncio.ensure_future(self._ask_in_turn(repo, work))
+        self._asking.add(asking)  # whoever stops waiting does not stop what the thread does
+        asking.add_done_callback(self._asking.discard)
+        return await asyncio.shield(asking)
+
+    async def note(self, repo: str, body: Json) -> int:
+        """Write a fact into the log, from where the memory takes it; its number."""
+        clean = self._store.redactor.value(body)
+        return await self._store.record(said.log_of(repo), "fact", clean, body["at"])
+
+    async def take_in(self, repo: str, messages: Sequence[Message]) -> int:
+        """Index messages that were said elsewhere; how many are new."""
+        redact = self._store.redactor.text
+        clean = [replace(each, text=redact(each.text)) for each in messages]
+        return await self.ask(repo, lambda memory: memory.add(clean))
+
+    async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[Place]:
+        """Take words out of the log and of all memories, out of every byte; the emptied entries.
+
+        `body` has `facts` and `messages`, what they are called in this memory.
+        """
+        eraser, repos = Eraser(what.texts), {repo, *self._repos()}
+
+        def scrub(memory: Memory) -> None:
+            if memory.scrub(eraser, body["messages"], body["facts"]):
+                memory.mark_unpurged(True)
+
+        for each in repos:  # first what repeats it: after a death the rest can still be named
+            await self.ask(each, scrub)
+        blanked = await self._store.forget(what, said.log_of(repo), body, at)
+        for each in repos:
+            await self.ask(each, lambda _: None)
+        return blanked
+
+    def expired(self) -> None:
+        """The log has forgotten conversations: so do the memories, when they are next asked."""
+        self._complete.clear()
+
+    def notice(self, repo: str) -> str:
+        """What a person should be told of a memory, once; mostly nothing."""
+        return self._told.pop(repo, "")
+
+    async def close(self) -> None:
+        """Give all files up."""
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        for memory in self._open.values():
+            memory.close()
+        for reader in self._readers.values():
+            reader.close()
+        self._open.clear()
+        self._readers.clear()
+
+    async def _ask_in_turn(self, repo: str, work: Callable[[Memory], Result]) -> Result:
+        async with self._locks.setdefault(repo, asyncio.Lock()):
+            try:
+                return await self._ask(repo, work)
+            except sqlite3.DatabaseError as error:
+                if not _name(error).startswith(_DAMAGED):
+                    raise self._explained(repo, error) from error
+                await asyncio.to_thread(self._make_anew, repo, error)
+                return await self._ask(repo, work)
+
+    async def _ask(self, repo: str, work: Callable[[Memory], Result]) -> Result:
+        memory, answers = await asyncio.to_thread(self._answered, repo, work)
+        if not answers:
+            await self._purge(repo, memory)
+            answers = [await asyncio.to_thread(_transact, memory, lambda: work(memory))]
+        return answers[0]
+
+    def _answered(self, repo: str, work: Callable[[Memory], Result]) -> tuple[Memory, list[Result]]:
+        """The memory, up to date, and its answer unless words are to be purged first."""
+        memory = self._read(repo)
+        if memory.is_unpurged():
+            return memory, []
+        return memory, [_transact(memory, lambda: work(memory))]
+
+    async def _purge(self, repo: str, memory: Memory) -> None:
+        """Once words were taken out of both files: until this is done, each start tries again."""
+        await asyncio.to_thread(memory.purge)
+        if await self._store.purge():
+            memory.mark_unpurged(False)
+        else:
+            self._told[repo] = _IN_USE
+
+    def _read(self, repo: str) -> Memory:
+        """A memory, brought up to the end of the log."""
+        memory = self._open.get(repo) or self._opened(repo)
+        reader = self._readers.get(repo)
+        if reader is None:
+            reader = self._readers[repo] = connect(self._store.file, read_only=True)
+        cursors = memory.cursors()
+        fresh = said.news(reader, repo, cursors)
+        gone = [] if repo in self._complete else said.gone(reader, cursors)
+        self._complete.add(repo)
+        if fresh.cursors or gone:
+            _transact(memory, lambda: _take(memory, fresh, gone))
+        return memory
+
+    def _opened(self, repo: str) -> Memory:
+        memory = self._open[repo] = Memory(self._path(repo))
+        return memory
+
+    def _repos(self) -> list[str]:
+        return [unquote(path.stem) for path in self._folder.glob("*.db")]
+
+    def _path(self, repo: str) -> Path:
+        return self._folder / f"{quote(repo, safe='')}.db"
+
+    def _make_anew(self, repo: str, error: sqlite3.Error) -> None:
+        """Keep what no log has, as far as it can be read; the log gives the rest."""
+        if memory := self._open.pop(repo, None):
+            memory.close()
+        path = self._path(repo)
+        kept = _salvaged(path)
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        memory = self._opened(repo)
+        _transact(memory, lambda: memory.add(kept))
+        self._told[repo] = _MADE_ANEW.format(repo=repo, error=error, kept=len(kept))
+        _log.warning("a memory was damaged and is made anew", extra={"key": repo})
+
+    def _explained(self, repo: str, error: sqlite3.Error) -> Exception:
+        path, name = self._path(repo), _name(error)
+        if name == "SQLITE_FULL":
+            return DiskFull(
+                f"The disk that holds {path} is full, so nothing was remembered. Free some space."
+            )
+        if name.startswith(_UNUSABLE):
+            return ConfigError(f"{path} cannot be used ({error}). Make it writable for coworker.")
+        return error
+
+
+def _take(memory: Memory, fresh: said.News, gone: Sequence[str]) -> None:
+    for conversation in gone:
+        memory.drop_conversation(conversation)
+    memory.add(fresh.messages)
+    for fact in fresh.facts:
+        memory.facts.put(fact)
+    if fresh.forgotten:
+        memory.mark_unpurged(True)
+    for each in fresh.forgotten:
+        memory.drop(each["messages"])
+        for number in each["facts"]:
+            memory.facts.remove(number)
+    for conversation, seq in fresh.cursors.items():
+        memory.advance(conversation, seq)
+
+
+def _transact(memory: Memory, work: Callable[[], Result]) -> Result:
+    memory.db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work()
+    except BaseException:
+        if memory.db.in_transaction:
+            memory.db.execute("ROLLBACK")
+        raise
+    memory.db.execute("COMMIT")
+    return result
+
+
+def _salvaged(path: Path) -> Sequence[Message]:
+    """The imported messages of a damaged file, opened to be read only, up to the first fault."""
+    kept: list[Message] = []
+    with suppress(sqlite3.Error), closing(Memory.reading(path)) as memory:
+        after = 0
+        while some := memory.imported(after, _SALVAGED_AT_ONCE):
+            kept += some.values()
+            after = max(some)
+    return kept
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", "") or ""
