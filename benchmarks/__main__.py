@@ -21,6 +21,7 @@ from benchmarks import (
     platforms,
     recall,
     recovery,
+    schedules,
     start,
     table,
 )
@@ -44,7 +45,8 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "service": ("12  Telegram and Slack: start, memory, idle, installation", platforms.service),
     "growth": ("13  Telegram: one chat from its first message on", platforms.growth),
     "killed": ("14  Telegram: kill -9 while the model thinks", platforms.killed),
-    "recall": ("15  Memory per repository: recall", recall.recall),
+    "schedules": ("15  Standing work: 10,000 schedules idle, and due at once", schedules.schedules),
+    "recall": ("16  Memory per repository: recall", recall.recall),
 }
 
 

@@ -23,6 +23,7 @@ from coworker.mistakes import (
     nearest,
     plain,
     refuse_odd_hosts,
+    refuse_odd_hour,
     refuse_odd_ids,
     refuse_odd_urls,
     refuse_odd_zone,
@@ -102,10 +103,14 @@ class Telegram(Section, frozen=True):
 
 
 class PersonConfig(Section, frozen=True):
-    """Somebody who may speak to us. `ids` are `adapter:id`; `adapter:*` is everybody there."""
+    """Somebody who may speak to us. `ids` are `adapter:id`; `adapter:*` is everybody there.
+
+    `timezone` is for their schedules, where it is not everybody's.
+    """
 
     role: Role = "member"
     ids: list[str] = []
+    timezone: str = ""
 
 
 class RepoConfig(Section, frozen=True):
@@ -149,6 +154,12 @@ class WorkspaceKeeping(Section, frozen=True):
     keep_days: float = 14.0
 
 
+class Audit(Section, frozen=True):
+    """Where one hash over the whole log is posted every day; "" is nowhere."""
+
+    room: str = ""
+
+
 class Approvals(Section, frozen=True):
     """Questions that wait for a person's permission."""
 
@@ -188,6 +199,13 @@ class Rule(Section, frozen=True):
     reason: str = ""
 
 
+class Quiet(Section, frozen=True):
+    """Hours, such as 22:00 to 07:00, in which no scheduled run begins; the same twice is none."""
+
+    begin: str = msgspec.field(name="from", default="00:00")
+    end: str = msgspec.field(name="to", default="00:00")
+
+
 class Config(Section, frozen=True):
     """Everything that can be configured."""
 
@@ -206,7 +224,9 @@ class Config(Section, frozen=True):
     sandbox: Sandbox = Sandbox()
     workspaces: WorkspaceKeeping = WorkspaceKeeping()
     approvals: Approvals = Approvals()
+    audit: Audit = Audit()
     web: Web = Web()
+    quiet: Quiet = Quiet()
     rules: list[Rule] = []
 
     @property
@@ -385,6 +405,10 @@ def _merge_environment(raw: Json, environment: Mapping[str, str]) -> None:
 
 def _with_defaults(config: Config, where: str) -> Config:
     refuse_odd_zone(config.timezone, f"{where}: timezone")
+    for name, person in config.people.items():
+        refuse_odd_zone(person.timezone or "UTC", f"{where}: people.{name}.timezone")
+    for key, hour in (("from", config.quiet.begin), ("to", config.quiet.end)):
+        refuse_odd_hour(hour, f"{where}: quiet.{key}")
     changes: dict[str, Any] = {"state_dir": config.state_dir or default_state_dir()}
     changes["models"] = _models(config.models)
     _refuse_nonsense(config, where)
@@ -430,6 +454,7 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     refuse_odd_hosts(hosts, where)
     refuse_odd_ids(people, where, (*TOKENS, "terminal"))
     refuse_shared_ids(people, where)
+    rooms |= {"audit.room": [config.audit.room]} if config.audit.room else {}
     refuse_odd_ids(rooms, where, (*TOKENS,))
 
 

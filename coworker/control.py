@@ -24,7 +24,10 @@ import msgspec
 from coworker import __version__
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.agent.spending import BY, costs, name_of
+from coworker.agent.trace import find, traced
 from coworker.agent.words import broke
+from coworker.audit import Audit
 from coworker.config import file_for
 from coworker.dispatch import Dispatch
 from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
@@ -54,12 +57,16 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What there is to look at: how things go now, and what is right and wrong, with fixes."""
+    """What there is to look at and to handle beside conversations: how things go now, what is
+    right and wrong, with fixes, and standing work.
+    """
 
     overview: Callable[[], Json]
     remember: Callable[[str, str, str, Json], Awaitable[Any]]
     examine: Callable[[Path], Awaitable[list[Json]]]
     rehearse: Callable[[Repo], Awaitable[Json]]
+    schedule: Callable[..., Awaitable[Any]]
+    audit: Audit
 
 
 class Control:
@@ -254,6 +261,27 @@ class Control:
             for entry in self._ports.log.entries(target)
         ]
 
+    async def cost(self, _: Client, by: str = "conversation", days: int = 0) -> list[Json]:
+        """What models have cost in the last days, today among them; 0 is ever."""
+        if by not in BY:
+            raise UsageError(f"Costs cannot be summed by {by}. Use one of {', '.join(BY)}.")
+        return await costs(by, days, self._ports)
+
+    async def why(self, _: Client, what: str) -> Json:
+        """How a run came about."""
+        target, run = await find(what, self._ports.log)
+        entries = self._ports.log.entries(target)
+        seen = traced(run, entries, lambda sender: name_of(sender, self._ports))
+        return {"conversation": target, **seen}
+
+    async def audit_verify(self, _: Client, head: str = "") -> Json:
+        """Whether the log is as it was written, and as it was when that head was taken."""
+        return await self._views.audit.verify(head)
+
+    async def audit_head(self, _: Client) -> Json:
+        """One hash over all conversations, which is recorded."""
+        return await self._views.audit.head()
+
     async def repos(self, _: Client) -> list[Json]:
         """Every repository we know."""
         return [self._repo_json(repo.name) for repo in self._registry.list()]
@@ -288,6 +316,10 @@ class Control:
     async def memory(self, client: Client, do: str, repo: str, **params: Any) -> Any:
         """What is known of a repository: add, search, list, show, forget, import or export."""
         return await self._views.remember(do, repo, client.sender, params)
+
+    async def schedule(self, client: Client, action: str, **given: Any) -> Any:
+        """Add, show or change standing work."""
+        return await self._views.schedule(action, client.sender, **given)
 
     # Parts of verbs
 
@@ -379,11 +411,16 @@ _VERBS: dict[str, _Verb] = {
     "status": Control.status,
     "inbox": Control.inbox,
     "log": Control.log,
+    "cost": Control.cost,
+    "why": Control.why,
+    "audit_verify": Control.audit_verify,
+    "audit_head": Control.audit_head,
     "repos": Control.repos,
     "repo": Control.repo,
     "repo_add": Control.repo_add,
     "repo_remove": Control.repo_remove,
     "memory": Control.memory,
+    "schedule": Control.schedule,
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,
 }

@@ -23,6 +23,7 @@ from coworker.config import (
 from coworker.errors import CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.parts import Parts, SystemClock, refuse_unpriced
+from coworker.policy.standing import SYSTEM
 from coworker.redact import Redactor
 from coworker.store.log import Log
 from coworker.tools.workplace import slug
@@ -107,7 +108,7 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
 
 def _chores(parts: Parts) -> list[Coroutine[None, None, None]]:
     """What is looked after as long as we live."""
-    return [_sweep(parts), parts.expiry.run()]
+    return [_sweep(parts), parts.expiry.run(), parts.audit.run(), parts.scheduler.run()]
 
 
 async def _own(config: Config, stack: AsyncExitStack) -> Path:
@@ -166,8 +167,9 @@ async def _sweep(parts: Parts) -> None:
 async def _expire(parts: Parts) -> None:
     days = parts.config.retention_days
     if days:
-        before = SystemClock().now_ms() - int(days * 86_400_000)
-        _log.info("forgot %d old conversations", await parts.log.expire(before))
+        now = SystemClock().now_ms()
+        gone = await parts.log.expire(now - int(days * 86_400_000), SYSTEM, now)
+        _log.info("forgot %d old conversations", gone)
         parts.memories.expired()
 
 

@@ -84,7 +84,9 @@ class Delivery:
                 break
 
     async def _one(self, adapter: Adapter, outbound: Outbound, state: str) -> None:
-        outbound = dataclasses.replace(outbound, over=self._over(outbound))
+        row = self._log.conversation(outbound.conversation)  # its thread may have just begun
+        place = row.place if row else outbound.place
+        outbound = dataclasses.replace(outbound, place=place, over=self._over(outbound))
         remote_id: str | None = ""
         if state == "sending":  # a crash or a doubt lies between request and record
             remote_id = await self._find(adapter, outbound)

@@ -124,6 +124,8 @@ class Dispatch:
 
     def _emit(self, conversation: ConversationId, progress: Progress) -> None:
         drive = self._drives.get(conversation)
+        if drive and drive.state.alone:
+            return  # nobody waits for it, and its thread may not be there yet
         place = drive.conversation.place if drive else None
         adapter = self._adapters.get(place.adapter) if place else None
         if drive and place and adapter:

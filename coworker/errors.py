@@ -95,7 +95,12 @@ class ToolError(CoworkerError):
 
 
 class ModelError(CoworkerError):
-    """A model request failed for good; the text is a sentence for the person."""
+    """A model request failed for good; the text is a sentence for the person.
+
+    `cost_usd` are the dollars that its attempts cost all the same.
+    """
+
+    cost_usd = 0.0
 
 
 class Overloaded(ModelError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -61,7 +61,7 @@ def _children(raw: Any, kind: Any, where: str, prefix: str) -> Iterator[tuple[st
     struct = _struct_in(kind)
     if struct is None or not isinstance(raw, dict):
         return
-    hints = get_type_hints(struct)
+    hints = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
     for key, value in raw.items():
         if key not in hints:
             mend = nearest(key, hints, prefix)
@@ -108,6 +108,12 @@ def refuse_odd_urls(urls: Mapping[str, str], where: str) -> None:
             raise ConfigError(
                 f"{where}: {key}: {url!r} is no address. Begin it with https:// or http://."
             )
+
+
+def refuse_odd_hour(hour: str, where: str) -> None:
+    """An hour of the day is written like 22:00."""
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
+        raise ConfigError(f"{where}: {hour!r} is no hour. Write it like 22:00.")
 
 
 def refuse_odd_hosts(hosts: Mapping[str, Iterable[str]], where: str) -> None:

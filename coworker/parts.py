@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Sequence
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.audit import Audit
 from coworker.config import Config, person_environment, refuse_unknown_tools, secret
 from coworker.connections import Connections
 from coworker.control import Control, Views
@@ -17,6 +19,7 @@ from coworker.errors import ConfigError, CoworkerError
 from coworker.expiry import Expiry
 from coworker.models.router import Router
 from coworker.notebook import Notebook
+from coworker.planning import Planning
 from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import Book
@@ -31,10 +34,25 @@ from coworker.repos.map import Maps
 from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
+from coworker.scheduler import Scheduler
 from coworker.store.log import Conversation, Log
 from coworker.store.memories import Memories
-from coworker.tools import ask, commit, edit, files, git, memory, setup, shell, web
+from coworker.tools import (
+    ask,
+    commit,
+    digest,
+    edit,
+    files,
+    git,
+    memory,
+    schedule,
+    setup,
+    shell,
+    web,
+)
+from coworker.tools.gates import Gates
 from coworker.tools.knowledge import Knowledge
+from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
@@ -68,14 +86,23 @@ class Parts:
         checkouts = Checkouts(config.state, prepare=Clones(self.workspaces.mirror).refresh)
         rooms = Rooms(adapters, platforms, log.redactor)
         ports = _ports(log, router, workplace, checkouts, rooms, config)
+        gates, find = Gates(checkouts, workplace), ports.people.find
+        timetable = Timetable(log.schedules, gates, registry.get, find, config, clock)
+        keeping = [*schedule.tools(timetable, log), *digest.tools(checkouts, log, clock, find)]
+        ports = _keeping_time(ports, keeping, timetable)
         refuse_unknown_tools(config, ports.tools)
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
         self.memories = ports.knowledge.memories
         self.expiry = Expiry(ports, self.dispatch)
+        self.audit = Audit(ports, self.dispatch.deliver)
+        planning = Planning(ports, timetable, self.dispatch, registry)
         notes = Notebook(ports.knowledge, registry, log)
-        self._verbs = Verbs(ports, self.dispatch, registry, self.connections.states, notes)
+        states = self.connections.states
+        self._verbs = Verbs(ports, self.dispatch, registry, states, planning, notes)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
+        report = self.reception.report_outage
+        self.scheduler = Scheduler(ports, timetable, self.dispatch, [*adapters], report)
         # Whoever is not connecting still examines what would be connected.
         doctor = Doctor(
             config, router, registry, ports.book, lambda: platforms or _platforms(config)
@@ -85,6 +112,8 @@ class Parts:
             notes.act,
             doctor.examine,
             lambda repo: rehearse(repo, workplace),
+            planning.act,
+            self.audit,
         )
         self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
 
@@ -104,6 +133,18 @@ class Parts:
             cursor=self.log.cursor,
             keep=self.log.keep,
         )
+
+
+def _keeping_time(ports: Ports, tools: Sequence[Tool], timetable: Timetable) -> Ports:
+    """With these tools, and an undo that takes back schedules as well."""
+
+    async def undo(conversation: Conversation, run: int) -> str:
+        said = await schedule.take_back(timetable, ports.log, conversation.id, run)
+        text = await ports.undo(conversation, run)
+        return said if said and text == marks.NOTHING else f"{text} {said}".strip()
+
+    everything = {**ports.tools, **{tool.name: tool for tool in tools}}
+    return dataclasses.replace(ports, tools=everything, undo=undo)
 
 
 def refuse_unpriced(config: Config, router: Router) -> None:
@@ -138,6 +179,7 @@ def _ports(
 ) -> Ports:
     maps, clock = Maps(checkouts), SystemClock()
     standing = Standing(log, clock)
+    book = Book(config, standing)
     people = People(config, standing.people)
     memories = Memories(log, config.state)
     knowledge = Knowledge(memories, log, checkouts, rooms, people.find, clock)
@@ -150,16 +192,18 @@ def _ports(
         *commit.tools(workplace),
         *(web.tools(Reader(config.web)) if config.web.enabled else ()),
         *ask.TOOLS,
-        *memory.tools(knowledge),
+        *memory.tools(knowledge, standing.forbid),
     ]
 
     async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
+        rules = book.told(repo.name if repo else None)
+        first = [("rules in force", rules)] if rules else []
         if repo is None:
-            return [("coworker", "This conversation is not bound to a repository.")]
+            return [*first, ("coworker", "This conversation is not bound to a repository.")]
         try:
-            return [("repository", await maps.of(repo))]
+            return [*first, ("repository", await maps.of(repo))]
         except CoworkerError as error:
-            return [("coworker", f"The repository {repo.name} cannot be read now: {error}")]
+            return [*first, ("coworker", f"{repo.name} cannot be read now: {error}")]
 
     def place_of(conversation: Conversation) -> Repo | None:
         """The conversation's own workspace once it has one, else the checkout."""
@@ -194,7 +238,7 @@ def _ports(
         tools={tool.name: tool for tool in tools},
         people=people,
         ledger=Ledger(),
-        book=Book(config, standing),
+        book=book,
         config=config,
         clock=clock,
         knowledge=knowledge,

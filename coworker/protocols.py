@@ -147,6 +147,8 @@ class ToolContext:
     """What the run has read that came from outside; empty when all of it is ours."""
     senders: Sequence[str] = ()
     """The ids of the people whose words the run took."""
+    is_approved: bool = False
+    """Whether a person has said yes to just this call."""
 
 
 class Tool(Protocol):
@@ -157,6 +159,8 @@ class Tool(Protocol):
     effect: Effect
     rerun: Rerun
     schema: Json
+    card: Sequence[str]
+    """Where a person always decides, by the preview: the words for yes and for something else."""
 
     def parse(self, raw: Json) -> Any:
         """Arguments as this tool's own type. Raises ToolError that tells the model what to mend."""

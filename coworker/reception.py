@@ -12,6 +12,7 @@ from datetime import datetime
 
 from coworker import notebook
 from coworker.agent.act import Ports
+from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.repos.registry import Registry
@@ -25,7 +26,7 @@ _STRANGER = (
     "An owner can let it in: `!pair {sender} NAME`, or in the configuration: "
     '[people.NAME] ids = ["{sender}"].'
 )
-_UNBOUND = "Which repository is this about? Say `!repo NAME`. Known: {names}."
+_UNBOUND = "Which repository is this about? Say `!repo NAME` and I begin. Known: {names}."
 
 
 def stranger(sender: str) -> str:
@@ -63,6 +64,7 @@ class Reception:
 
     async def hear(self, inbound: Inbound) -> Heard:
         """Accept what somebody said. Once this returns it is on disk."""
+        inbound = self._at_home(inbound)
         if self._ports.people.find(inbound.body["sender"]) is None:
             return await self._refuse(inbound)
         match inbound.kind:
@@ -70,14 +72,14 @@ class Reception:
                 return await self._amend(inbound)
             case "message":
                 return await self._message(inbound)
-            case "answer" if not self._verbs.counts(inbound):
-                return "ignored"
+            case "answer" if objection := self._verbs.objection(inbound):
+                return objection
             case _:
                 return await self._take(inbound)
 
     async def command(self, inbound: Inbound) -> str:
         """Do a verb for its sender alone and return the answer."""
-        return self._ports.log.redactor.text(await self._command(inbound))
+        return self._ports.log.redactor.text(await self._command(self._at_home(inbound)))
 
     async def _command(self, inbound: Inbound) -> str:
         if self._ports.people.find(inbound.body["sender"]) is None:
@@ -93,7 +95,11 @@ class Reception:
 
     def follows(self, conversation: ConversationId) -> bool:
         """Whether we take part in it."""
-        return self._ports.log.is_followed(conversation)
+        log = self._ports.log
+        if log.is_followed(conversation):
+            return True
+        home = log.at(_place_of(conversation))
+        return home is not None and log.is_followed(home)
 
     def report_outage(self) -> None:
         """Say soon, in one message a room, which messages came too long ago to be answered."""
@@ -123,10 +129,7 @@ class Reception:
         if self._is_stale(inbound):
             return await self._put_by(inbound)
         if verb := verb_in(text):
-            meant = await self._meant(verb, inbound)
-            if isinstance(meant, str):
-                return await self._say(inbound, meant)
-            return await self._take(meant)
+            return await self._verb(verb, inbound)
         if not text.strip() and not inbound.body.get("files") and not inbound.body.get("quoted"):
             return await self._say(inbound, HELP)
         if sentence := too_long(text):
@@ -134,8 +137,25 @@ class Reception:
         bound = self._bound(inbound)
         if bound.repo is None and self._registry.list():
             names = ", ".join(repo.name for repo in self._registry.list()[:20])
-            return await self._say(inbound, _UNBOUND.format(names=names))
+            return await self._answer(bound, "unbound", _UNBOUND.format(names=names))
         return await self._take(prefixed(bound))
+
+    async def _verb(self, verb: Verb, inbound: Inbound) -> Heard:
+        meant = await self._meant(verb, inbound)
+        if isinstance(meant, str):
+            heard = await self._say(inbound, meant)
+        else:
+            heard = await self._take(meant)
+        if verb.name == "repo":
+            await self._take_up(inbound.place)
+        return heard
+
+    async def _take_up(self, place: Place) -> None:
+        """Hear again what waited until it was known which repository it is about."""
+        for asked in self._ports.log.aside.unbound(place):
+            bound = self._bound(dataclasses.replace(asked, event_id=f"{asked.event_id}:bound"))
+            if bound.repo and not self._is_stale(bound):
+                await self._take(prefixed(bound))
 
     async def _amend(self, inbound: Inbound) -> Heard:
         if inbound.body["text"] is not None:
@@ -160,13 +180,17 @@ class Reception:
         return "ignored" if is_new else "known"
 
     async def _say(self, inbound: Inbound, text: str) -> Heard:
-        """Answer outside of any run; accepting and answering are one commit."""
-        key = f"{inbound.source}:{inbound.event_id}:answer"
+        """Answer outside of any run."""
         closed = dataclasses.replace(inbound, kind="verb", repo=None)
+        return await self._answer(closed, "answered", text)
+
+    async def _answer(self, inbound: Inbound, outcome: str, text: str) -> Heard:
+        """Accepting and answering are one commit."""
+        key = f"{inbound.source}:{inbound.event_id}:answer"
         said = _notice(key, inbound.place, text)
         messages = [inbound.body["message"]] if inbound.body.get("message") else []
         said = dataclasses.replace(said, body={**said.body, "messages": messages})
-        return "new" if await self._close(closed, "answered", said) else "known"
+        return "new" if await self._close(inbound, outcome, said) else "known"
 
     async def _close(self, inbound: Inbound, outcome: str, said: Outbound | None) -> bool:
         outbox = self._ports.rooms.split(said) if said else []
@@ -177,6 +201,14 @@ class Reception:
         return is_new
 
     # Places and times
+
+    def _at_home(self, inbound: Inbound) -> Inbound:
+        """In the conversation whose first message was ours, where the thread began with it."""
+        log, place = self._ports.log, inbound.place
+        if not place.thread or log.conversation(inbound.conversation):
+            return inbound
+        found = log.at(place)
+        return dataclasses.replace(inbound, conversation=found) if found else inbound
 
     def _bound(self, inbound: Inbound) -> Inbound:
         """With the repository it is about: the thread's own, the room's, or the only one there is.
@@ -200,18 +232,40 @@ class Reception:
     async def _tell_stale(self) -> None:
         await self._ports.clock.sleep(_REPORT_AFTER_S)
         log, now = self._ports.log, self._ports.clock.now_ms()
-        rows = log.stale(int(log.cursor("reception", "reported") or 0))
-        by_room: dict[Place, list[Json]] = {}
-        for row in rows:
-            by_room.setdefault(Place(row["adapter"], row["room"]), []).append(row)
-        for place, own in by_room.items():
-            said = _notice(f"outage:{room_key(place)}:{own[-1]['rowid']}", place, self._told(own))
+        after = int(log.cursor("reception", "reported") or 0)
+        rows, missed = log.aside.stale(after), log.schedules.missed(after)
+        for place, text in self._reports(rows, missed).items():
+            last = max(row["rowid"] for row in [*rows, *missed])
+            said = _notice(f"outage:{room_key(place)}:{last}", place, text)
             await log.notice(said, now)
             self._dispatch.deliver(said.conversation)
-        if rows:
-            await log.keep("reception", "reported", str(rows[-1]["rowid"]))
+        if rows or missed:
+            last = max(row["rowid"] for row in [*rows, *missed])
+            await log.keep("reception", "reported", str(last))
+
+    def _reports(self, rows: list[Json], missed: list[Json]) -> dict[Place, str]:
+        """What to say in each room: of messages left alone, and of hours missed."""
+        by_room: dict[Place, tuple[list[Json], list[Json]]] = {}
+        for row in rows:
+            by_room.setdefault(Place(row["adapter"], row["room"]), ([], []))[0].append(row)
+        for row in missed:
+            if place := self._room_of(row["body"]["schedule"]):
+                by_room.setdefault(place, ([], []))[1].append(row)
+        return {
+            place: "\n\n".join(filter(None, [self._told(late), self._missed(hours)]))
+            for place, (late, hours) in by_room.items()
+        }
+
+    def _room_of(self, schedule: str) -> Place | None:
+        """The room to report to; a terminal has none, there `schedule history` tells it."""
+        known = self._ports.log.schedules.get(schedule)
+        if known is None or known.place.adapter == "terminal":
+            return None
+        return Place(known.place.adapter, known.place.room)
 
     def _told(self, rows: list[Json]) -> str:
+        if not rows:
+            return ""
         hours = self._ports.config.stale_hours
         many = "1 message" if len(rows) == 1 else f"{len(rows)} messages"
         lines = [self._line(row["body"]) for row in rows[-20:]]
@@ -221,6 +275,28 @@ class Reception:
         )
         return "\n".join([head, *lines])
 
+    def _missed(self, rows: list[Json]) -> str:
+        if not rows:
+            return ""
+        by_schedule: dict[str, list[Json]] = {}
+        for row in rows:
+            by_schedule.setdefault(row["body"]["schedule"], []).append(row)
+        lines = [self._missed_line(own) for own in by_schedule.values()]
+        return "\n".join(["Schedules missed hours while I was away:", *lines])
+
+    def _missed_line(self, rows: list[Json]) -> str:
+        """What became of the hours of one schedule."""
+        body = rows[-1]["body"]
+        many = sum(row["body"]["missed"] for row in rows)
+        known = self._ports.log.schedules.get(body["schedule"])
+        if rows[-1]["outcome"] != "missed":
+            became = "run late, once" if many == 1 else "run once for all of them"
+        elif known and known.policy == "ask":
+            became = f"shall I? `!schedules run {body['schedule']}` runs it now"
+        else:
+            became = "skipped"
+        return f"- “{body['name']}”: {many} missed, {became}."
+
     def _line(self, body: Json) -> str:
         person = self._ports.people.find(body["sender"])
         at = datetime.fromtimestamp(body["at"] / 1000, self._ports.config.zone)
@@ -228,17 +304,13 @@ class Reception:
         return f"- {at:%a %H:%M} {person.name if person else 'somebody'}: {text[:80]}"
 
 
+def _place_of(conversation: ConversationId) -> Place:
+    """The place that a conversation of that name is in, if it began with somebody's words."""
+    adapter, _, rest = conversation.partition(":")
+    room, _, thread = rest.partition(":")
+    return Place(adapter, room, thread)
+
+
 def _notice(key: str, place: Place, text: str) -> Outbound:
     """Something said outside of any run."""
-    body: Json = {
-        "text": text,
-        "by": "host",
-        "outcome": "answered",
-        "exit_status": 0,
-        "run": 0,
-        "receipt": {},
-        "actions": [],
-        "messages": [],
-        "asker": "",
-    }
-    return Outbound(key, place.conversation, "reply", body, place)
+    return Outbound(key, place.conversation, "reply", notice(text), place)

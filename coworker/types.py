@@ -19,9 +19,10 @@ Rerun = Literal["safe", "probe", "never"]
 Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
 Tier = Literal["large", "small"]
-InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent"]
-Heard = Literal["new", "known", "refused", "ignored"]
-"""What became of an inbound: taken, had before, from a stranger, nothing for us."""
+InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent", "due"]
+Heard = Literal["new", "known", "refused", "forbidden", "ignored"]
+"""What became of an inbound: taken, had before, from a stranger, an answer that somebody else may
+give, nothing for us."""
 Sign = Literal["text", "thinking", "tool", "note", "step"]
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
@@ -72,6 +73,8 @@ class Inbound:
     - `answer`: `ask` (its number), `text`, and where a button was pressed the question's `seal`, or
       the beginning of it. `action`: `action` (push, open_pr, undo) and `run`.
     - `verb`: `text`, answered outside of any run. `stop`: nothing more.
+    - `due`: a schedule's hour has come: `text` (its prompt), `schedule` (its id), `name`, `due`
+      (milliseconds UTC), `missed` (how many hours before went by unused), `gate` (what it saw).
     """
 
     source: str

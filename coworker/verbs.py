@@ -18,13 +18,17 @@ from coworker.admission import Admission
 from coworker.agent.act import Ports
 from coworker.agent.fold import State, fold
 from coworker.agent.receive import answers
+from coworker.agent.spending import accounts, name_of, whose
+from coworker.agent.trace import traced
 from coworker.agent.words import NOTHING_RUNS, midnight
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.notebook import Notebook
+from coworker.planning import Planning
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
-from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
+from coworker.store.log import Conversation
+from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json, Place
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
@@ -35,10 +39,12 @@ Write what you want to know or have done. While I work, what you write joins the
 `!remember …` `!forget ID` `!memory [WORDS]` what I know of the repository
 `!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
+`!schedules` what I do by the clock
 `!repo NAME` which repository this is about · `!new` a fresh start"""
 _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
 _STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
 _PREFIX = re.compile(r"(queue|instead):\s*(.+)", re.DOTALL | re.IGNORECASE)
+_OWNERS_BIND = "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
 _PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
 
 
@@ -85,6 +91,7 @@ class Verbs:
         dispatch: Dispatch,
         registry: Registry,
         adapters: Callable[[], list[Json]],
+        planning: Planning,
         notes: Notebook,
     ) -> None:
         self._ports = ports
@@ -92,6 +99,7 @@ class Verbs:
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
+        self._planning = planning
         self._notebook = notes
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
@@ -108,6 +116,8 @@ class Verbs:
                 return self._press(_PRESSES[verb.name], inbound)
             case "new":
                 return _become(inbound, "action", action="new", run=0)
+            case "schedules":
+                return await self._planning.verb(verb.rest, inbound)
             case "repo":
                 return await self._repo(verb.rest, inbound)
             case name if name in _ANSWERS:
@@ -118,7 +128,7 @@ class Verbs:
                 by = self._ports.people.behind([inbound.body["sender"]])[0]
                 return await self._admission.verbs[name](verb.rest, by)
         near = difflib.get_close_matches(verb.name, NAMES, n=1)[0]
-        raise UsageError(f"There is no !{verb.name}. Did you mean !{near}? !help lists all.")
+        raise UsageError(f"There is no `!{verb.name}`. Did you mean `!{near}`? `!help` lists all.")
 
     def overview(self) -> Json:
         """What is going on, for people."""
@@ -130,6 +140,7 @@ class Verbs:
             "running": [row.id for row in rows if self._dispatch.is_running(row.id)],
             "waiting": [row.id for row in rows if row.state == "waiting"],
             "conversations": len(rows),
+            "schedules": log.schedules.count(),
             "undelivered": len(log.undelivered()),
             "spend_today_usd": round(log.spent_usd(midnight(now, ports.config.zone)), 6),
         }
@@ -143,8 +154,7 @@ class Verbs:
         )
         lines = [
             f"Running: {_few(seen['running'])}. Waiting for an answer: {_few(seen['waiting'])}.",
-            f"Spent today: {dollars(seen['spend_today_usd'])} "
-            f"of {dollars(self._ports.config.budget.day_usd)}.",
+            f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
         if seen["undelivered"]:
@@ -171,42 +181,55 @@ class Verbs:
         if not replies:
             return "There is no reply here yet."
         last = replies[-1]
-        own = [entry for entry in entries if entry.run == last.run]
-        tools = [f"· {e.body['tool']}: {_ended(e.body)}" for e in own if e.kind == "tool_done"]
-        gate = [
-            f"· {e.body['tool']}: {e.body['verdict']}, {e.body['reason']}"
-            for e in own
-            if e.kind == "decision" and e.body["verdict"] != "allow"
+        seen = traced(last.run, entries, lambda sender: name_of(sender, self._ports))
+        calls = [f"· {_came_about(call)}" for step in seen["steps"] for call in step["calls"]]
+        raised = [
+            f"· {ask['by']} said {ask['answer']}: {_short(ask['question'])}"
+            for ask in seen["questions"]
+            if ask.get("limit") and ask["by"]
         ]
         head = receipt_line(last.body["outcome"], last.body.get("receipt") or {})
+        own = [entry for entry in entries if entry.run == last.run]
         notes = [f"· recalled {', '.join(e.body['recalled'])}" for e in own if "recalled" in e.body]
-        where = f"`coworker log {inbound.conversation}` has every entry."
-        return "\n".join([f"Run {last.run}: {head}", *notes, *tools[-15:], *gate, where])
+        where = f"`coworker why {inbound.conversation}/{last.run}` tells all of it."
+        return "\n".join([f"Run {last.run}: {head}", *notes, *calls[-15:], *raised, where])
 
     def cost(self, inbound: Inbound) -> str:
         """What this conversation and this day have cost."""
         log, ports = self._ports.log, self._ports
-        here = sum(
-            entry.body["cost_usd"]
-            for entry in log.entries(inbound.conversation)
-            if entry.kind in ("assistant", "summary")
-        )
+        here = log.spending.of_conversation(inbound.conversation)
         today = log.spent_usd(midnight(ports.clock.now_ms(), ports.config.zone))
-        limit = dollars(ports.config.budget.day_usd)
-        return f"This conversation: {dollars(here)}. Today: {dollars(today)} of {limit}."
+        said = f"This conversation: {dollars(here)}. Today: {self._of_the_day(today)}."
+        return " ".join([said, *self._left(inbound)])
+
+    def _left(self, inbound: Inbound) -> list[str]:
+        """What may still be spent here under each limit, beside that of the day."""
+        row = self._ports.log.conversation(inbound.conversation)
+        state = self._state(inbound.conversation)
+        state.senders = state.senders or [inbound.body["sender"]]
+        found = accounts(state, row, self._ports) if row else []
+        return [
+            f"{dollars(max(0.0, each.limit_usd - each.spent_usd))} left {whose(each)}."
+            for each in found
+            if each.name != "day" and (state.run or each.name != "run")
+        ]
+
+    def _of_the_day(self, usd: float) -> str:
+        limit = self._ports.config.budget.day_usd
+        return f"{dollars(usd)} of {dollars(limit)}" if limit else dollars(usd)
 
     def help(self, _: Inbound) -> str:
         """The verbs."""
         return HELP
 
-    def counts(self, inbound: Inbound) -> bool:
-        """Whether an answer is to a question that is open, from somebody who may give it."""
+    def objection(self, inbound: Inbound) -> Heard | None:
+        """Why an answer is not taken: nobody asks that, or somebody else may answer it."""
         person = self._ports.people.find(inbound.body["sender"])
-        for ask in self._open(inbound.conversation):
+        state = self._state(inbound.conversation)
+        for ask in state.questions:
             if answers(inbound.body, ask):
-                senders = self._state(inbound.conversation).senders
-                return refusal(person, senders, ask) is None
-        return False
+                return "forbidden" if refusal(person, state.senders, ask) else None
+        return "ignored"
 
     # What drives a conversation
 
@@ -246,8 +269,8 @@ class Verbs:
 
     async def _repo(self, name: str, inbound: Inbound) -> Inbound | str:
         known = [repo.name for repo in self._registry.list()]
+        row = self._ports.log.conversation(inbound.conversation)
         if not name:
-            row = self._ports.log.conversation(inbound.conversation)
             here = f"This conversation is about {row.repo}." if row and row.repo else ""
             return f"{here} Known: {', '.join(known) or 'none'}. Say `!repo NAME`.".strip()
         if name not in known:
@@ -255,15 +278,20 @@ class Verbs:
         person = self._ports.people.find(inbound.body["sender"])
         if person is None or person.role == "guest":
             return "Guests cannot choose the repository; a member can."
+        if _speaks_to_room(inbound):
+            if person.role != "owner" and not inbound.body.get("private"):
+                return _OWNERS_BIND
+            await self._ports.log.keep("room", room_key(inbound.place), name)
+        return self._bound(name, inbound, row)
+
+    def _bound(self, name: str, inbound: Inbound, row: Conversation | None) -> Inbound | str:
+        """What is left to do for a conversation once its repository is chosen."""
+        if _speaks_to_room(inbound) and (row is None or row.next_seq == 1):
+            return f"This room is about {name} from now on."
+        if row and row.repo == name:
+            return f"This conversation is about {name}."
         moved = _become(inbound, "action", action="repo", repo=name, run=0)
-        if not _speaks_to_room(inbound):
-            return moved
-        if person.role != "owner" and not inbound.body.get("private"):
-            return "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
-        await self._ports.log.keep("room", room_key(inbound.place), name)
-        if self._ports.log.is_followed(inbound.conversation):
-            return moved
-        return f"This room is about {name} from now on."
+        return dataclasses.replace(moved, repo=name)
 
     def _open(self, conversation: ConversationId) -> list[Json]:
         return self._state(conversation).questions
@@ -296,10 +324,16 @@ def _short(text: str) -> str:
     return f"{line[:119]}…" if len(line) > 120 else line
 
 
-def _ended(body: Json) -> str:
-    receipt = body.get("receipt") or {}
+def _came_about(call: Json) -> str:
+    """A call in a line: what it was, how it ended, and who or what decided that it may be."""
+    receipt = call.get("receipt") or {}
     told = f"exit {receipt['exit_code']}, " if "exit_code" in receipt else ""
-    return f"{told}{'failed, ' if body['is_error'] else ''}{duration(body['ms'] / 1000)}"
+    ended = f"{told}{'failed, ' if call.get('is_error') else ''}"
+    why = f"{call['verdict']}, {call['reason']}" if "verdict" in call else ""
+    who = f"{call['by']} said {_short(call['answer'])}" if call.get("by") else ""
+    decided = "; ".join(filter(None, [why, who]))
+    took = duration(call.get("ms", 0) / 1000)
+    return f"{call['tool']}: {ended}{took}{f' ({decided})' if decided else ''}"
 
 
 _ANSWERS: dict[str, Callable[[Verbs, Inbound], str]] = {
@@ -316,6 +350,7 @@ NAMES = [
     "unpair",
     "rules",
     "unrule",
+    "schedules",
     "stop",
     "approve",
     "deny",

@@ -17,7 +17,7 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
 
 def keys(struct, prefix=""):
-    for name, kind in typing.get_type_hints(struct).items():
+    for name, kind in ((field.encode_name, field.type) for field in msgspec.structs.fields(struct)):
         inner = next((k for k in (kind, *typing.get_args(kind)) if is_struct(k)), None)
         yield f"{prefix}{name}"
         if inner:

@@ -23,6 +23,7 @@ _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _MARKS = {"answered": "✓", "stopped": "■"}
 _STEPS_SHOWN = 5
 _COMMANDS_SHOWN = 3
+_WORD = 100
 Measure = Callable[[str], int]
 """How much of a platform's limit a text takes."""
 
@@ -74,6 +75,13 @@ def receipt_line(outcome: str, receipt: Json) -> str:
     if cost := receipt.get("cost_usd"):
         parts.append(dollars(cost))
     return f"{_MARKS.get(outcome, '✗')} {' · '.join(parts)}".rstrip()
+
+
+def decision(body: Json) -> str:
+    """`Allow once · alice`, for what a question's card says once it is decided."""
+    word = one_line(str(body["word"]))
+    shortened = word if len(word) <= _WORD else f"{word[: _WORD - 1]}…"
+    return f"{shortened} · {one_line(str(body['who']))}"
 
 
 def _work(receipt: Json) -> Iterator[str]:

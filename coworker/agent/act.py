@@ -91,6 +91,7 @@ class Admission:
     tool: Tool
     args: Any
     is_again: bool = False
+    is_approved: bool = False
 
 
 async def perform(
@@ -98,7 +99,7 @@ async def perform(
 ) -> Json | Parked:
     """Run one admitted call; a `tool_done` body, or Parked when it waits for somebody."""
     call, tool = admission.call, admission.tool
-    context = context_of(call, state, conversation, ports)
+    context = context_of(admission, state, conversation, ports)
     began = time.monotonic()
     try:
         context.emit(Progress("tool", tool.describe(admission.args)))
@@ -139,16 +140,21 @@ async def _run(admission: Admission, context: ToolContext) -> ToolResult | Parke
     return await admission.tool.run(admission.args, context)
 
 
-def context_of(call: Call, state: State, conversation: Conversation, ports: Ports) -> ToolContext:
+def context_of(
+    admission: Admission, state: State, conversation: Conversation, ports: Ports
+) -> ToolContext:
+    """What a tool is given besides its arguments."""
+
     def emit(progress: Progress) -> None:
         ports.emit(conversation.id, progress)
 
     return ToolContext(
         repo=ports.place_of(conversation),
         conversation=conversation.id,
-        call_id=call.id,
+        call_id=admission.call.id,
         emit=emit,
         run=state.run,
         taint=tuple(state.taint),
         senders=tuple(state.senders),
+        is_approved=admission.is_approved,
     )

@@ -30,8 +30,8 @@ async def summarise(request: Request, state: State, router: Router, purpose: Jso
     if not state.too_long:  # what was refused as too long would be refused again
         try:
             answer = await router.respond(asking, lambda _: None)
-        except ModelError:
-            pass
+        except ModelError as error:
+            cost = error.cost_usd
         else:
             text, cost = _text(answer), answer.cost_usd
     return {

@@ -71,7 +71,7 @@ class Transcript:
                     self._result(call, text, is_error=True)
             case "summary":
                 self._summary(body)
-            case "reply" if body["by"] == "host":
+            case "reply" if body["by"] == "host" and not body.get("silent"):
                 self._say("user", [_text(data("told to the person", body["text"]))])
 
     def _assistant(self, body: Json) -> None:

@@ -138,7 +138,7 @@ class Drive(Journal):
             *said,
             take=rows,
             base_seq=first if fresh else None,
-            outbox=self.first_sign(first),
+            outbox=[] if rows[0].kind == "due" else self.first_sign(first),
         )
 
     async def _receive(self, rows: Sequence[InboxRow]) -> None:
@@ -192,7 +192,7 @@ class Drive(Journal):
             return await self._too_long(error)
         except ModelError as error:
             status = 75 if isinstance(error, RateLimited) else 69
-            failure: Draft = ("error", {"what": "model", "text": str(error)})
+            failure = self._paid_for("model", error)
             return await self.conclude(str(error), "failed", failure, exit_status=status)
         return await self._answered(answer)
 
@@ -206,6 +206,7 @@ class Drive(Journal):
         text, outcome, by = final
         said: Draft = ("assistant", body)
         if answer.is_stopgap:
+            by = "host" if self.state.alone else by  # it will be tried again: nobody is told
             return await self.conclude(text, "failed", said, by=by, exit_status=69)
         if by == "model" and self.state.unchecked:
             return await self.append(("assistant", {**body, "final": text}))
@@ -220,6 +221,8 @@ class Drive(Journal):
             failed = any(result["is_error"] for result in state.done)
             text = "\n\n".join(result["text"] for result in state.done)
             return await self.conclude(text, "failed" if failed else "answered")
+        if state.final and state.final.get("nothing"):
+            return await self.conclude("", "nothing", by="model")
         if state.unchecked and state.checks < _MAX_CHECKS:
             self.emit(Progress("step", "running the checks"))
             results = await self._interruptible(self.ports.check(self.conversation))
@@ -229,7 +232,15 @@ class Drive(Journal):
         return await self.conclude(text, "answered", by="model")
 
     async def _too_long(self, error: ContextTooLong) -> None:
-        await self.append(("error", {"what": "context_too_long", "text": str(error)}))
+        await self.append(self._paid_for("context_too_long", error))
+
+    def _paid_for(self, what: str, error: ModelError) -> Draft:
+        """A request that brought nothing, with what it cost all the same."""
+        whose = purpose(self.state, self.conversation)
+        return (
+            "error",
+            {"what": what, "text": str(error), "cost_usd": error.cost_usd, "for": whose},
+        )
 
     async def _compact(self, request: Request) -> None:
         """Go on from a summary: a new base, deliberately, that carries the run under way."""
@@ -281,7 +292,8 @@ class Drive(Journal):
 
     async def _park(self, body: Json) -> None:
         """Ask, and leave the rest to rows until somebody answers."""
-        await self.append(("ask", body), outbox=[asked(body, self.conversation)])
+        outbox = asked(body, self.conversation, self.ports)
+        await self.append(("ask", body), outbox=outbox)
 
     # The two primitives
 

@@ -12,6 +12,9 @@ from itertools import takewhile
 from coworker.store.log import InboxRow
 from coworker.types import Call, Entry, Json, Verdict
 
+NOTHING = "nothing_new"
+"""The tool by which a scheduled run ends without a word."""
+
 
 @dataclass(slots=True)
 class OpenCall:
@@ -21,6 +24,8 @@ class OpenCall:
     verdict: Verdict | None = None
     starts: int = 0
     ask: Json | None = None
+    is_approved: bool = False
+    """Whether it was a person who allowed it."""
     denial: str = ""
     """What the model is told when the answer was no."""
 
@@ -36,11 +41,13 @@ class State:
     heard_at: int = 0
     """When a person last spoke; waiting for them is not working time."""
     senders: list[str] = field(default_factory=list)
-    schedule: str = ""
-    """The schedule that began this run, if one did."""
     messages: list[str] = field(default_factory=list)
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
+    schedule: str = ""
+    """The schedule that began this run, if one did."""
+    alone: bool = False
+    """Whether this is a scheduled run that no person has joined: nobody waits for it."""
     steps: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
@@ -188,15 +195,22 @@ def _between_runs(inbox: Sequence[InboxRow], messages: Sequence[InboxRow]) -> Ac
     if presses := _of_kind(inbox, "action"):
         return Press(presses[0])
     together = [*takewhile(lambda row: row.body.get("when") != "queue", messages)]
-    return Begin(together or messages[:1]) if messages else Idle()
+    if begins := together or messages[:1] or _of_kind(inbox, "due")[:1]:
+        return Begin(begins)
+    return Idle()
 
 
 def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
     actionable = [call for call in state.calls.values() if call.ask is None]
     if actionable:
         return Act(actionable)
-    questions = [c for c in state.calls.values() if c.ask and not c.ask["approval"]]
+    questions = [ask for ask in state.questions if takes_words(ask)]
     return Receive(messages[:1]) if questions and messages else Wait()
+
+
+def takes_words(ask: Json) -> bool:
+    """Whether plain words answer a question: not a permission to do something once."""
+    return not ask["approval"] or bool(ask.get("card")) or not ask["call"]
 
 
 def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
@@ -221,6 +235,7 @@ def _user(state: State, entry: Entry) -> None:
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
     _tainted(state, entry)
     state.messages.extend(entry.body.get("messages", ()))
+    state.alone = bool(entry.body.get("schedule"))
 
 
 def _assistant(state: State, entry: Entry) -> None:
@@ -264,6 +279,8 @@ def _tool_done(state: State, entry: Entry) -> None:
     state.notices += notes
     receipt = entry.body.get("receipt") or {}
     state.unchecked = state.unchecked or receipt.get("kind") in ("commit", "setup")
+    if state.alone and entry.body["tool"] == NOTHING:
+        state.final = {"nothing": True}
     key = entry.body["key"]
     state.seen[key] = state.seen.get(key, 0) + 1
 
@@ -284,6 +301,7 @@ def _answer(state: State, entry: Entry) -> None:
     else:
         waiting = state.calls[entry.body["call"]]
         waiting.ask, waiting.verdict = None, entry.body.get("verdict", waiting.verdict)
+        waiting.is_approved = waiting.verdict == "allow"
         waiting.denial = entry.body.get("denial", "")
     if notice := entry.body.get("notice"):
         state.notices.append(notice)
@@ -323,6 +341,7 @@ def _summary(state: State, entry: Entry) -> None:
 
 def _error(state: State, entry: Entry) -> None:
     state.too_long = state.too_long or entry.body["what"] == "context_too_long"
+    state.cost_usd += entry.body.get("cost_usd", 0.0)
 
 
 def _cancelled(state: State, _: Entry) -> None:
@@ -373,5 +392,5 @@ def carried(state: State) -> Json:
     """What a base made in the middle of a run must carry so that the run goes on."""
     names = ("run", "started_at", "heard_at", "senders", "words", "steps", "tokens", "cost_usd")
     more = ("messages", "done", "seen", "notices", "compactions", "asks", "told", "unchecked")
-    last = ("checks", "taint", "schedule", "allowance")
+    last = ("checks", "taint", "schedule", "alone", "allowance")
     return {name: getattr(state, name) for name in (*names, *more, *last)}

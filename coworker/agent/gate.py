@@ -62,14 +62,16 @@ class Gate:
             return self._start(_recovered(waiting, admission))
         if waiting.verdict == "deny":
             raise ToolError(waiting.denial or _DENIED)
-        context = context_of(waiting.call, self.state, self.conversation, self.ports)
+        context = context_of(admission, self.state, self.conversation, self.ports)
         case = await self._case(admission, context)
         decision = self.ports.book.decide(case)
         if decision.verdict == "deny":
             self._decide(waiting.call, decision)
             raise ToolError(f"Denied: {decision.reason}.")
         if waiting.verdict == "allow":
-            return self._start(admission)
+            return self._start(dataclasses.replace(admission, is_approved=waiting.is_approved))
+        if admission.tool.card:
+            decision = Decision("ask", "a person saves it")
         if decision.verdict == "ask":
             return await self._ask(admission, case, decision, context)
         self._decide(waiting.call, decision)
@@ -93,15 +95,16 @@ class Gate:
         self, admission: Admission, case: Case, decision: Decision, context: ToolContext
     ) -> None:
         """Put the question to a person: all that the call would do, bound to just this call."""
-        call, state = admission.call, self.state
+        call, state, card = admission.call, self.state, admission.tool.card
         question = await _question(admission, decision, context)
-        rule = _for_ever(admission.tool.lasting(admission.args), case)
+        rule = None if card else _for_ever(admission.tool.lasting(admission.args), case)
         body: Json = {
-            "ask": state.asks + len(self.outbox) + 1,
+            "ask": state.asks + sum(kind == "ask" for kind, _ in self.drafts) + 1,
             "call": call.id,
             "question": question,
-            "options": [ONCE, *([ALWAYS] if rule else []), DENY],
+            "options": [*card] or [ONCE, *([ALWAYS] if rule else []), DENY],
             "approval": True,
+            "card": bool(card),
             "asker": state.senders[-1],
             "run": state.run,
             "seal": seal(self.conversation.id, state.run, call),
@@ -110,7 +113,7 @@ class Gate:
         }
         self._decide(call, decision)
         self.drafts.append(("ask", body))
-        self.outbox.append(asked(body, self.conversation))
+        self.outbox += asked(body, self.conversation, self.ports)
 
     def _decide(self, call: Call, decision: Decision) -> None:
         body = {"verdict": decision.verdict, "reason": decision.reason}
@@ -127,10 +130,10 @@ class Gate:
         self.calls.append(admission)
 
 
-def asked(body: Json, conversation: Conversation) -> Outbound:
-    """The message that asks an `ask` entry's question."""
+def asked(body: Json, conversation: Conversation, ports: Ports) -> list[Outbound]:
+    """The messages that ask an `ask` entry's question, the last of which takes the answer."""
     key = ask_key(conversation.id, body["run"], body["ask"])
-    return Outbound(key, conversation.id, "ask", body, conversation.place)
+    return ports.rooms.split(Outbound(key, conversation.id, "ask", body, conversation.place))
 
 
 def _resolved(call: Call, tools: Mapping[str, Tool]) -> Admission:
@@ -157,7 +160,7 @@ async def _question(admission: Admission, decision: Decision, context: ToolConte
     """The effect first, then why it is asked. Raises ToolError when it cannot be shown whole."""
     tool, args = admission.tool, admission.args
     effect = await tool.preview(args, context) or _arguments(admission.call)
-    head = f"May I do this: {tool.describe(args)}? ({decision.reason})"
+    head = "" if tool.card else f"May I do this: {tool.describe(args)}? ({decision.reason})"
     outside = f"This run has read {', '.join(context.taint)}." if context.taint else ""
     question = "\n".join(filter(None, [head, effect, outside]))
     if len(question) > _MOST_SHOWN:

@@ -15,7 +15,7 @@ from coworker.agent import words
 from coworker.agent.act import Ports
 from coworker.agent.context import render
 from coworker.agent.evidence import gathered, marked, offered, red_checks
-from coworker.agent.fold import fold
+from coworker.agent.fold import State, fold
 from coworker.agent.links import Links
 from coworker.agent.think import receipt
 from coworker.redact import Stream
@@ -25,7 +25,7 @@ from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_
 _log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
 Kind = TypeVar("Kind", bound=str)
-_VERSIONS: dict[EntryKind, int] = {"assistant": 2, "summary": 2, "ask": 2, "answer": 2}
+_VERSIONS: dict[EntryKind, int] = {"assistant": 2, "summary": 2, "ask": 2, "answer": 2, "error": 2}
 """Of bodies that are not as they were at first: 2 knows `for`, and asks without a call."""
 
 
@@ -81,6 +81,7 @@ class Journal:
         return kind, body
 
     def emit(self, progress: Progress) -> None:
+        """Show a sign of life, if anybody waits for one."""
         self.ports.emit(self.conversation.id, progress)
 
     async def conclude(
@@ -94,7 +95,7 @@ class Journal:
     ) -> None:
         """Append the reply and put it into the outbox: the run is over."""
         state, conversation = self.state, self.conversation
-        if by == "model":
+        if by == "model" and text:
             text = self.links.inert(marked(text, state.done))
             if red := red_checks(state.done):
                 text, outcome = f"{text}\n\n{words.red(red)}", "failed"
@@ -103,16 +104,18 @@ class Journal:
             "text": words.with_notices(text, state.notices),
             "by": by,
             "outcome": outcome,
-            "exit_status": exit_status or (0 if outcome == "answered" else 1),
+            "exit_status": exit_status or (0 if outcome in ("answered", "nothing") else 1),
             "run": run,
             "receipt": receipt(state, before, self.ports.clock.now_ms()),
             "actions": offered(gathered(state.done), outcome, run),
             "messages": state.messages,
             "asker": state.senders[-1] if state.senders else "",
         }
+        if silent := is_silent(state, by, outcome):
+            body["silent"] = True
         key = f"{conversation.id}:{run}:{seq}"
         outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
-        outbox = self.ports.rooms.split(outbound)
+        outbox = [] if silent else self.ports.rooms.split(outbound)
         await self.append(
             *before, ("reply", body), outcome=outcome, outbox=outbox, state="idle", **batch
         )
@@ -124,3 +127,8 @@ class Journal:
             return []
         key, body = progress_key(conversation.id, run), {"run": run, "text": words.STARTED}
         return [Outbound(key, conversation.id, "progress", body, conversation.place)]
+
+
+def is_silent(state: State, by: str, outcome: str) -> bool:
+    """Whether nobody is told: of a scheduled run without news, or one that will be repeated."""
+    return state.alone and (outcome == "nothing" or (by, outcome) == ("host", "failed"))

@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 import msgspec
 
 from coworker.agent.act import Ports, done
-from coworker.agent.fold import State
+from coworker.agent.fold import State, takes_words
 from coworker.config import Rule
-from coworker.policy.approvals import ALWAYS, CLOCK, MORE, STOP, is_expired, is_yes, refusal
+from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_yes
 from coworker.policy.rules import in_words
 from coworker.store.log import Conversation, InboxRow
 from coworker.types import EntryKind, Json, Outbound, Person, ToolResult, ask_key
 
 Draft = tuple[EntryKind, Json]
 _CLOCK = Person(CLOCK, "nobody in time", "owner")
+_TOO_LATE = "Expired"
 _EXPIRED = "Nobody decided within {hours:g} hours, so it was not done. Say so and do not repeat it."
+_NOT_SAVED = (
+    "Not saved. {name} answered: {text}. Find out what is to be different, then propose it again."
+)
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ class Received:
             return None
         if is_expired(ask, row.received_at, hours):
             return f"that question expired after {hours:g} hours"
-        if ask["approval"] and _says_yes(row.body["text"], ask) is None:
+        if ask["approval"] and not ask.get("card") and says_yes(row.body["text"], ask) is None:
             return f"only {' or '.join(ask['options'])} answers this question"
         return refusal(person, self.state.senders, ask)
 
@@ -83,7 +87,9 @@ class Received:
         if person is _CLOCK:
             hours = self.ports.config.approvals.expire_hours
             return {"verdict": "deny", "denial": _EXPIRED.format(hours=hours)}
-        if not _says_yes(text, ask):
+        if ask.get("card") and not says_yes(text, ask):
+            return {"verdict": "deny", "denial": _NOT_SAVED.format(name=person.name, text=text)}
+        if not says_yes(text, ask):
             return {"verdict": "deny"}
         if text.strip().lower() != ALWAYS.lower() or not ask.get("rule"):
             return {"verdict": "allow"}
@@ -95,7 +101,8 @@ class Received:
     def _decided(self, ask: Json, word: str, person: Person) -> Outbound:
         key = f"{ask_key(self.conversation.id, ask['run'], ask['ask'])}:decided"
         names = ("ask", "run", "question", "approval")
-        body = {**{name: ask[name] for name in names}, "word": word, "who": person.name}
+        told = {"word": _shown(ask, word, person), "who": person.name}
+        body = {**{name: ask[name] for name in names}, **told}
         return Outbound(key, self.conversation.id, "decided", body, self.conversation.place)
 
     def _person(self, row: InboxRow) -> Person | None:
@@ -108,17 +115,23 @@ class Received:
         for ask in self.state.questions:
             if ask["ask"] in answered:
                 continue
-            if row.kind == "message" and not (ask["approval"] and ask["call"]):
+            if row.kind == "message" and takes_words(ask):
                 return ask
             if row.kind == "answer" and answers(row.body, ask):
                 return ask
         return None
 
 
-def _says_yes(text: str, ask: Json) -> bool | None:
-    """True for an approval, False for a denial, None for anything else."""
-    word = text.strip()
-    return word == MORE if word in (MORE, STOP) and word in ask["options"] else is_yes(text)
+def _shown(ask: Json, word: str, person: Person) -> str:
+    """A decision as its button says it, however it was said."""
+    if person is _CLOCK:
+        return _TOO_LATE
+    decided = says_yes(word, ask) if ask["approval"] else None
+    if decided is None:
+        return word
+    if decided and ask.get("rule") and word.strip().lower() == ALWAYS.lower():
+        return ALWAYS
+    return str(ask["options"][0 if decided else -1])
 
 
 def answers(body: Json, ask: Json) -> bool:

@@ -5,15 +5,21 @@ It counts nothing: what was spent is a query over entries.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from coworker.agent import words
 from coworker.agent.act import Ports
 from coworker.agent.fold import State
 from coworker.policy.approvals import MORE, STOP
 from coworker.policy.budget import MONEY, SHARED, Account
 from coworker.store.log import Conversation
+from coworker.store.spending import QUARTER_MS, Spending
 from coworker.types import Json
 
+BY = ("conversation", "repo", "person", "schedule", "day", "skill")
+"""What costs can be summed by."""
 _RAISE_USD = 1.0
+_DAY_MS = 86_400_000
 _OF = {
     "run": "for this run",
     "conversation": "in this conversation",
@@ -35,13 +41,13 @@ def purpose(state: State, conversation: Conversation) -> Json:
 
 def accounts(state: State, conversation: Conversation, ports: Ports) -> list[Account]:
     """Every limit in dollars that a request of this run must stay within."""
-    budget, whose = ports.config.budget, _whose(state, conversation, ports)
-    limits = {name: getattr(budget, f"{name}_usd") for name in MONEY if whose[name]}
+    budget, keys = ports.config.budget, _keys(state, conversation, ports)
+    limits = {name: getattr(budget, f"{name}_usd") for name in MONEY if keys[name]}
     return [
         Account(
             name,
-            whose[name],
-            state.cost_usd if name == "run" else spent_usd(name, whose[name], ports),
+            keys[name],
+            state.cost_usd if name == "run" else spent_usd(name, keys[name], ports),
             limit + state.allowance.get(name, 0.0),
         )
         for name, limit in limits.items()
@@ -63,6 +69,30 @@ def spent_usd(limit: str, key: str, ports: Ports) -> float:
     return sum(row.usd for row in rows if row.key == key)
 
 
+async def costs(by: str, days: int, ports: Ports) -> list[Json]:
+    """What models have cost in the last days, today among them, or ever (0); the dearest first."""
+    now, zone = ports.clock.now_ms(), ports.config.zone
+    since = words.midnight(now - (days - 1) * _DAY_MS, zone) if days else 0
+    what = "quarter" if by == "day" else by
+    sums: dict[str, Json] = {}
+    for row in await ports.log.apart(lambda db: Spending(db).by(what, since)):
+        key = _shown(by, row.key, ports)
+        found = sums.setdefault(key, {by: key, "requests": 0, "cost_usd": 0.0})
+        found["requests"] += row.requests
+        found["cost_usd"] += row.usd
+    if by == "day":
+        return [sums[day] for day in sorted(sums)]
+    return sorted(sums.values(), key=lambda found: -found["cost_usd"])
+
+
+def _shown(by: str, key: str, ports: Ports) -> str:
+    if by == "person":
+        return name_of(key, ports) if key else ""
+    if by == "day":
+        return f"{datetime.fromtimestamp(int(key) * QUARTER_MS / 1000, ports.config.zone):%Y-%m-%d}"
+    return key
+
+
 def name_of(sender: str, ports: Ports) -> str:
     """A person's name, whichever of their ids it is; the id itself when it is not known."""
     person = ports.people.find(sender)
@@ -76,7 +106,7 @@ def question(short: Account, usd: float, state: State) -> Json:
         "call": "",
         "question": (
             f"I have spent ${short.spent_usd:.2f} of the ${short.limit_usd:.2f} "
-            f"{_OF[short.name].format(key=short.key)}; the next step may cost up to ${usd:.2f}."
+            f"{whose(short)}; the next step may cost up to ${usd:.2f}."
         ),
         "options": [MORE, STOP],
         "approval": True,
@@ -88,7 +118,12 @@ def question(short: Account, usd: float, state: State) -> Json:
     }
 
 
-def _whose(state: State, conversation: Conversation, ports: Ports) -> dict[str, str]:
+def whose(account: Account) -> str:
+    """An account in words: `for this run`, `on shop today`."""
+    return _OF[account.name].format(key=account.key)
+
+
+def _keys(state: State, conversation: Conversation, ports: Ports) -> dict[str, str]:
     """The key of each account; "" where this run has none."""
     who = purpose(state, conversation)
     return {

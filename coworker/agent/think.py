@@ -99,6 +99,9 @@ async def heard(
         person = ports.people.find(said["sender"]) or Person(said["sender"], "a stranger", "guest")
         when = head(person, row.received_at, ports.config.zone)
         body: Json = {"text": said["text"], "sender": said["sender"], "head": when}
+        if row.kind == "due":
+            body["schedule"] = said["schedule"]
+            body["head"] = words.scheduled(when, said)
         if said.get("message"):
             body["messages"] = [said["message"]]
         blocks = [
@@ -188,6 +191,6 @@ def receipt(state: State, before: Sequence[Draft], now: int) -> Json:
         "seconds": round((now - (state.started_at or now)) / 1000, 3),
         "steps": state.steps + len(answers),
         "calls": len(state.done),
-        "cost_usd": round(state.cost_usd + sum(body["cost_usd"] for body in answers), 6),
+        "cost_usd": round(state.cost_usd + sum(b.get("cost_usd", 0.0) for _, b in before), 6),
         "model": answers[-1]["model"] if answers else None,
     }

@@ -1,23 +1,47 @@
-"""From a reply back to what brought it about: a run's entries as one account.
-
-It is a pure reading of entries; it knows no store, and nobody's names.
-"""
+"""From a reply back to what brought it about: a run's entries as one account. It only reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from coworker.agent.fold import calls_of
-from coworker.types import Entry, Json
+from coworker.errors import NotFound, UsageError
+from coworker.store.log import Log
+from coworker.types import ConversationId, Entry, Json
 
 
-def traced(run: int, entries: Sequence[Entry]) -> Json:
+async def find(what: str, log: Log) -> tuple[ConversationId, int]:
+    """The run that is meant: CONVERSATION/RUN, a conversation for its last, or a message's id.
+
+    Raises NotFound, and UsageError for an id that several rooms have.
+    """
+    name, _, number = what.rpartition("/")
+    if log.conversation(ConversationId(name)) and number.isdigit():
+        return ConversationId(name), int(number)
+    if log.conversation(ConversationId(what)):
+        runs = [each.run for each in log.entries(ConversationId(what)) if each.kind == "user"]
+        return ConversationId(what), max(runs, default=0)
+    found = await log.runs_of(what)
+    if not found:
+        raise NotFound(
+            f"There is no run, conversation or message {what}. `coworker inbox` lists what came."
+        )
+    if len(found) > 1:
+        several = ", ".join(f"{conversation}/{run}" for conversation, run in found[:5])
+        raise UsageError(f"{len(found)} runs have to do with {what}. Say which: {several}.")
+    return found[0]
+
+
+def traced(run: int, entries: Sequence[Entry], name_of: Callable[[str], str]) -> Json:
     """Who asked what, what was recalled, each step with its calls, the checks, the reply.
 
     `entries` are all of the conversation, for the prompt may be older than the run.
+    Raises NotFound.
     """
     own = [entry for entry in entries if entry.run == run]
-    calls = _Calls(own)
+    if not own:
+        raise NotFound(f"There is no run {run} in it. `coworker log` shows the entries.")
+    calls = _Calls(own, name_of)
     last = [entry for entry in own if entry.kind == "reply"][-1:]
     return {
         "run": run,
@@ -35,7 +59,8 @@ def traced(run: int, entries: Sequence[Entry]) -> Json:
 class _Calls:
     """What became of each tool call, and of each question."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], name_of: Callable[[str], str]) -> None:
+        self._name_of = name_of
         self.of: dict[str, Json] = {}
         self.questions: list[Json] = []
         for entry in entries:
@@ -51,9 +76,10 @@ class _Calls:
                 asked = {name: body[name] for name in names if name in body}
                 self.questions.append({**asked, "at": entry.at, "answer": None, "by": None})
             case "answer":
-                answer = {"answer": body["text"], "by": body["by"], "answered_at": entry.at}
-                next(each for each in self.questions if each["ask"] == body["ask"]).update(answer)
-                call["by"] = body["by"]
+                answer = {"answer": body["text"], "by": self._name_of(body["by"])}
+                call |= answer
+                for asked in self.questions:
+                    asked |= answer if asked["ask"] == body["ask"] else {}
             case "tool_start":
                 call["started_at"] = entry.at
             case "tool_done":
@@ -73,7 +99,7 @@ def _said(entry: Entry) -> Json:
 def _known(entry: Entry) -> Json:
     """What the model was told of its own place, or reminded of; `ids` are of memories."""
     source = entry.body.get("source", "summary of this conversation so far")
-    return {"seq": entry.seq, "source": source, "ids": entry.body.get("ids", [])}
+    return {"seq": entry.seq, "source": source, "ids": entry.body.get("recalled", [])}
 
 
 def _prompt(entries: Iterable[Entry]) -> Json | None:

@@ -108,6 +108,16 @@ def checked(results: Sequence[Json]) -> Json:
     return {"source": "checks of the repository", "text": text, "checks": list(results)}
 
 
+def scheduled(head: str, due: Json) -> str:
+    """The head of a scheduled run's words: nobody waits, so silence is an answer too."""
+    gate = f", because of {due['gate']}" if due["gate"] else ""
+    missed = f", {due['missed']} missed while I was away" if due["missed"] else ""
+    return (
+        f"{head}; scheduled run “{due['name']}”{gate}{missed}; nobody waits for it: "
+        "if there is nothing worth saying, call nothing_new"
+    )
+
+
 def bound(repo: str) -> str:
     """The word after a conversation was bound to a repository."""
     return f"This conversation is about {repo} now."
@@ -145,6 +155,21 @@ def with_nudge(body: Json, state: State) -> Json:
         f"[coworker: this call returned exactly this {times} times. Do something else, or answer.]"
     )
     return {**body, "text": f"{body['text']}\n{note}"}
+
+
+def notice(text: str) -> Json:
+    """The body of what is said outside of any run."""
+    return {
+        "text": text,
+        "by": "host",
+        "outcome": "answered",
+        "exit_status": 0,
+        "run": 0,
+        "receipt": {},
+        "actions": [],
+        "messages": [],
+        "asker": "",
+    }
 
 
 def midnight(now_ms: int, zone: ZoneInfo) -> int:

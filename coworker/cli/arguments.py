@@ -50,8 +50,10 @@ def _parser() -> _Parser:
     _add_setup(commands, everywhere)
     _add_undo(commands, everywhere)
     _add_looking(commands, everywhere)
+    _add_audit(commands, everywhere)
     _add_repo(commands, everywhere)
     _add_memory(commands, everywhere)
+    _add_schedule(commands, everywhere)
     _add_keeping(commands, everywhere)
     _add_service(commands, everywhere)
     return parser
@@ -109,12 +111,33 @@ def _add_looking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     log = _command(commands, everywhere, "log", "the entries of a conversation")
     log.add_argument("conversation", metavar="CONVERSATION")
     _add_json(log)
+    why = _command(commands, everywhere, "why", "from a reply back to what brought it about")
+    about = "CONVERSATION/RUN, a conversation for its last, or a message's id"
+    why.add_argument("what", metavar="RUN|MESSAGE", help=about)
+    _add_json(why)
+    cost = _command(commands, everywhere, "cost", "what models have cost")
+    by = ("conversation", "repo", "person", "schedule", "day", "skill")
+    cost.add_argument("--by", choices=by, default="conversation", help="one line for each")
+    about = "only the last so many days, today among them"
+    cost.add_argument("--since", metavar="DAYS", type=int, default=0, help=about)
+    _add_json(cost)
     about = "what is configured, reachable, missing, unsafe, and the fix"
     doctor = _command(commands, everywhere, "doctor", about)
     doctor.add_argument(
         "--checks", action="store_true", help="also run each repository's set-up and checks once"
     )
     _add_json(doctor)
+
+
+def _add_audit(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "whether the log is as it was written"
+    audit = commands.add_parser("audit", help=about, description=about, parents=[everywhere])
+    actions = audit.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verify = _command(actions, everywhere, "audit verify", "hold every entry to its chain")
+    about = "also to one hash that was taken, and kept elsewhere, some time ago"
+    verify.add_argument("--head", metavar="HASH", default="", help=about)
+    _add_json(verify)
+    _add_json(_command(actions, everywhere, "audit head", "take one hash over all conversations"))
 
 
 def _add_repo(commands: _Commands[_Parser], everywhere: _Parser) -> None:
@@ -159,6 +182,49 @@ def _add_memory(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     about = 'take in lines {"id","scope","session","ts","speaker","text"}'
     action("import", about).add_argument("file", metavar="FILE", type=Path, help="- reads stdin")
     action("export", "everything, as lines that import takes")
+
+
+def _add_schedule(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "standing work: what it does by the clock"
+    schedule = commands.add_parser("schedule", help=about, description=about, parents=[everywhere])
+    actions = schedule.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_new_schedule(_command(actions, everywhere, "schedule add", "add one; it counts at once"))
+    listed = _command(actions, everywhere, "schedule list", "list them, the next to fire first")
+    listed.add_argument("--all", action="store_true", help="also those that are over")
+    _add_json(listed)
+    preview = _command(actions, everywhere, "schedule preview", "the next five times of a spec")
+    preview.add_argument("when", metavar="WHEN")
+    preview.add_argument("--zone", metavar="ZONE", default="", help="such as Europe/Berlin")
+    _add_json(preview)
+    for name, what in (
+        ("show", "one of them, what comes next and what it cost"),
+        ("run", "run it now, once more; its calendar stays"),
+        ("pause", "let it fire no more"),
+        ("resume", "let it fire again, from its next hour on"),
+        ("remove", "forget it; what it did stays in the log"),
+        ("history", "its firings and how they ended, the latest first"),
+    ):
+        action = _command(actions, everywhere, f"schedule {name}", what)
+        action.add_argument("name", metavar="ID", help="its id, the beginning of that, or its name")
+        _add_json(action)
+
+
+def _add_new_schedule(add: _Parser) -> None:
+    add.add_argument("when", metavar="WHEN", help="“every weekday at 9”, “0 9 * * mon-fri” …")
+    add.add_argument("prompt", metavar="TEXT", nargs="?", default="", help="what to do then")
+    add.add_argument("--repo", metavar="PATH|NAME", help="what it is about")
+    about = "where it speaks, slack:C0123ABCD or telegram:-100123; else a conversation of its own"
+    add.add_argument("--to", metavar="ROOM", default="", help=about)
+    add.add_argument("--name", metavar="NAME", default="", help="what to call it")
+    about = "only if: “new commits”, “changed PATH”, “failing check”, “stale branch”, “command: …”"
+    add.add_argument("--gate", metavar="GATE", default="", help=about)
+    about = "what becomes of an hour that was missed"
+    policies = ("late", "skip", "ask")
+    add.add_argument("--missed", dest="policy", choices=policies, default="late", help=about)
+    add.add_argument("--urgent", action="store_true", help="also in quiet hours")
+    add.add_argument("--zone", metavar="ZONE", default="", help="such as Europe/Berlin; else yours")
+    add.add_argument("--digest", action="store_true", help="the morning summary of a repository")
+    _add_json(add)
 
 
 def _add_keeping(commands: _Commands[_Parser], everywhere: _Parser) -> None:

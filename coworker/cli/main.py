@@ -170,6 +170,30 @@ def _log(options: Namespace) -> int:
     return show.log(_config(options), options.conversation, as_json=options.json)
 
 
+def _cost(options: Namespace) -> int:
+    from coworker.cli import show
+
+    return show.cost(_config(options), options.by, options.since, as_json=options.json)
+
+
+def _why(options: Namespace) -> int:
+    from coworker.cli.why import why
+
+    return why(_config(options), options.what, as_json=options.json)
+
+
+def _audit_verify(options: Namespace) -> int:
+    from coworker.cli import audit
+
+    return audit.verify(_config(options), options.head, as_json=options.json)
+
+
+def _audit_head(options: Namespace) -> int:
+    from coworker.cli import audit
+
+    return audit.head(_config(options), as_json=options.json)
+
+
 def _doctor(options: Namespace) -> int:
     from coworker.cli import show
 
@@ -208,6 +232,12 @@ def _memory(options: Namespace) -> int:
     return memory.run(_config(options), options)
 
 
+def _schedule(options: Namespace) -> int:
+    from coworker.cli.schedule import schedule
+
+    return schedule(_config(options), options)
+
+
 def _config(options: Namespace) -> Config:
     from coworker import config
 
@@ -234,6 +264,10 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "status": _status,
     "inbox": _inbox,
     "log": _log,
+    "cost": _cost,
+    "why": _why,
+    "audit verify": _audit_verify,
+    "audit head": _audit_head,
     "doctor": _doctor,
     "repo add": _repo_add,
     "repo list": _repo_list,
@@ -246,4 +280,14 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "memory forget": _memory,
     "memory import": _memory,
     "memory export": _memory,
+    **dict.fromkeys(
+        (
+            f"schedule {action}"
+            for action in (
+                *("add", "list", "preview", "show"),
+                *("run", "pause", "resume", "remove", "history"),
+            )
+        ),
+        _schedule,
+    ),
 }

@@ -20,7 +20,7 @@ def text_of(ask: Ask) -> str:
 
 def hint(ask: Ask) -> str:
     """How to answer at a prompt."""
-    if ask.approval:
+    if ask.approval and (not ask.options or _option(ask.options, "allow once") in ask.options):
         return "a allows once, d denies (then Enter)"
     if ask.options:
         return f"Press 1 to {len(ask.options)}, or type your answer."

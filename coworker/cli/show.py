@@ -1,4 +1,4 @@
-"""The commands that look: status, inbox, log, repo, doctor; each asks one verb and prints it.
+"""The commands that look: status, inbox, log, cost, repo, doctor; each asks one verb and prints it.
 
 It knows how a person wants to read an answer, not where it comes from.
 """
@@ -14,6 +14,7 @@ from coworker.cli.events import Progress
 from coworker.cli.link import Link, linked
 from coworker.cli.progress import Doing, LiveLine
 from coworker.config import Config
+from coworker.errors import UsageError
 from coworker.types import Json
 
 _INBOX = ("received_at", "conversation", "kind", "text", "outcome")
@@ -56,6 +57,23 @@ def log(config: Config, conversation: str, *, as_json: bool) -> int:
 
     printed = _many(entries, "No entries yet.", as_json)
     return _shown(config, "log", {"conversation": conversation}, printed)
+
+
+def cost(config: Config, by: str, days: int, *, as_json: bool) -> int:
+    """What models have cost, and the sum."""
+    if days < 0:
+        raise UsageError(f"--since {days} is no number of days. Leave it out for all of them.")
+
+    def rows(answer: list[Json]) -> str:
+        total = {
+            by: "total",
+            "requests": sum(row["requests"] for row in answer),
+            "cost_usd": sum(row["cost_usd"] for row in answer),
+        }
+        return table.table([*answer, total], config.zone, (by, "requests", "cost_usd"))
+
+    printed = _many(rows, "No model was asked yet.", as_json)
+    return _shown(config, "cost", {"by": by, "days": days}, printed)
 
 
 def repos(config: Config, *, as_json: bool) -> int:

@@ -96,6 +96,7 @@ class MessagesClient:
             if wait_s is None:
                 if isinstance(fault, Overloaded):
                     self._away_until_ms = self._clock.now_ms() + _AWAY_MS
+                fault.cost_usd = lost_usd
                 raise fault
             emit(Progress("note", f"{what_happened(fault)}; trying again."))
             await self._clock.sleep(wait_s)

@@ -15,11 +15,12 @@ or base_url in [models.large]."""
 _CAN = """\
 what changed [this week | since monday | in FILE] · who knows FILE · find TEXT · \
 show FILE[:FROM-TO] · list files · status · remember … · recall … · \
-remind me to … tomorrow at 9 · run the checks"""
+remind me to … tomorrow at 9 · digest · run the checks"""
 _WHEN = r"(?P<when>(?:today|tonight|tomorrow|every|each|next|on|at|in)\b"
 _FILE = r"(?!this\b|file\b)[\"'`]*(?P<path>[^\s\"'`?:]*[^\s\"'`?:.,!])"
 # The groups of a pattern are the arguments of its tool.
 _INTENTS = (
+    (r"\bdigest\b", "digest"),
     (r"^(?:recall|do you remember|what do you know about) (?P<queries>.+)", "recall"),
     (r"^remember(?: that|:)? (?P<text>.+)", "remember"),
     (rf"^remind (?:me|us) {_WHEN}.*?) (?:to|that|about) (?P<prompt>.+)", "schedule"),
@@ -45,8 +46,7 @@ _INTENTS = (
 )
 _POLITE = r"(?i)^(?:(?:hey|hi|please|coworker|(?:can|could|would) you|<?@\w+>?)[,:!]?\s+)+"
 _CHECKS = "if grep -qs '^test:' Makefile; then make test; else python3 -m pytest -q; fi"
-_MARK = "offline_"
-_LIMIT = 6_000  # characters of a message that are understood, and of a result that are repeated
+_MARK, _LIMIT = "offline_", 6_000  # the characters understood, and repeated of a result
 Made = tuple[Json, Json]  # a call and its result
 
 
@@ -59,20 +59,21 @@ class Offline:
 
     async def respond(self, request: Request, emit: Emit) -> Answer:
         """Ask for a tool, or repeat what it returned. Never fails."""
-        words, calls = _since_words(request.messages)
-        step = self._next(words, calls, {tool["name"] for tool in request.tools})
+        texts, calls = _since_words(request.messages)
+        step = self._next(texts, calls, {tool["name"] for tool in request.tools})
         if not isinstance(step, str):
             call = {"type": "tool_use", "id": f"{_MARK}{len(request.messages)}"}
             return Answer([call | step], "tool_use", "offline")
         emit(Progress("text", step))
         return Answer([{"type": "text", "text": step}], "end_turn", "offline")
 
-    def _next(self, words: str, calls: list[Made], offered: set[str]) -> Json | str:
+    def _next(self, texts: list[str], calls: list[Made], offered: set[str]) -> Json | str:
         """The next tool call, or the reply."""
         if any(not call["id"].startswith(_MARK) for call, _ in calls):
             return f"I am offline: {self._reason}. The work above is not finished. {self._mend}"
-        step = _meant(words)
-        if step is None:
+        if (step := _meant(texts[-1])) is None:
+            if "scheduled run" in texts[0]:  # its hour has come
+                return f"Reminder: {texts[-1]}"
             return f"I am offline: {self._reason}. I can only do this:\n{_CAN}\n\n{self._mend}"
         if step["name"] not in offered:
             return f"{step['name']} is not available here yet. (I am offline: {self._reason}.)"
@@ -93,24 +94,23 @@ class Offline:
         )
 
 
-def _since_words(messages: list[Json]) -> tuple[str, list[Made]]:
-    """What a person said last, and the calls made since then with their results."""
-    calls: list[Made] = []
-    results: dict[str, Json] = {}
+def _since_words(messages: list[Json]) -> tuple[list[str], list[Made]]:
+    """What a person said last, with its head, and the calls made since then with their results."""
+    calls, results = list[Made](), dict[str, Json]()
     for message in reversed(messages):
         content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
         texts = [block["text"] for block in blocks if block["type"] == "text"]
         if message["role"] == "user" and texts:
-            return texts[-1], calls[::-1]
+            return texts, calls[::-1]
         results |= {b["tool_use_id"]: b for b in blocks if b["type"] == "tool_result"}
         calls += [(b, results.get(b["id"], {})) for b in blocks if b["type"] == "tool_use"]
-    return "", []
+    return [""], []
 
 
 def _text_of(result: Json) -> str:
-    content = result.get("content", "")
-    return content if isinstance(content, str) else "\n".join(b.get("text", "") for b in content)
+    said = result.get("content", "")
+    return said if isinstance(said, str) else "\n".join(b.get("text", "") for b in said)
 
 
 def _meant(words: str) -> Json | None:

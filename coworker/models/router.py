@@ -60,7 +60,9 @@ class Router:
                     raise
                 failures.append(error)
             else:
-                return dataclasses.replace(answer, notice=_notice(failures, answer.model))
+                usd = answer.cost_usd + _lost_usd(failures)
+                notice = _notice(failures, answer.model)
+                return dataclasses.replace(answer, notice=notice, cost_usd=usd)
         return await self._without(request, failures, emit)
 
     async def probe(self, tier: Tier) -> None:
@@ -121,11 +123,13 @@ class Router:
         waits = [fault for fault in failures if isinstance(fault, RateLimited)]
         if waits:
             shortest = min(fault.retry_after_s for fault in waits)
-            raise RateLimited(f"{_reasons(failures)}. Say it again then.", shortest)
+            limited = RateLimited(f"{_reasons(failures)}. Say it again then.", shortest)
+            limited.cost_usd = _lost_usd(failures)
+            raise limited
         if failures:
             mends = dict.fromkeys(str(fault).partition(". ")[2] for fault in failures)
             answer = await Offline(_reasons(failures), " ".join(mends)).respond(request, emit)
-            return dataclasses.replace(answer, is_stopgap=True)
+            return dataclasses.replace(answer, is_stopgap=True, cost_usd=_lost_usd(failures))
         if self._configs:
             return await Offline(_LOCAL_ONLY, _GO_LOCAL).respond(request, emit)
         return await Offline().respond(request, emit)
@@ -143,6 +147,10 @@ _GO_LOCAL = "Set base_url in [models.large] to a local server."
 
 def _notice(failures: Sequence[ModelError], model: str) -> str:
     return f"{_reasons(failures)}; {model} answered instead." if failures else ""
+
+
+def _lost_usd(failures: Sequence[ModelError]) -> float:
+    return sum(fault.cost_usd for fault in failures)
 
 
 def _reasons(failures: Sequence[ModelError]) -> str:

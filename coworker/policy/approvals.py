@@ -44,9 +44,9 @@ def is_expired(ask: Json, at: int, hours: float) -> bool:
     return bool(ask["approval"] and hours and at - ask["at"] > hours * 3_600_000)
 
 
-def is_yes(text: str) -> bool | None:
-    """True for an approval, False for a denial, None for anything else."""
-    word = text.strip().lower()
-    if word in _YES:
+def says_yes(text: str, ask: Json) -> bool | None:
+    """True for what its first option says, or yes; False for its last one, or no; else None."""
+    word, options = text.strip().lower(), [str(option).lower() for option in ask["options"]]
+    if word == options[0] or word in _YES:
         return True
-    return False if word in _NO else None
+    return False if word == options[-1] or word in _NO else None

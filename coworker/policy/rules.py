@@ -61,22 +61,34 @@ class Book:
         """Whether it matters which files a call touches."""
         return any(rule.paths for _, rule in self.rules())
 
+    def told(self, repo: str | None) -> str:
+        """What a model should know of the rules of a repository; "" for none."""
+        found = [in_words(rule) for _, rule in self.rules() if rule.repo in ("*", repo)]
+        return "\n".join(f"- {words}" for words in found)
+
     def decide(self, case: Case) -> Decision:
         """Allow, ask or deny one call. Rules that match beat the defaults."""
         if case.effect != "read" and any(person.role == "guest" for person in case.people):
             return Decision("deny", f"guests may only read, and {case.tool} has an effect")
-        decision = self._by_rule(case) or _DEFAULTS[case.effect]
-        if decision.verdict == "allow" and case.taint and case.effect in _LASTING:
+        source, rule = self._strictest(case)
+        decision = (
+            Decision(rule.then, f"{source} says: {in_words(rule)}")
+            if rule
+            else _DEFAULTS[case.effect]
+        )
+        is_meant = rule is not None and rule.tainted is True  # an owner has thought of it
+        if decision.verdict == "allow" and case.taint and case.effect in _LASTING and not is_meant:
             return Decision("ask", f"this run has read {_list(case.taint)}, which is not ours")
         return decision
 
-    def _by_rule(self, case: Case) -> Decision | None:
+    def _strictest(self, case: Case) -> tuple[str, Rule | None]:
+        """The rule that decides, and where it comes from."""
         matching = [(source, rule) for source, rule in self.rules() if _matches(rule, case)]
         for verdict in _STRICTEST:
             for source, rule in matching:
                 if rule.then == verdict:
-                    return Decision(verdict, f"{source} says: {in_words(rule)}")
-        return None
+                    return source, rule
+        return "", None
 
 
 def in_words(rule: Rule) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from coworker.config import Rule
 from coworker.protocols import Clock
 from coworker.store.log import Log
-from coworker.types import ConversationId, Json, Place, Role
+from coworker.types import ConversationId, Json, Place, Repo, Role
 
 SYSTEM = Place("system", "")
 _ID: ConversationId = SYSTEM.conversation
@@ -45,6 +45,12 @@ class Standing:
                 return number
         await self._decide({"what": "rule", "rule": msgspec.to_builtins(rule), "by": by})
         return self._rules_ever
+
+    async def forbid(self, repo: Repo, path: str, why: str, by: str) -> str:
+        """Keep files of a repository from changes; how that is said to people."""
+        rule = Rule(then="deny", repo=repo.name, paths=[path], reason=why)
+        number = await self.add_rule(rule, by)
+        return f"From now on no run may change {path}: rule {number}, `!unrule {number}` ends it."
 
     async def remove_rule(self, number: int, by: str) -> bool:
         """Whether there was such a rule; it does not count any more."""

@@ -17,6 +17,8 @@ from coworker.errors import CoworkerError
 from coworker.redact import Redactor
 from coworker.store import database, forgetting
 from coworker.store import transactions as tx
+from coworker.store.aside import Aside
+from coworker.store.schedules import Schedules
 from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
 from coworker.store.writer import Writer, connect
@@ -25,6 +27,7 @@ from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outb
 __all__ = ["Batch", "Conversation", "ConversationState", "InboxRow", "Log"]
 
 
+Result = TypeVar("Result")
 Said = TypeVar("Said", Inbound, Outbound, Entry)
 _FEW_ENTRIES = 64
 """Reading these takes less than handing them to another thread and back."""
@@ -39,6 +42,14 @@ _OLDEST_FIRST = "ORDER BY o.rowid"
 _CONVERSATION = (
     "SELECT id, adapter, room, thread, repo, state, next_seq, base_seq, updated_at"
     " FROM conversation "
+)
+
+_RUNS_OF = (
+    "SELECT e.conversation, e.run FROM entry e JOIN inbox i"
+    " ON i.conversation = e.conversation AND i.taken_seq = e.seq"
+    " WHERE i.event_id = :id OR json_extract(i.body, '$.message') = :id"
+    " UNION SELECT conversation, json_extract(body, '$.run') AS run FROM outbox"
+    " WHERE remote_id = :id AND run > 0"
 )
 
 
@@ -64,7 +75,9 @@ class Log:
             database.unlock(self._lock)
             raise
         self._reader = connect(self._file, read_only=True)
+        self.aside = Aside(self._reader)
         self.spending = Spending(self._reader)
+        self.schedules = Schedules(self._writer, self._reader, self.redactor)
 
     @property
     def file(self) -> Path:
@@ -160,10 +173,17 @@ class Log:
         sql = "UPDATE outbox SET state = ?, attempts = attempts - (? = 'pending') WHERE key = ?"
         await self._writer.write(lambda db: db.execute(sql, (state, state, key)))
 
-    async def expire(self, before: int) -> int:
-        """Forget idle conversations last touched before then (milliseconds UTC); how many."""
+    async def expire(self, before: int, noted: Place, at: int) -> int:
+        """Forget idle conversations last touched before then (milliseconds UTC); how many.
+
+        Which they were is an entry of the conversation of `noted`.
+        """
+
+        def some_of_them(db: sqlite3.Connection) -> int:
+            return tx.expire(db, before, _EXPIRE_AT_ONCE, noted, at)
+
         forgotten = 0
-        while some := await self._writer.write(lambda db: tx.expire(db, before, _EXPIRE_AT_ONCE)):
+        while some := await self._writer.write(some_of_them):
             forgotten += some
         return forgotten
 
@@ -202,7 +222,17 @@ class Log:
         row = self.conversation(conversation)
         if row is None or row.next_seq - row.base_seq < _FEW_ENTRIES:
             return self.entries(conversation, row.base_seq if row else 1)
-        return await asyncio.to_thread(self._load_apart, conversation, row.base_seq)
+        return await self.apart(lambda db: _entries(db, conversation, row.base_seq))
+
+    async def apart(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Read much as it is at one moment, in another thread and on a connection of its own."""
+
+        def reading() -> Result:
+            with closing(connect(self._file, read_only=True)) as reader:
+                reader.execute("BEGIN")
+                return read(reader)
+
+        return await asyncio.to_thread(reading)
 
     def entries(self, conversation: ConversationId, from_seq: int = 1) -> list[Entry]:
         """A conversation's entries from `from_seq` on, oldest first."""
@@ -233,6 +263,16 @@ class Log:
         """One conversation's row."""
         found = self._conversations(_CONVERSATION + "WHERE id = ?", conversation)
         return found[0] if found else None
+
+    def at(self, place: Place) -> ConversationId | None:
+        """The conversation of a thread that began as our own message, if it is one."""
+        rows = self._all(
+            "SELECT id FROM conversation WHERE adapter = ? AND room = ? AND thread = ?",
+            place.adapter,
+            place.room,
+            place.thread,
+        )
+        return ConversationId(rows[0][0]) if rows else None
 
     def state(self, conversation: ConversationId) -> ConversationState | None:
         """A conversation's state alone."""
@@ -269,7 +309,8 @@ class Log:
         """Accepted messages and what became of them, the latest first."""
         rows = self._all(
             "SELECT source, event_id, conversation, kind, body, received_at, taken_seq, outcome"
-            " FROM inbox WHERE kind <> 'sent' ORDER BY received_at DESC, rowid DESC LIMIT ?",
+            " FROM inbox WHERE kind <> 'sent' AND NOT (source = 'schedule' AND taken_seq IS 0)"
+            " ORDER BY received_at DESC, rowid DESC LIMIT ?",
             limit,
         )
         names = ("source", "event_id", "conversation", "kind", "body", "received_at", "taken_seq")
@@ -280,19 +321,6 @@ class Log:
                 "outcome": _outcome(row),
             }
             for row in rows
-        ]
-
-    def stale(self, after: int) -> list[Json]:
-        """Messages closed unanswered because they were too old, accepted after that rowid."""
-        rows = self._all(
-            "SELECT i.rowid, i.body, c.adapter, c.room FROM inbox i"
-            " JOIN conversation c ON c.id = i.conversation"
-            " WHERE i.outcome = 'stale' AND i.rowid > ? ORDER BY i.rowid",
-            after,
-        )
-        return [
-            {"rowid": rowid, "body": tx.decode(body), "adapter": adapter, "room": room}
-            for rowid, body, adapter, room in rows
         ]
 
     def cursor(self, source: str, key: str) -> str | None:
@@ -316,8 +344,12 @@ class Log:
         return rows[0][0] if rows else 0
 
     def is_followed(self, conversation: ConversationId) -> bool:
-        """Whether we have taken, or are about to take, somebody's words there."""
-        sql = "SELECT 1 FROM conversation WHERE id = ? AND (next_seq > 1 OR state <> 'idle')"
+        """Whether somebody we know spoke to us there, and be it that we answered at once."""
+        sql = (
+            "SELECT 1 FROM conversation c WHERE id = ? AND (next_seq > 1 OR state <> 'idle'"
+            " OR EXISTS (SELECT 1 FROM inbox i WHERE i.conversation = c.id AND i.taken_seq = 0"
+            " AND i.outcome IN ('answered', 'unbound')))"
+        )
         return bool(self._all(sql, conversation))
 
     def inbox_row(self, source: str, event_id: str) -> Json | None:
@@ -327,38 +359,20 @@ class Log:
         names = ("conversation", "taken_seq", "outcome")
         return dict(zip(names, rows[0], strict=True)) if rows else None
 
+    async def runs_of(self, message: str) -> list[tuple[ConversationId, int]]:
+        """The runs that took, or said, what has this id: ours of the event, or the platform's."""
+        rows = await self.apart(lambda db: db.execute(_RUNS_OF, {"id": message}).fetchall())
+        return [(ConversationId(conversation), run) for conversation, run in rows]
+
     def spent_usd(self, since: int) -> float:
         """Dollars of every model request since then (milliseconds UTC)."""
-        sql = (
-            "SELECT total(json_extract(body, '$.cost_usd')) FROM entry"
-            " WHERE kind IN ('assistant', 'summary') AND at >= ?"
-        )
-        return float(self._all(sql, since)[0][0])
+        return self.spending.since(since)
 
     def repos(self) -> list[tuple[str, str]]:
         """Remembered checkouts as (name, path)."""
         return [
             (name, path) for name, path in self._all("SELECT name, path FROM repo ORDER BY name")
         ]
-
-    def verify(self, conversation: ConversationId) -> int | None:
-        """The seq of the first entry whose hash does not hold, or None."""
-        rows = self._all(
-            "SELECT seq, run, kind, v, body, salt, body_hash, at, prev, hash FROM entry"
-            " WHERE conversation = ? ORDER BY seq",
-            conversation,
-        )
-        before = tx.NO_HASH
-        for place, (seq, run, kind, v, body, salt, body_hash, at, prev, digest) in enumerate(
-            rows, 1
-        ):
-            text = tx.whole(self._reader, body)
-            told = salt is None or tx.sha(salt + text.encode()) == body_hash
-            link = tx.link(before, conversation, (seq, run, kind, v, at), body_hash)
-            if seq != place or prev != before or digest != link or not told:
-                return int(seq)
-            before = digest
-        return None
 
     def _clean(self, said: Said) -> Said:
         return dataclasses.replace(said, body=self.redactor.value(said.body))
@@ -368,11 +382,6 @@ class Log:
         return [
             Conversation(ConversationId(i), Place(a, r, t), *rest) for i, a, r, t, *rest in rows
         ]
-
-    def _load_apart(self, conversation: ConversationId, from_seq: int) -> list[Entry]:
-        """Read in another thread, on a connection of its own."""
-        with closing(connect(self._file, read_only=True)) as reader:
-            return _entries(reader, conversation, from_seq)
 
     def _all(self, sql: str, *values: object) -> list[Any]:
         return self._reader.execute(sql, values).fetchall()

@@ -54,16 +54,27 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE INDEX entry_blob ON entry (json_extract(body, '$.blob')) WHERE body GLOB '{"blob":*';
     CREATE INDEX conversation_age ON conversation (updated_at) WHERE state = 'idle';
-    """,
-    """
-    DROP INDEX IF EXISTS entry_spend;
-    CREATE INDEX IF NOT EXISTS entry_spent ON entry (
+
+    CREATE TABLE schedule (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, repo TEXT,
+        adapter TEXT NOT NULL, room TEXT NOT NULL, thread TEXT NOT NULL, conversation TEXT,
+        creator TEXT NOT NULL, prompt TEXT NOT NULL, spec TEXT NOT NULL, tz TEXT NOT NULL,
+        next_at INTEGER, policy TEXT NOT NULL CHECK (policy IN ('late', 'skip', 'ask')),
+        gate TEXT NOT NULL, seen TEXT NOT NULL, urgent INTEGER NOT NULL,
+        paused TEXT, failures INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX schedule_due ON schedule (next_at) WHERE next_at IS NOT NULL AND paused IS NULL;
+    CREATE INDEX inbox_firing ON inbox (event_id) WHERE source = 'schedule' AND outcome IS NULL;
+
+    CREATE INDEX inbox_aside ON inbox (conversation, outcome) WHERE taken_seq = 0;
+
+    DROP INDEX entry_spend;
+    CREATE INDEX entry_paid ON entry (
         at, json_extract(body, '$.cost_usd'), json_extract(body, '$.for.person'),
         json_extract(body, '$.for.repo'), json_extract(body, '$.for.schedule')
-    ) WHERE kind IN ('assistant', 'summary');
-    CREATE INDEX IF NOT EXISTS entry_spent_in ON entry (
-        conversation, at, json_extract(body, '$.cost_usd')
-    ) WHERE kind IN ('assistant', 'summary');
+    ) WHERE kind IN ('assistant', 'summary', 'error');
+    CREATE INDEX entry_paid_in ON entry (conversation, at, json_extract(body, '$.cost_usd'))
+        WHERE kind IN ('assistant', 'summary', 'error');
     """,
 )
 

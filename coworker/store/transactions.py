@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from coworker.errors import Conflict
+from coworker.store import outcomes
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 ConversationState = Literal["idle", "ready", "waiting", "parked"]
@@ -74,7 +75,7 @@ def ingest(
     outbox: Sequence[Outbound] = (),
 ) -> bool:
     """Accept an inbound and make its conversation, if both are new; then say what goes with it."""
-    if not _accept(db, inbound, at, outcome):
+    if not accept(db, inbound, at, outcome):
         return False
     _converse(db, inbound.conversation, inbound.place, inbound.repo, at, outcome)
     for outbound in outbox:
@@ -89,7 +90,7 @@ def amend(db: sqlite3.Connection, inbound: Inbound, at: int) -> str | None:
         " AND kind = 'message' AND json_extract(body, '$.message') = ?",
         (inbound.conversation, inbound.body["message"]),
     ).fetchone()
-    if not _accept(db, inbound, at, "answered" if found else "ignored") or not found:
+    if not accept(db, inbound, at, "answered" if found else "ignored") or not found:
         return None
     source, event_id, body = found
     text = inbound.body["text"]
@@ -136,7 +137,8 @@ def _converse(
     )
 
 
-def _accept(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
+def accept(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
+    """Put a row into the inbox, closed at once with an `outcome`; False when it is known."""
     new = db.execute(
         "INSERT INTO inbox (source, event_id, conversation, kind, body, received_at, taken_seq,"
         " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -171,9 +173,9 @@ def append(db: sqlite3.Connection, conversation: ConversationId, batch: Batch) -
     for entry in batch.entries:
         before = _insert(db, conversation, entry, before)
     _take(db, batch)
-    if batch.outcome:
-        _close_taken(db, conversation, batch.outcome)
     last = batch.entries[-1]
+    if batch.outcome:
+        outcomes.close(db, conversation, batch.outcome, last.at, said=bool(batch.outbox))
     for outbound in batch.outbox:
         queue(db, outbound, last.at)
     _advance(db, conversation, batch, last)
@@ -225,8 +227,13 @@ def spill(db: sqlite3.Connection, text: str, body: Json) -> str:
     data = text.encode()
     sha = hashlib.sha256(data).hexdigest()
     db.execute("INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha, data))
-    numbers = {k: v for k, v in body.items() if k == "for" or isinstance(v, int | float)}
-    return encode({"blob": sha, **numbers})
+    return pointer(data, body)
+
+
+def pointer(data: bytes, body: Json) -> str:
+    """What stands in an entry whose body is a blob."""
+    kept = {k: v for k, v in body.items() if k == "for" or isinstance(v, int | float)}
+    return encode({"blob": hashlib.sha256(data).hexdigest(), **kept})
 
 
 def whole(db: sqlite3.Connection, stored: str) -> str:
@@ -247,14 +254,6 @@ def _take(db: sqlite3.Connection, batch: Batch) -> None:
         else:
             sql = "UPDATE inbox SET taken_seq = ? WHERE source = ? AND event_id = ?"
             db.execute(sql, (seq, *key))
-
-
-def _close_taken(db: sqlite3.Connection, conversation: ConversationId, outcome: str) -> None:
-    db.execute(
-        "UPDATE inbox SET outcome = ? WHERE conversation = ? AND outcome IS NULL"
-        " AND taken_seq IS NOT NULL",
-        (outcome, conversation),
-    )
 
 
 def _advance(
@@ -286,8 +285,14 @@ def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> 
     )
 
 
-def expire(db: sqlite3.Connection, before: int, most: int) -> int:
-    """Forget conversations that were last touched before then, whole; how many were forgotten."""
+def expire(db: sqlite3.Connection, before: int, most: int, noted: Place, at: int) -> int:
+    """Forget conversations that were last touched before then, whole; how many were forgotten.
+
+    With them go firings of schedules that woke nobody. An entry in the conversation of `noted` says
+    which.
+    """
+    sql = "DELETE FROM inbox WHERE source = 'schedule' AND taken_seq = 0 AND received_at < ?"
+    db.execute(sql, (before,))
     found = db.execute(
         "SELECT id FROM conversation WHERE state = 'idle' AND adapter <> 'system'"
         " AND updated_at < ? AND NOT EXISTS"
@@ -305,6 +310,9 @@ def expire(db: sqlite3.Connection, before: int, most: int) -> int:
             db.execute(f"DELETE FROM {table} WHERE conversation = ?", (conversation,))  # noqa: S608
         db.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
         drop_blobs(db, blobs)
+    if found:
+        gone: Json = {"what": "expired", "conversations": [name for (name,) in found]}
+        record(db, noted, "decision", gone, at)
     return len(found)
 
 
@@ -320,10 +328,10 @@ def drop_blobs(db: sqlite3.Connection, blobs: Sequence[tuple[str]]) -> None:
 def park(db: sqlite3.Connection, outbound: Outbound, at: int) -> None:
     """Close what waits and put the conversation away."""
     db.execute(
-        "UPDATE inbox SET outcome = 'failed', taken_seq = coalesce(taken_seq, 0)"
-        " WHERE conversation = ? AND outcome IS NULL",
+        "UPDATE inbox SET taken_seq = 0 WHERE conversation = ? AND taken_seq IS NULL",
         (outbound.conversation,),
     )
+    outcomes.close(db, outbound.conversation, "failed", at, said=True)
     queue(db, outbound, at)
     _set_state(db, outbound.conversation, "parked", at)
 
@@ -343,6 +351,8 @@ def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) ->
     sql = "UPDATE outbox SET state = 'sent', remote_id = ? WHERE key = ? AND state <> 'sent'"
     if not db.execute(sql, (remote_id, outbound.key)).rowcount:
         return
+    if outbound.conversation.startswith(f"{outbound.place.conversation}:"):
+        _open_thread(db, outbound.conversation, remote_id)
     if not _is_told(outbound):
         return
     receipt = Inbound(
@@ -353,13 +363,20 @@ def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) ->
         body={"key": outbound.key, "remote_id": remote_id, "run": outbound.body["run"]},
         place=outbound.place,
     )
-    _accept(db, receipt, at, None)
+    accept(db, receipt, at, None)
+
+
+def _open_thread(db: sqlite3.Connection, conversation: str, thread: str) -> None:
+    """The first message of a conversation that had no thread of its own is its thread."""
+    sql = "UPDATE conversation SET thread = ? WHERE id = ? AND thread = ''"
+    db.execute(sql, (thread, conversation))
 
 
 def _is_told(outbound: Outbound) -> bool:
-    """Whether its conversation is to know: not of progress, nor of what no run has said."""
+    """Whether its conversation is to know: not of an edit, nor of what no run has said."""
     part, parts = outbound.body.get("part", 1), outbound.body.get("parts", 1)
-    return outbound.op != "progress" and bool(outbound.body["run"]) and part == parts
+    says = outbound.op in ("reply", "ask")
+    return says and bool(outbound.body["run"]) and part == parts
 
 
 def link(before: bytes, conversation: str, head: tuple[object, ...], body_hash: bytes) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from coworker.errors import Denied, DiskFull, NotFound, ToolError, TryLater, Unavailable
+from coworker.errors import Denied, DiskFull, NotFound, ToolError, TryLater, Unavailable, UsageError
 from coworker.protocols import ToolContext
 from coworker.repos.text import one_line, visible
 from coworker.types import Effect, Json, Parked, Repo, Rerun, ToolResult
@@ -72,11 +72,12 @@ def tool(
     probe: Probe[A] | None = None,
     preview: Preview[A] | None = None,
     touching: Touching[A] | None = None,
+    card: Sequence[str] = (),
 ) -> Callable[[Body[A]], Declared[A]]:
     """Declare `async def name(args: SomeArgs, context: ToolContext)` as a tool.
 
     The name is the function's, the description its docstring, the schema that of its arguments.
-    `probe`, `preview` and `touching` take the same arguments; see protocols.Tool.
+    `probe`, `preview` and `touching` take the same arguments; see protocols.Tool, also for `card`.
     """
 
     def declare(body: Body[A]) -> Declared[A]:
@@ -92,6 +93,7 @@ def tool(
             probing=probe,
             previewing=preview,
             touching=touching,
+            card=card,
         )
 
     return declare
@@ -111,6 +113,7 @@ class Declared(Generic[A]):
     probing: Probe[A] | None = None
     previewing: Preview[A] | None = None
     touching: Touching[A] | None = None
+    card: Sequence[str] = ()
 
     def parse(self, raw: object) -> A:
         """Arguments as this tool's own type. Raises ToolError that says what to mend."""
@@ -191,7 +194,7 @@ def _told_to_the_model(name: str) -> Iterator[None]:
         yield
     except DiskFull:
         raise
-    except (NotFound, Unavailable, TryLater, Denied) as error:
+    except (UsageError, NotFound, Unavailable, TryLater, Denied) as error:
         raise ToolError(str(error)) from None
     except OSError as error:
         raise ToolError(f"{name} failed: {error.strerror or error}.") from None

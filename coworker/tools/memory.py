@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from coworker.errors import ToolError, UsageError
 from coworker.protocols import Tool, ToolContext
 from coworker.store.facts import FactKind
 from coworker.tools import known
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.knowledge import Knowledge
-from coworker.types import Person, ToolResult
+from coworker.types import Effect, Person, Repo, ToolResult
 
+Forbid = Callable[[Repo, str, str, str], Awaitable[str]]
 _RECALLED = 12
 _MOST_QUERIES = 5
 
 
 class Remember(Args):
-    """What is so. `path` is a file that shows it, as path:FROM-TO."""
+    """What is so. `path` is a file that shows it, as path:FROM-TO; of a rule, what nobody may \
+change."""
 
     text: str
     kind: FactKind | None = None
@@ -25,6 +29,15 @@ class Remember(Args):
     def describe(self) -> str:
         """The kind alone: the words stand in one place only, so that they can be forgotten."""
         return f"remembers a {self.kind or 'fact'}"
+
+    def effect(self, words: str) -> Effect | None:
+        """A rule changes what may happen."""
+        return "rule" if self.kind == "rule" else None
+
+    @property
+    def forbidden(self) -> str:
+        """The files that a rule keeps from changes; "" for one that is only words."""
+        return (self.path or "").strip() if self.kind == "rule" else ""
 
 
 class Recall(Args):
@@ -47,26 +60,32 @@ class Forget(Args):
         return f"forgets {self.id}"
 
 
-def tools(knowledge: Knowledge) -> tuple[Tool, ...]:
-    """The tools of memory."""
+def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
+    """The tools of memory. `forbid` makes a rule of what nobody may change and says so."""
 
-    @tool(effect="keep", rerun="safe")
+    async def would_keep(args: Remember, context: ToolContext) -> str:
+        if not args.forbidden:
+            return args.text
+        return (
+            f"{args.text}\nNo run may change {args.forbidden} in {bound_repo(context).name} then."
+        )
+
+    @tool(effect="keep", rerun="safe", preview=would_keep)
     async def remember(args: Remember, context: ToolContext) -> ToolResult:
         """Keep a fact, decision, rule or finding of this repository for later conversations.
 
         Only what a person said or a file shows, in one sentence that is clear by itself.
         """
-        number = (args.supersedes or "").strip().lstrip("#").removeprefix("f") or "0"
-        if not number.isdecimal():
-            raise ToolError("supersedes: give the id of a fact, such as f12.")
-        note = known.Note(args.text, args.kind or "fact", args.path or "", int(number))
-        origin, repo = knowledge.origin(context), bound_repo(context)
+        note, origin, repo = _noted(args), knowledge.origin(context), bound_repo(context)
+        is_outside = bool(context.taint) and not context.is_approved
         try:
-            done = await knowledge.remember(repo, note, origin, tainted=bool(context.taint))
+            done = await knowledge.remember(repo, note, origin, tainted=is_outside)
         except UsageError as error:
             raise ToolError(str(error)) from None
-        links = known.links(done.against)
-        return ToolResult(known.told(done), receipt={"kind": "remember", "links": links})
+        told, links = known.told(done), known.links(done.against)
+        if args.forbidden:
+            told += f" {await forbid(repo, args.forbidden, args.text, origin.sender)}"
+        return ToolResult(told, receipt={"kind": "remember", "links": links})
 
     @tool(effect="read", rerun="safe")
     async def recall(args: Recall, context: ToolContext) -> ToolResult:
@@ -84,16 +103,29 @@ def tools(knowledge: Knowledge) -> tuple[Tool, ...]:
         text = "\n".join(map(known.line, found)) or "Nothing is known of that here."
         return ToolResult(text, receipt={"kind": "recall", "links": known.links(found)})
 
-    @tool(effect="keep", rerun="safe")
+    @tool(effect="final", rerun="safe")
     async def forget(args: Forget, context: ToolContext) -> str:
         """Remove a fact or a message for good, with the message that it came from.
 
         Its author may, and owners. Do not repeat what is forgotten.
         """
-        people = [knowledge.person(sender) for sender in context.senders]
-        by: list[Person] = [person for person in people if person]
-        if len(by) < len(people) or not by:
-            raise ToolError("A stranger's words are among those of this run, so it may not forget.")
-        return await knowledge.forget(bound_repo(context), args.id, by)
+        return await knowledge.forget(bound_repo(context), args.id, _people(knowledge, context))
 
     return remember, recall, forget
+
+
+def _noted(args: Remember) -> known.Note:
+    number = (args.supersedes or "").strip().lstrip("#").removeprefix("f") or "0"
+    if not number.isdecimal():
+        raise ToolError("supersedes: give the id of a fact, such as f12.")
+    shown_by = "" if args.forbidden else args.path or ""
+    return known.Note(args.text, args.kind or "fact", shown_by, int(number))
+
+
+def _people(knowledge: Knowledge, context: ToolContext) -> list[Person]:
+    """Everybody whose words the run took. Raises ToolError when a stranger is among them."""
+    found = [knowledge.person(sender) for sender in context.senders]
+    people = [person for person in found if person]
+    if len(people) < len(found) or not people:
+        raise ToolError("A stranger's words are among those of this run, so it may not forget.")
+    return people

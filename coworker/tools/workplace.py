@@ -125,15 +125,26 @@ class Workplace:
 
     async def rehearse(self, repo: Repo) -> list[Checked]:
         """Run set-up and checks once on a clean checkout, as for work that changed nothing."""
-        name = f"doctor-{slug(ConversationId(repo.name))}"[:60]
-        workspace = await self._workspaces.open(name, repo, carry_uncommitted=False)
-        try:
-            async with workspace.clean_copy() as tree:
-                box = self._bare(tree, repo)
-                setup, checks = await _tried(box, repo.setup, repo.checks)
-                return [*setup, *checks]
-        finally:
-            await workspace.remove(force=True)
+        return await self.on_clean_copy(repo, repo.setup, repo.checks, "doctor")
+
+    async def on_clean_copy(
+        self, repo: Repo, setup: Sequence[str], commands: Sequence[str], whose: str = "gate"
+    ) -> list[Checked]:
+        """Run commands on a clean checkout of its own, after set-up; at its failure none of them.
+
+        Raises ToolError when they could not be confined.
+        """
+        await self._refuse_without_sandbox()
+        name = f"{whose}-{slug(ConversationId(repo.name))}"[:60]
+        async with self._making.setdefault(ConversationId(name), asyncio.Lock()):
+            workspace = await self._workspaces.open(name, repo, carry_uncommitted=False)
+            try:
+                async with workspace.clean_copy() as tree:
+                    box = self._bare(tree, repo)
+                    done, ended = await _tried(box, setup, commands)
+                    return [*done, *ended]
+            finally:
+                await workspace.remove(force=True)
 
     async def ask_for_setup(self, context: ToolContext) -> list[str]:
         """The files that changed since set-up was last allowed; only these it may then run with."""

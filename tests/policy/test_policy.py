@@ -4,11 +4,12 @@ import msgspec
 import pytest
 
 from coworker.config import Budget, Config, PersonConfig, Rule
-from coworker.policy.approvals import is_yes, refusal, seal
+from coworker.policy.approvals import refusal, says_yes, seal
 from coworker.policy.budget import Spent, exceeded
 from coworker.policy.people import People
 from coworker.policy.rules import Book, Case
-from coworker.policy.standing import SYSTEM, Standing
+from coworker.policy.standing import Standing
+from coworker.store import audit
 from coworker.store.log import Log
 from coworker.types import Call, Person
 
@@ -157,7 +158,7 @@ async def test_what_people_decided_outlives_us(tmp_path):
     assert again.people == {"slack:U9": ("zoe", "member")}
     assert again.rules == {second: Rule(then="allow", tool="push")}
     assert await again.add_rule(Rule(then="ask"), "slack:U1") == second + 1
-    assert log.verify(SYSTEM.conversation) is None
+    assert await log.apart(lambda db: [*audit.faults(db)]) == []
     await log.close()
 
 
@@ -181,10 +182,12 @@ def test_a_guest_who_asked_may_answer_a_question_but_approve_nothing():
     assert refusal(EVE, ["slack:U3"], APPROVAL)
 
 
-def test_only_plain_words_decide():
-    assert is_yes(" Allow once ") is True
-    assert is_yes("NO") is False
-    assert is_yes("maybe, yes") is None
+@pytest.mark.parametrize(
+    ("word", "decision"),
+    [(" Allow once ", True), ("yes", True), ("NO", False), ("stop", False), ("maybe, yes", None)],
+)
+def test_only_plain_words_and_the_options_decide(word, decision):
+    assert says_yes(word, {"options": ["+ $1", "Stop"]}) is decision
 
 
 def test_a_seal_is_of_exactly_this_call():

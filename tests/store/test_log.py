@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from coworker.errors import ConfigError, Conflict, TryLater
-from coworker.store import schema
+from coworker.store import audit, schema
 from coworker.store.database import FILE
 from coworker.store.log import Batch, Log
 from coworker.types import ConversationId, Entry, Inbound, Outbound, Place
@@ -99,7 +99,7 @@ async def test_a_body_beyond_the_limit_comes_back_whole(log):
     await log.append(HERE, Batch([entry(2, "assistant", text=text, cost_usd=0.5)]))
     assert (await log.load(HERE))[1].body["text"] == text
     assert log.spent_usd(0) == 0.5
-    assert log.verify(HERE) is None
+    assert await log.apart(lambda db: [*audit.faults(db)]) == []
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,14 @@ async def test_a_changed_entry_breaks_the_chain(tmp_path, change):
     log = open_log(tmp_path)
     await begin(log)
     await log.append(HERE, Batch([entry(2, "context", text="a"), entry(3, "context", text="b")]))
-    assert log.verify(HERE) is None
+    assert await log.apart(lambda db: [*audit.faults(db)]) == []
     await log.close()
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute(change)
     db.close()
     log = open_log(tmp_path)
-    assert log.verify(HERE) in (1, 2, 3)
+    (fault,) = await log.apart(lambda db: [*audit.faults(db)])
+    assert fault.conversation == HERE
     await log.close()
 
 
@@ -252,8 +253,10 @@ async def test_what_is_old_is_forgotten_with_its_blobs_unless_others_need_them(l
     waiting = Place("slack", "C1", "3.0")
     said = Outbound("k", waiting.conversation, "reply", {"text": "late", "run": 0}, waiting)
     await log.notice(said, 3)
-    assert await log.expire(5) == 1
-    assert [row.place.thread for row in log.conversations()] == ["2.0", "3.0"]
+    assert await log.expire(5, Place("system", ""), 20) == 1
+    assert [row.place.thread for row in log.conversations()] == ["", "2.0", "3.0"]
+    (noted,) = log.entries(ConversationId("system"))
+    assert noted.body == {"what": "expired", "conversations": ["slack:C1:1.0"]}
     assert not log.inbox_row("slack", "m1")
     with sqlite3.connect(tmp_path / FILE) as db:
         assert db.execute("SELECT count(*) FROM blob").fetchone() == (3,)

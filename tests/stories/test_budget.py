@@ -7,7 +7,7 @@ import pytest
 from coworker.cli.events import Ask, Reply
 from coworker.config import Budget, PersonConfig
 from tests.conftest import living
-from tests.fakes.anthropic import FakeAnthropic, call, say, slow, usage
+from tests.fakes.anthropic import FakeAnthropic, call, cut_stream, say, slow, usage
 
 DEAR = usage(output=15_000)
 """At most 16,000 tokens may come back, so nearly all of the $0.32 that is reserved."""
@@ -145,3 +145,49 @@ async def test_a_repository_and_a_person_have_a_day_of_their_own(world, budget, 
         assert await w.ask("first") == "One."
         await w.says("second")
         assert whose in (await w.hears()).question
+
+
+async def test_what_a_broken_answer_cost_counts_though_nothing_came_of_it(world):
+    broken = say("half of") + usage(input=100_000, output=0) + cut_stream()
+    async with world(lambda _: broken, budget=Budget(run_usd=0, day_usd=1.5)) as w:
+        await w.says("hello")
+        reply = await w.hears()
+        assert reply.outcome == "failed"
+        assert reply.receipt["cost_usd"] == pytest.approx(await spent_today(w))
+        assert await spent_today(w) == pytest.approx(0.4 * len(w.model.requests), rel=0.01)
+        assert await spent_today(w) > 1.0
+        await w.says("again")
+        assert "today" in (await w.hears()).question
+
+
+async def test_a_scheduled_run_counts_though_it_says_nothing(world):
+    standing = call("schedule", when="every weekday at 09:00", prompt="What changed?")
+    script = [standing, say("I will."), call("nothing_new") + DEAR]
+    async with world(script, budget=Budget(schedule_day_usd=0.6)) as w:
+        conversation = await w.says("tell me every weekday at 9 what changed")
+        await answers(w, conversation, "Save", (await w.hears()).ask)
+        await w.hears()
+        (row,) = await w.link.call("schedule", action="list")
+        before = await spent_today(w)
+        await w.link.call("schedule", action="run", name=row["id"])
+        await ended(w, row["id"])
+        await w.link.call("schedule", action="run", name=row["id"])
+        assert "of the $0.60 for this schedule today" in (await w.hears()).question
+        costs = {row["schedule"]: row["cost_usd"] for row in await costs_by_schedule(w)}
+        assert costs[row["id"]] == pytest.approx(await spent_today(w) - before)
+        assert costs[row["id"]] > 0.3
+
+
+async def ended(w, schedule):
+    """Wait until its last run is over."""
+    async with asyncio.timeout(15):
+        while [each["outcome"] for each in await history(w, schedule)] != ["nothing"]:
+            await asyncio.sleep(0.02)
+
+
+async def history(w, schedule):
+    return await w.link.call("schedule", action="history", name=schedule)
+
+
+async def costs_by_schedule(w):
+    return await w.link.call("cost", by="schedule")

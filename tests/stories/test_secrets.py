@@ -172,7 +172,7 @@ def test_a_traceback_of_any_library_shows_none(capfd, kind):
     try:
         raise ConnectionError(f"POST https://api.telegram.org/bot{BOT_TOKEN}/getMe\n{THEIRS}")
     except ConnectionError:
-        logging.getLogger("telegram.request").exception("with %s", THEIRS)
+        logging.getLogger("any.library").exception("with %s", THEIRS)
         logging.getLogger("coworker.adapters").exception("with %s", THEIRS)
     finally:
         logs.stop()

@@ -78,7 +78,7 @@ async def test_a_question_is_answered_by_a_button_of_somebody_who_may(team, slac
         await slack.until(lambda: len(slack.ephemerals) == 2)
         await slack.clicks(ALICE, card, "answer:1")
         await slack.sees("The till it is", thread=said, within=DEADLINE_S)
-        await slack.sees(f"<@{ALICE}> decided: till", thread=said)
+        await slack.sees("till · alice", thread=said)
         told = {each.only_for: each.shown for each in slack.ephemerals}
         assert told[BOB].startswith("I do not know you")
         assert "not yours to decide" in told["U0CAROL"]

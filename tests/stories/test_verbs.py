@@ -32,7 +32,7 @@ async def told(world, text, conversation=None):
         ("!deny 7", "There is no open question 7"),
         ("!repo", "Known: "),
         ("!repo nowhere", "There is no repository nowhere"),
-        ("!statu", "Did you mean !status?"),
+        ("!statu", "Did you mean `!status`?"),
         ("stop", "Nothing is running here"),
     ],
 )
@@ -107,12 +107,15 @@ async def test_a_thread_can_be_about_another_repository(world, shop, tmp_path):
 
 
 @HANDS
-async def test_a_thread_with_work_in_it_stays_where_it_is(world, shop):
-    async with world([EDIT, say("Done so.")]) as w:
+async def test_a_thread_with_work_in_it_stays_where_it_is(world, shop, tmp_path):
+    git(tmp_path, "init", "-q", str(tmp_path / "api"))
+    repos = {name: RepoConfig(path=str(tmp_path / name)) for name in ("shop", "api")}
+    async with world([EDIT, say("Done so.")], repos=repos) as w:
         conversation = await w.says("praise the goods")
         await w.hears()
-        await w.says("!repo shop", conversation)
+        await w.says("!repo api", conversation)
         assert "stays there" in (await w.hears()).text
+        assert await told(w, "!repo shop", conversation) == "This conversation is about shop."
 
 
 @HANDS

@@ -21,8 +21,11 @@ from coworker.protocols import Intake
 from coworker.types import Heard, Inbound, Json
 
 _ANSWER_WITHIN_S = 2.2
-_CLOSED = "That is not open any more, or not yours to decide. Write in the thread what you want."
-_UNKNOWN = "I do not know you, so that button does nothing. An owner can add you."
+_OBJECTIONS: dict[Heard, str] = {
+    "ignored": "That is not open any more. Write in the thread what you want.",
+    "forbidden": "That is open, but not yours to decide; an owner can.",
+    "refused": "I do not know you, so that button does nothing. An owner can add you.",
+}
 _NOT_IN = "I am not in this channel. Invite me (`/invite @coworker`) and ask again."
 _log = logging.getLogger(__name__)
 _OUTSIDE = {"not_in_channel", "channel_not_found"}
@@ -56,17 +59,15 @@ class Ears:
             return
         room = event.get("channel") or (event.get("item") or {}).get("channel")
         async with self._turns.setdefault(str(room), asyncio.Lock()):
-            inbound = await self._read(event)
-            heard = await self._hear(inbound) if inbound else "ignored"
-        if inbound and inbound.kind == "answer" and heard == "new":
-            self._background.start(self._approved(event["item"], inbound))
+            if inbound := await self._read(event):
+                await self._hear(inbound)
 
     async def clicked(self, ack: Ack, body: Json) -> None:
         """A button or a choice."""
         inbound = self._reader.clicked(body)
         heard = await self._hear(inbound) if inbound else "ignored"
         await ack()
-        self._background.start(self._after_click(body, inbound, heard))
+        self._background.start(self._after_click(body, heard))
 
     async def pointed(self, ack: Ack, respond: Ack, body: Json) -> None:
         """The message shortcut."""
@@ -101,8 +102,6 @@ class Ears:
         heard = await self._intake.hear(inbound)
         if heard == "new":
             await self._past.heard(inbound.place)
-            if inbound.kind == "answer":
-                self._voice.resumed(inbound.place)
             if message := inbound.kind == "message" and inbound.body["message"]:
                 self._background.start(flow.seen(self._client, inbound.place.room, message))
         return heard
@@ -117,22 +116,12 @@ class Ears:
         blocks = [{"type": "markdown", "text": page}] if page.strip() else None
         return {"text": fallback(said), "blocks": blocks, "response_type": "ephemeral"}
 
-    async def _after_click(self, body: Json, inbound: Inbound | None, heard: Heard) -> None:
+    async def _after_click(self, body: Json, heard: Heard) -> None:
+        """Tell whoever clicked why nothing happened."""
         room = (body.get("channel") or {}).get("id")
-        message, person = body.get("message") or {}, body["user"]["id"]
-        if not room:
-            return
-        if heard in ("ignored", "refused"):
-            said = _CLOSED if heard == "ignored" else _UNKNOWN
-            await self._voice.whisper(room, message.get("thread_ts") or "", person, said)
-        elif heard == "new" and inbound and inbound.kind == "answer" and message.get("ts"):
-            await self._voice.decided(room, message, person, inbound.body["text"])
-
-    async def _approved(self, item: Json, inbound: Inbound) -> None:
-        card = await self._reader.message(item["channel"], item["ts"])
-        person = inbound.body["sender"].partition(":")[2]
-        if card:
-            await self._voice.decided(item["channel"], card, person, inbound.body["text"])
+        if room and (said := _OBJECTIONS.get(heard)):
+            thread = (body.get("message") or {}).get("thread_ts") or ""
+            await self._voice.whisper(room, thread, body["user"]["id"], said)
 
     async def _is_outside(self, room: str) -> bool:
         try:

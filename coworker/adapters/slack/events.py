@@ -156,7 +156,7 @@ class Reader:
         card = messages.asked(message.get("blocks") or []) if self.is_ours(message) else None
         if card is None:
             return None
-        return self._heard(place, name, "answer", person, ask=card.number, text="allow")
+        return self._heard(place, name, "answer", person, **_answer(card, "allow"))
 
     async def _pointed_at(self, message: Json, person: str) -> Json:
         """What a message says and whose it is; for our own words that person answers."""
@@ -173,7 +173,7 @@ class Reader:
         place, person = mark.place, body["user"]["id"]
         name = f"{click['action_ts']}:{action}"
         if action.startswith("answer"):
-            return self._heard(place, name, "answer", person, ask=mark.number, text=mark.word)
+            return self._heard(place, name, "answer", person, **_answer(mark, mark.word))
         if mark.word == "stop":
             return self._heard(place, name, "stop", person)
         if mark.word == "retry":
@@ -239,6 +239,12 @@ class Reader:
 def _is_private(place: Place) -> bool:
     """Whether only the person and we are there."""
     return place.room.startswith("D")
+
+
+def _answer(mark: messages.Mark, text: str) -> Json:
+    """The answer to a question on whose card this mark stands."""
+    seal = {"seal": mark.seal} if mark.seal else {}
+    return {"ask": mark.number, "text": text, **seal}
 
 
 def _files(message: Json) -> Iterator[Json]:

@@ -21,6 +21,10 @@ _MOST_BUTTONS = 5
 _LABEL = 75
 _CONTEXT = 1_500
 _QUICK_S = 30
+_SEAL = 8
+_MARK = re.compile(
+    r"(?P<number>\d{1,9})(?:/(?P<seal>\w+))? (?P<place>slack:\S+) (?P<word>.+)", re.DOTALL
+)
 _OURS = re.compile(r"slack:([UW][A-Z0-9]+)")
 _OTHER = "Something else? Reply here in the thread."
 _IN_WORDS = "Or reply `!approve {ask}` or `!deny {ask}` here."
@@ -29,23 +33,28 @@ _IN_FILE = "The whole answer is in the file."
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a button carries: the question or run it belongs to, where, and what it says."""
+    """What a button carries: the question or run it belongs to, where, and what it says.
+
+    `seal` is the beginning of that of the call which an approval is bound to.
+    """
 
     number: int
     conversation: str
     word: str
+    seal: str = ""
 
     def __str__(self) -> str:
         """As a button's value, within 150 characters."""
-        return f"{self.number} {self.conversation} {self.word}"
+        seal = f"/{self.seal}" if self.seal else ""
+        return f"{self.number}{seal} {self.conversation} {self.word}"
 
     @classmethod
     def read(cls, value: str) -> Mark | None:
         """The mark in a button's value, None for a value that is none of ours."""
-        number, _, rest = value.partition(" ")
-        conversation, _, word = rest.partition(" ")
-        is_ours = number.isdecimal() and conversation.startswith("slack:") and word
-        return cls(int(number), conversation, word) if is_ours else None
+        found = _MARK.fullmatch(value)
+        if not found:
+            return None
+        return cls(int(found["number"]), found["place"], found["word"], found["seal"] or "")
 
     @property
     def place(self) -> Place:
@@ -54,12 +63,12 @@ class Mark:
 
 
 def parts(outbound: Outbound) -> list[Json]:
-    """The bodies of the messages that this takes: pages, or the first one and a file."""
+    """The bodies of the messages that this takes: pages, or a long answer's first and a file."""
     key = _said_in(outbound)
     text = outbound.body[key]
-    pages = render.pages(text, PAGE, lambda piece: len(harmless(piece)))
-    if len(pages) > _MOST_PAGES:
-        file = {"name": f"{outbound.op}.md", "text": text}
+    pages = _pages(text)
+    if len(pages) > _MOST_PAGES and outbound.op == "reply":
+        file = {"name": "reply.md", "text": text}
         last = {**outbound.body, key: _IN_FILE, "file": file}
         return [{**outbound.body, key: pages[0]}, last]
     return [{**outbound.body, key: page} for page in pages]
@@ -95,7 +104,7 @@ def message(outbound: Outbound) -> Json:
 
 def without_blocks(arguments: Json) -> Json:
     """The same in plain text, for a Slack that does not take our blocks."""
-    said = "\n".join(b["text"] for b in arguments["blocks"] if b["type"] == "markdown")
+    said = "\n".join(filter(None, map(_words, arguments["blocks"])))
     return {**arguments, "blocks": [], "text": escaped(said) or arguments["text"]}
 
 
@@ -112,11 +121,11 @@ def receipt(body: Json) -> Json:
     return {"text": fallback(line), "blocks": [_context(line)]}
 
 
-def decided(blocks: Sequence[Json], who: str, word: str) -> list[Json]:
-    """A question's card after the decision: no buttons, and who decided."""
-    kept = [block for block in blocks if block["type"] not in ("actions", "context")]
-    line = {"type": "mrkdwn", "text": f"<@{who}> decided: {escaped(word)}"}
-    return [*kept, {"type": "context", "elements": [line]}]
+def decided(outbound: Outbound) -> Json:
+    """What a question's card turns into: no buttons, and who decided."""
+    body = outbound.body
+    page = _pages(body["question"])[-1]
+    return {"text": fallback(page), "blocks": [_markdown(page), _context(render.decision(body))]}
 
 
 def asked(blocks: Sequence[Json]) -> Mark | None:
@@ -127,6 +136,20 @@ def asked(blocks: Sequence[Json]) -> Mark | None:
                 options = element.get("options") or [element]
                 return Mark.read(str(options[0].get("value", "")))
     return None
+
+
+def _pages(text: str) -> list[str]:
+    return render.pages(text, PAGE, lambda piece: len(harmless(piece)))
+
+
+def _words(block: Json) -> str:
+    """What a block says, without buttons and mentions."""
+    match block["type"]:
+        case "markdown":
+            return str(block["text"])
+        case "context":
+            return str(block["elements"][0]["text"])
+    return ""
 
 
 def _said_in(outbound: Outbound) -> str:
@@ -155,7 +178,7 @@ def _blocks(outbound: Outbound, said: str) -> Iterator[Json]:
 
 def _end(outbound: Outbound) -> Iterator[Json]:
     """The receipt, and what can be done with the answer."""
-    body, here = outbound.body, outbound.place.conversation
+    body, here = outbound.body, outbound.conversation
     if body.get("receipt"):
         yield _context(render.receipt_line(body["outcome"], body["receipt"]))
     buttons = [
@@ -167,8 +190,9 @@ def _end(outbound: Outbound) -> Iterator[Json]:
 
 
 def _ask(outbound: Outbound) -> Iterator[Json]:
-    body, here = outbound.body, outbound.place.conversation
-    marks = [Mark(body["ask"], here, option) for option in body.get("options") or []]
+    body, here = outbound.body, outbound.conversation
+    seal = str(body.get("seal") or "")[:_SEAL]
+    marks = [Mark(body["ask"], here, option, seal) for option in body.get("options") or []]
     if 0 < len(marks) <= _MOST_BUTTONS:
         buttons = [_button(f"answer:{n}", mark.word, mark) for n, mark in enumerate(marks)]
         yield {"type": "actions", "elements": buttons}

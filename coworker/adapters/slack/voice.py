@@ -15,6 +15,8 @@ from coworker.protocols import Clock
 from coworker.types import Json, Outbound, Place, Progress
 
 _BLOCKS_REFUSED = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
+_NOTHING = "-"
+"""The id of what needed no message."""
 _QUIET = {"unfurl_links": False, "unfurl_media": False}
 
 
@@ -43,6 +45,8 @@ class Voice:
 
     async def send(self, outbound: Outbound) -> str:
         """Say it and return the message's ts. Raises as `calls.ask` does."""
+        if outbound.op == "decided":
+            return await self._decided(outbound)
         if ts := await self._streams.open(outbound):
             self._follow_up(outbound, ts, streams=True)
             return ts
@@ -55,6 +59,8 @@ class Voice:
 
         None in a thread that is too long to be read. Raises Unavailable.
         """
+        if outbound.op == "decided":  # an edit, which may be repeated
+            return ""
         where: dict[str, Any] = {"channel": outbound.place.room, "include_all_metadata": True}
         method: calls.Method = self._client.conversations_history
         read = 0
@@ -72,19 +78,6 @@ class Voice:
             return ""
         return None if outbound.place.thread and read >= calls.MOST_LISTED else ""
 
-    async def decided(self, room: str, card: Json, who: str, word: str) -> None:
-        """Take the buttons off a question's card and name who decided; best effort."""
-        blocks = messages.decided(card.get("blocks") or [], who, word)
-        text = card.get("text") or "…"
-        update = self._client.chat_update
-        at = {"channel": room, "ts": card["ts"], "text": text}
-        if await calls.attempt(update(blocks=blocks, **at)) in _BLOCKS_REFUSED:
-            await calls.attempt(update(blocks=messages.decided([], who, word), **at))
-
-    def resumed(self, place: Place) -> None:
-        """Somebody answered, so the run goes on."""
-        self._background.start(self._presence.show(place, "processing"))
-
     async def whisper(self, room: str, thread: str, person: str, text: str) -> None:
         """A sentence that only this person sees; best effort."""
         await calls.attempt(
@@ -92,6 +85,18 @@ class Voice:
                 channel=room, user=person, text=text, thread_ts=thread or None
             )
         )
+
+    async def _decided(self, outbound: Outbound) -> str:
+        """The card's ts once it has no buttons; one that was deleted or never found needs none."""
+        self._background.start(self._presence.show(outbound.place, "processing"))
+        if not outbound.over:
+            return _NOTHING
+        at = {"channel": outbound.place.room, "ts": outbound.over}
+        try:
+            await _in_blocks_or_words(self._client.chat_update, at, messages.decided(outbound))
+        except Undeliverable:
+            return _NOTHING
+        return outbound.over
 
     async def _reply(self, outbound: Outbound) -> str:
         body = outbound.body

@@ -94,8 +94,8 @@ class Telegram:
 
     async def find(self, outbound: Outbound) -> str | None:
         """A bot cannot look up what it said; only writing over a message is safe to repeat."""
-        again = outbound.over and outbound.op == "reply" and messages.is_quick(outbound.body)
-        return "" if again else None
+        over = outbound.over and outbound.op == "reply" and messages.is_quick(outbound.body)
+        return "" if over or outbound.op == "decided" else None
 
     def progress(self, place: Place, progress: Progress) -> None:
         """Show a sign of life."""

@@ -19,7 +19,11 @@ SEEN, GOOD, BAD = "👀", "👌", "💔"
 _YES, _NO, _STOP = "👍", "👎", "😴"
 _ABOUT = {"✍": "!remember", "📌": "!remember", "🙈": "!forget", "🧹": "!forget"}
 _REMEMBERED = 10_000
-_PRESS = re.compile(r"ask:(\d{1,9}):(\d{1,3})|act:([a-z_]{1,20}):(\d{1,9})|stop")
+_PRESS = re.compile(
+    r"ask:(?P<ask>\d{1,9}):\d{1,3}(?::(?P<seal>\w{1,16}))?"
+    r"|act:(?P<action>[a-z_]{1,20}):(?P<run>\d{1,9})"
+    r"|stop"
+)
 GONE = "This button is too old. Write /help for what you can say instead."
 DECIDED = "This was decided already."
 _AGAIN = "Try again."
@@ -28,6 +32,7 @@ _ANSWERS: dict[Heard, str] = {
     "known": "",
     "refused": "I do not know you. Ask an owner to add your id to the configuration.",
     "ignored": "This is not open any more.",
+    "forbidden": "This is open, but not yours to decide; an owner can.",
 }
 
 
@@ -65,12 +70,14 @@ def pressed(query: CallbackQuery) -> Press | None:
     if not found or label is None:
         return None
     body: Json = {"sender": sender(query.from_user)}
-    if found[1]:
-        return Press("answer", {**body, "ask": int(found[1]), "text": label}, label)
-    if found[3] == "retry":
+    if found["ask"]:
+        seal = {"seal": found["seal"]} if found["seal"] else {}
+        return Press("answer", {**body, "ask": int(found["ask"]), "text": label, **seal}, label)
+    if found["action"] == "retry":
         return Press("message", {**body, "text": _AGAIN, "direct": True}, label)
-    if found[3]:
-        return Press("action", {**body, "action": found[3], "run": int(found[4])}, label)
+    if found["action"]:
+        press = {"action": found["action"], "run": int(found["run"])}
+        return Press("action", body | press, label)
     return Press("stop", body, label)
 
 
@@ -84,10 +91,8 @@ def answer(press: Press | None, heard: Heard | None) -> str:
 
 
 def settled(query: CallbackQuery, press: Press) -> Said | None:
-    """The card's buttons after a press: who decided what. None when they stay as they are."""
+    """An answer's buttons after a press: who pressed what. None when they stay as they are."""
     done = (f"✓ {press.label} · {_name(query.from_user)}", DONE)
-    if press.kind == "answer":
-        return Said("", ((done,),))
     if press.kind in ("action", "message"):
         rows = _rows(query)
         return Said("", tuple(tuple(done if b[1] == query.data else b for b in r) for r in rows))

@@ -30,6 +30,10 @@ COMMANDS = {  # what Telegram suggests; as `/status` they mean what `!status` me
     "memory": "what is remembered",
     "repo": "which repository this chat is about",
     "new": "a fresh start",
+    "rules": "what I may do",
+    "unrule": "take rule N back",
+    "pair": "let somebody in",
+    "unpair": "send somebody away again",
 }
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(?=\s|$)")
 Call = Literal["direct", "followed", ""]

@@ -18,7 +18,10 @@ _PAGE = 3_400
 _PAGES = 3
 _RECEIPT = 300
 _LABEL = 60
+_SEAL = 8
+"""Characters of a seal on a button, whose data has room for 64 bytes."""
 _QUICK_S = 30
+_VERB = re.compile(r"`!(?=[a-z])")
 _REPEAT = "(possibly a repeat)"
 _STOP = "🛑 Stop"
 
@@ -54,22 +57,32 @@ class Said:
 
 
 def parts(outbound: Outbound) -> list[Json]:
-    """The bodies of a reply's messages: up to three pages, else one and the whole as a file."""
+    """The bodies of a reply's messages: up to three pages, else one and the whole as a file.
+
+    A question has all its pages, for whoever decides must see it whole.
+    """
     body = outbound.body
+    if outbound.op == "ask":
+        return [{**body, "question": page} for page in _pages(body["question"])]
+    if outbound.op != "reply":
+        return [body]
     text = render.clean(str(body.get("text") or ""))
-    pages = render.pages(harmless(text), _PAGE, render.utf16)
+    pages = _pages(text)
     file = body.get("file")
     if len(pages) > _PAGES:
         pages, file = pages[:1], {"name": "reply.md", "text": text}
     made: list[Json] = [{"text": page, "file": None} for page in pages]
     made += [{"text": "", "file": file}] if file else []
-    if outbound.op != "reply" or len(made) == 1:
-        return [body]
-    return [body | each for each in made]
+    return [body | each for each in made] if made[1:] else [body]
+
+
+def is_first(body: Json) -> bool:
+    """Whether nothing of it stands above this message."""
+    return bool(body.get("part", 1) == 1)
 
 
 def is_last(body: Json) -> bool:
-    """Whether a reply ends with this message; what belongs to its end is only there."""
+    """Whether it ends with this message; what belongs to its end is only there."""
     return bool(body.get("part") == body.get("parts"))
 
 
@@ -80,7 +93,7 @@ def is_quick(body: Json) -> bool:
 
 def reply(body: Json, *, repeated: bool = False) -> Said:
     """An answer: its text, and at its end the receipt and the buttons."""
-    text = harmless(body["text"]) or ("" if body.get("file") else "(an empty answer)")
+    text = harmless(_own_words(body)) or ("" if body.get("file") else "(an empty answer)")
     rows = tuple(_actions(body)) if is_last(body) else ()
     pieces = [_REPEAT if repeated else "", text, receipt(body) if is_last(body) else ""]
     return Said("\n\n".join(filter(None, pieces)), rows, body.get("file"))
@@ -96,21 +109,45 @@ def receipt(body: Json) -> str:
 
 def question(body: Json, *, ping: bool = False, repeated: bool = False) -> Said:
     """A card that asks; each button answers, so do words and the commands named below it."""
-    number = body["ask"]
-    pages = render.pages(harmless(body["question"]), _PAGE, render.utf16)
-    text = pages[0] + ("\n\n…" if pages[1:] else "")
-    how = f"/approve {number} or /deny {number} answers as well." if body.get("approval") else ""
-    labels = [_cut(render.one_line(option), _LABEL) for option in body.get("options") or []]
-    rows = tuple(((label, f"ask:{number}:{n}"),) for n, label in enumerate(labels) if label)
-    head = _REPEAT if repeated else ""
-    link = _link_to(body.get("asker")) if ping else ""
+    link = _link_to(body.get("asker")) if ping and is_first(body) else ""
     mark = f"[❓]({link})" if link else "❓"
-    return Said("\n\n".join(filter(None, [head, f"{mark} {text}", escaped(how)])), rows, ping=link)
+    text = f"{mark if is_first(body) else ''} {harmless(body['question'])}".strip()
+    rows, how = (_options(body), _how(body)) if is_last(body) else ((), "")
+    pieces = [_REPEAT if repeated else "", text, escaped(how)]
+    return Said("\n\n".join(filter(None, pieces)), rows, ping=link)
+
+
+def decided(body: Json) -> Said:
+    """What a question's card turns into: no buttons, and who decided."""
+    page = _pages(body["question"])[-1]
+    return Said(f"❓ {page}\n\n_{escaped(render.decision(body))}_")
 
 
 def working(text: str) -> Said:
     """A progress message, newest words last."""
     return Said(_tail(harmless(text), _PAGE), (((_STOP, "stop"),),))
+
+
+def _own_words(body: Json) -> str:
+    """What is said; of what we ourselves say, verbs as they are written on Telegram: `/status`."""
+    text = str(body["text"])
+    return _VERB.sub("`/", text) if body.get("by") == "host" else text
+
+
+def _pages(text: str) -> list[str]:
+    return render.pages(harmless(text), _PAGE, render.utf16)
+
+
+def _options(body: Json) -> tuple[tuple[tuple[str, str], ...], ...]:
+    labels = [_cut(render.one_line(option), _LABEL) for option in body.get("options") or []]
+    number, seal = body["ask"], str(body.get("seal") or "")[:_SEAL]
+    data = [":".join(filter(None, ("ask", f"{number}:{n}", seal))) for n in range(len(labels))]
+    return tuple(((label, each),) for label, each in zip(labels, data, strict=True) if label)
+
+
+def _how(body: Json) -> str:
+    number = body["ask"]
+    return f"/approve {number} or /deny {number} answers as well." if body.get("approval") else ""
 
 
 def _link_to(person: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import ssl
 import warnings
@@ -18,6 +19,7 @@ from telegram.request import HTTPXRequest
 
 from coworker import config
 from coworker.errors import Refused
+from coworker.types import Json
 
 _log = logging.getLogger(__name__)
 POLL_S = 30
@@ -68,7 +70,11 @@ class Wire:
 
 
 class _Request(HTTPXRequest):
-    """Tells the wire how each request ended: the updater itself is silent about successes."""
+    """Tells the wire how each request ended: the updater itself is silent about successes.
+
+    One update that the library cannot read would make the updater ask for it again at once, for
+    ever, and in silence. It gets only the id of such a one, which it then confirms.
+    """
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(
@@ -81,8 +87,31 @@ class _Request(HTTPXRequest):
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
         status, payload = await super().do_request(*args, **kwargs)
+        if status == 200:
+            payload = self._readable(payload)
         self._wire.answered(status)
         return status, payload
+
+    def _readable(self, payload: bytes) -> bytes:
+        told = self.parse_json_payload(payload)
+        kept = [each if _is_readable(each) else _bare(each) for each in told["result"]]
+        same = kept == told["result"]
+        return payload if same else json.dumps({**told, "result": kept}).encode()
+
+
+def _is_readable(update: Json) -> bool:
+    try:
+        Update.de_json(update, None)
+    except Exception as error:  # noqa: BLE001 - whatever a newer or older server makes of it
+        kinds, fault = ", ".join(sorted(set(update) - {"update_id"})), type(error).__name__
+        key = str(update["update_id"])
+        _log.warning("an update (%s) cannot be read: %s", kinds, fault, extra={"key": key})
+        return False
+    return True
+
+
+def _bare(update: Json) -> Json:
+    return {"update_id": update["update_id"]}
 
 
 class _Inbox(asyncio.Queue[object]):

@@ -17,6 +17,8 @@ from coworker.types import ConversationId, Outbound, Place, Progress
 _DRAFT_SPACING_S, _EDIT_SPACING_S = 1.0, 3.0
 """A group takes 20 messages and edits a minute."""
 _DRAFT_REFRESH_S = 20.0
+_NOTHING = "-"
+"""The id of what needed no message."""
 
 
 @dataclass(slots=True)
@@ -37,9 +39,12 @@ class Speaking:
                 message = await self._begin(outbound)
             case "ask":
                 message = await self._ask(outbound)
+            case "decided":
+                message = await self._settle(outbound)
             case _:
                 message = await self._reply(outbound)
-        ask = outbound.body["ask"] if outbound.op == "ask" else None
+        is_card = outbound.op == "ask" and messages.is_last(outbound.body)
+        ask = outbound.body["ask"] if is_card else None
         self.recent.note(self.rooms.address(outbound.place), message, outbound.place, ask)
         return message
 
@@ -83,6 +88,16 @@ class Speaking:
         repeated, ping = outbound.maybe_duplicate, not is_private(place)
         said = messages.question(outbound.body, ping=ping, repeated=repeated)
         return await self.calls.post(place, said)
+
+    async def _settle(self, outbound: Outbound) -> str:
+        """Take the buttons off a question's card; one that was deleted or never found has none."""
+        if not outbound.over:
+            return _NOTHING
+        try:
+            await self.calls.edit(outbound.place, outbound.over, messages.decided(outbound.body))
+        except Undeliverable:
+            return _NOTHING
+        return outbound.over
 
     async def _reply(self, outbound: Outbound) -> str:
         if outbound.body.get("run"):

@@ -31,6 +31,7 @@ class Desk:
     results: list[str] = field(default_factory=list)
     cursors: dict[tuple[str, str], str] = field(default_factory=dict)
     strangers: set[str] = field(default_factory=set)
+    forbidden: set[str] = field(default_factory=set)
     followed: set[str] = field(default_factory=set)
     closed: set[int] = field(default_factory=set)
     connections: int = 0
@@ -56,6 +57,8 @@ class Desk:
     async def _result(self, inbound: Inbound) -> str:
         if inbound.body["sender"] in self.strangers:
             return "refused"
+        if inbound.body["sender"] in self.forbidden:
+            return "forbidden"
         if inbound.body.get("ask") in self.closed:
             return "ignored"
         if not await self.log.ingest(inbound, 1):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from coworker.errors import Unavailable
+from tests.adapters.slack.conftest import outbound
 from tests.fakes.slack import ALICE, BOB, GENERAL
 
 SURE = {"ask": 3, "question": "Push to origin?", "options": ["Allow once", "Deny"]}
 
 
-async def test_a_click_answers_and_the_card_names_who_decided(office):
+DECIDED = {"ask": 3, "question": "Push to origin?", "word": "Allow once", "who": "bob"}
+
+
+async def test_a_click_answers_and_the_card_then_names_who_decided(office):
     said, place = await office.asked()
     await office.says(place, "ask", "a3", **SURE, approval=True)
     card = office.slack.thread(GENERAL, said.ts)[1]
@@ -20,11 +25,35 @@ async def test_a_click_answers_and_the_card_names_who_decided(office):
     heard = await office.hears(2)
     assert (heard.kind, heard.place) == ("answer", place)
     assert heard.body == {"sender": f"slack:{BOB}", "ask": 3, "text": "Allow once"}
-    await office.until(lambda: f"<@{BOB}> decided: Allow once" in card.shown)
+    await office.until(lambda: click.ack)
+    for _ in range(2):  # what nobody confirmed is said again
+        assert await office.says(place, "decided", "a3:decided", over=card.ts, **DECIDED) == card.ts
+        assert card.shown == "Push to origin?\nAllow once · bob"
+        assert card.buttons == []
     await office.until(lambda: _session(office, said) == "processing")
-    assert click.ack
-    assert card.buttons == []
-    assert "Push to origin?" in card.shown
+    assert await office.platform.find(outbound(place, "decided", "a3:decided", **DECIDED)) == ""
+
+
+async def test_a_card_that_is_gone_needs_no_decision(office):
+    said, place = await office.asked()
+    await office.says(place, "ask", "a3", **SURE)
+    card = office.slack.thread(GENERAL, said.ts)[1]
+    office.slack.fault("chat.update", "error", error="message_not_found")
+    assert await office.says(place, "decided", over=card.ts, **DECIDED) == "-"
+    assert await office.says(place, "decided", over="", **DECIDED) == "-"
+    assert len(office.slack.thread(GENERAL, said.ts)) == 2
+
+
+async def test_a_card_waits_its_turn_where_slack_asks_us_to(office):
+    said, place = await office.asked()
+    await office.says(place, "ask", "a3", **SURE)
+    card = office.slack.thread(GENERAL, said.ts)[1]
+    office.slack.fault("chat.update", "ratelimited", seconds=3)
+    with pytest.raises(Unavailable):
+        await office.says(place, "decided", over=card.ts, **DECIDED)
+    office.slack.fault("chat.update", "error", error="invalid_blocks")
+    await office.says(place, "decided", over=card.ts, **DECIDED)
+    assert card.shown == "Push to origin?\nAllow once · bob"
 
 
 def _session(office, said):
@@ -58,6 +87,18 @@ async def test_an_old_button_says_so_to_whoever_clicked(office):
     assert office.slack.ephemerals[0].only_for == ALICE
     assert "not open any more" in office.slack.ephemerals[0].shown
     assert card.buttons
+
+
+async def test_whoever_may_not_decide_is_told_that_it_is_open(office):
+    said, place = await office.asked()
+    await office.says(place, "ask", "a3", **SURE)
+    card = office.slack.thread(GENERAL, said.ts)[1]
+    office.desk.forbidden.add(f"slack:{BOB}")
+    await office.slack.clicks(BOB, card, "answer:0")
+    await office.until(lambda: office.slack.ephemerals)
+    assert (
+        office.slack.ephemerals[0].shown == "That is open, but not yours to decide; an owner can."
+    )
 
 
 async def test_a_click_that_cannot_be_kept_is_not_acknowledged(office):
@@ -114,7 +155,7 @@ async def test_a_check_mark_approves_only_an_open_question(office):
     await office.slack.reacts(ALICE, card, "white_check_mark")
     heard = await office.hears(2)
     assert (heard.kind, heard.body["ask"], heard.body["text"]) == ("answer", 3, "allow")
-    await office.until(lambda: f"<@{ALICE}> decided: allow" in card.shown)
+    await office.says(place, "decided", over=card.ts, **DECIDED)
     await office.slack.reacts(BOB, card, "white_check_mark")
     await office.slack.settled()
     assert len(office.desk.heard) == 2

@@ -182,7 +182,7 @@ async def test_a_slack_that_does_not_take_our_blocks_gets_words(office):
     office.slack.fault("chat.postMessage", "error", error="invalid_blocks")
     said, place = await office.asked()
     await office.says(place, "reply", text="1 < 2")
-    assert office.slack.thread(GENERAL, said.ts)[1].shown == "1 < 2"
+    assert office.slack.thread(GENERAL, said.ts)[1].shown == "1 < 2\n✓ 2 s · 1 step"
 
 
 async def test_limits_are_reported_with_the_time_to_wait(office):

@@ -31,6 +31,7 @@ class Office:
         self.again: list[Inbound] = []
         self.strangers: set[str] = set()
         self.over: set[str] = set()
+        self.forbidden: set[str] = set()
         self.faults: list[Exception] = []
         self.cursors: dict[tuple[str, str], str] = {}
         self.connections = 0
@@ -93,6 +94,8 @@ class Office:
             raise self.faults.pop(0)
         if inbound.body["sender"] in self.strangers:
             return "refused"
+        if inbound.body["sender"] in self.forbidden:
+            return "forbidden"
         if inbound.body["sender"] in self.over:
             return "ignored"
         if not await self.log.ingest(inbound, 0):
@@ -136,6 +139,13 @@ def ask(place: Place, question: str, **more: Any) -> Outbound:
         **more,
     }
     return Outbound(f"{place.conversation}:a3", place.conversation, "ask", body, place)
+
+
+def decided(place: Place, card: str) -> Outbound:
+    """Word that the question of that card was answered."""
+    body: Json = {"ask": 3, "run": 1, "question": "Push?", "word": "Allow once", "who": "ann"}
+    key = f"{place.conversation}:a3:decided"
+    return Outbound(key, place.conversation, "decided", body, place, over=card)
 
 
 def place(chat: Any, topic: int | None = None) -> Place:

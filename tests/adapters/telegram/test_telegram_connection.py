@@ -10,6 +10,7 @@ import pytest
 from coworker.errors import DiskFull, Refused, Unavailable
 from tests.adapters.telegram.office import Office, opened, place, settings
 from tests.fakes.telegram import flood, refuse, reset, server_error
+from tests.fakes.telegram.faults import Fault
 
 
 async def ended(office: Office) -> BaseException | None:
@@ -97,6 +98,37 @@ async def test_one_message_that_cannot_be_read_holds_up_no_other(office, caplog)
     await office.hears_no_more(ann)
 
     assert office.words()[-1] == "that is all"
+
+
+async def test_an_update_that_the_library_cannot_read_holds_up_no_other(office, caplog):
+    telegram = office.telegram
+    ann = telegram.person("Ann", started=True)
+    chat = {"id": ann.id, "type": "private"}
+    asked = {"message_id": 1, "date": 1, "chat": chat, "from": ann.json(), "poll": {"id": "secret"}}
+    telegram.delivers("message", asked)
+    await telegram.says(ann, text="behind it")
+    await office.hears()
+    await telegram.until(lambda: not telegram.updates.waiting)
+
+    assert office.words() == ["behind it"]
+    assert len(telegram.updates.offsets) < 10, "it was not asked for again and again"
+    (line,) = [each.getMessage() for each in caplog.records if "cannot be read" in each.message]
+    assert line == "an update (message) cannot be read: TypeError"
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"ok":true,"result":[{"message":{}}]}', b'{"ok":true,"re', b"[]"]
+)
+async def test_an_answer_without_any_sense_is_not_asked_for_without_a_pause(office, body):
+    telegram = office.telegram
+    ann = telegram.person("Ann", started=True)
+    telegram.fail("getUpdates", Fault(status=200, body=body))
+    await telegram.says(ann, text="one")
+    await office.hears()
+    await telegram.says(ann, text="two")
+    await office.hears(count=2)
+
+    assert len([each for each in telegram.calls if each.method == "getUpdates"]) < 10
 
 
 async def test_a_wrong_token_is_refused_at_once_and_never_shown(tmp_path):

@@ -36,6 +36,8 @@ class Chat(ABC):
     """One conversation on one platform. People are named alice, bob, gus and mallory."""
 
     kind = ""
+    sign = "!"
+    """What a verb begins with."""
     has_progress_message = True
     shared = True
     """Whether others than alice can read and write here."""
@@ -263,6 +265,7 @@ def _on_slack(message: Message) -> Shown:
 class TelegramChat(Chat):
     """A private chat, a group, or a topic of a forum."""
 
+    sign = "/"
     _marks: ClassVar = {"👀": "seen", "👌": "good", "💔": "bad"}
 
     def __init__(

@@ -138,19 +138,20 @@ async def test_the_stop_button_ends_the_run(talk):
 @pytest.mark.parametrize(
     ("verb", "part"),
     [
-        ("!help", "!approve N"),
+        ("!help", "`{sign}approve N`"),
         ("!status", "Running: nothing"),
         ("!queue", "Nothing waits here"),
         ("!cost", "Today: $0.00 of $20.00"),
         ("!repo", "Known: shop"),
-        ("!statu", "Did you mean !status?"),
+        ("!repo", "Say `{sign}repo NAME`"),
+        ("!statu", "Did you mean `{sign}status`?"),
         ("stop", "Nothing is running here"),
     ],
 )
 async def test_a_verb_is_answered_without_the_model(talk, verb, part):
     async with talk() as (t, chat):
         asked = await chat.opens(verb)
-        await chat.hears(part)
+        await chat.hears(part.format(sign=chat.sign))
         await chat.until(lambda: chat.marks(asked) == {"good"})
         assert not t.model.requests
 
@@ -260,13 +261,35 @@ async def test_what_others_say_to_others_is_not_for_us(talk):
 async def test_a_room_without_a_repository_is_asked_for_one(talk, shop):
     repos = {"shop": RepoConfig(path=str(shop)), "api": RepoConfig(path=str(shop))}
     async with talk([say("In cart.py.")], repos=repos) as (t, chat):
-        await chat.asks("where is total?", "Say `!repo NAME`")
+        await chat.asks("where is total?", f"Say `{chat.sign}repo NAME`")
         assert not t.model.requests
-        await chat.opens("!repo shop")
-        await chat.hears("about shop")
-        await chat.opens("where is total?")
+        await chat.says(f"{chat.sign}repo shop")
         await chat.hears("In cart.py.")
         assert "# Shop" in str(t.model.requests[0])
+        assert "where is total?" in str(t.model.requests[0]["messages"])
+        assert len(chat.saying("about shop")) == 1
+        await chat.says(f"{chat.sign}repo shop")
+        await chat.hears("This conversation is about shop.")
+        await chat.settled()
+        assert len(t.model.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ["slack", "slack-direct"])
+async def test_a_room_that_is_bound_takes_up_what_waits_in_its_threads(talk, shop):
+    repos = {"shop": RepoConfig(path=str(shop)), "api": RepoConfig(path=str(shop))}
+    async with talk([say("In cart.py.")], repos=repos) as (t, chat):
+        await chat.asks("where is total?", f"Say `{chat.sign}repo NAME`")
+        await chat.apart().opens(f"{chat.sign}repo shop")
+        await chat.hears("In cart.py.")
+        assert len(t.model.requests) == 1
+
+
+async def test_a_thread_is_followed_from_our_first_words_in_it(talk):
+    async with talk() as (t, chat):
+        await chat.asks("!status", "Running: nothing")
+        await chat.says("!cost")
+        await chat.hears("Today: $0.00")
+        assert not t.model.requests
 
 
 async def test_a_model_that_fails_is_named_and_retry_works(talk):

@@ -1,0 +1,276 @@
+"""Standing work in people's hands: `coworker schedule …` on the command line, `!schedules` in chat.
+
+It answers at once and wakes no model, but for a run that somebody asks for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from coworker.adapters.render import dollars
+from coworker.agent.act import Ports
+from coworker.calendar import preview, too_often
+from coworker.dispatch import Dispatch
+from coworker.errors import CoworkerError, Denied, TryLater, UsageError
+from coworker.repos.registry import Registry
+from coworker.scheduler import firing_row
+from coworker.store.schedules import Policy, Schedule
+from coworker.tools.timetable import Timetable, Wish, coming, is_open
+from coworker.types import ConversationId, Inbound, Json, Place
+
+_MOST_HISTORY = 1_000
+_USAGE = (
+    "`!schedules` lists them; `!schedules run|pause|resume|remove|show|history ID` handles one."
+)
+_NOBODY = (
+    "Standing work has its maker's authority, and {sender} has none here. "
+    "An owner adds it to a member's ids in the configuration."
+)
+State = Literal["active", "paused", "over"]
+
+
+class Planning:
+    """Adds, shows and changes schedules for whoever may."""
+
+    def __init__(
+        self, ports: Ports, timetable: Timetable, dispatch: Dispatch, registry: Registry
+    ) -> None:
+        self._ports = ports
+        self._schedules = ports.log.schedules
+        self._timetable = timetable
+        self._dispatch = dispatch
+        self._registry = registry
+
+    async def act(self, action: str, sender: str, **given: Any) -> Any:
+        """What the command line asks for, as JSON. Raises UsageError, NotFound or Denied.
+
+        Whoever speaks on the command line owns the machine's files, and so all that is in them.
+        """
+        done = _ACTIONS.get(action)
+        if done is None:
+            raise UsageError(f"There is no action {action}. There are {', '.join(_ACTIONS)}.")
+        return await done(self, sender, **given)
+
+    async def verb(self, rest: str, inbound: Inbound) -> str:
+        """The answer to `!schedules …`."""
+        action, _, name = rest.strip().partition(" ")
+        sender = inbound.body["sender"]
+        if not action:
+            listed = self._timetable.here(inbound.place)
+            return self._timetable.lines(listed) or "There are no schedules here."
+        if action not in _SAID or not name.strip():
+            return _USAGE
+        try:
+            if action in ("show", "history"):
+                self._in_room(name, inbound.place)
+            else:
+                self._timetable.own(name, sender)
+            answer = await self.act(action, sender, name=name)
+        except CoworkerError as error:
+            return str(error)
+        return self._in_words(action, answer)
+
+    # Actions
+
+    async def add(
+        self,
+        sender: str,
+        when: str,
+        prompt: str,
+        *,
+        to: str = "",
+        repo: str | None = None,
+        **more: Any,
+    ) -> Json:
+        """A schedule that counts at once: whoever asks on the command line needs no card."""
+        person = self._ports.people.find(sender)
+        if person is None or person.role == "guest":
+            raise Denied(_NOBODY.format(sender=sender))
+        if (policy := more.get("policy")) not in (None, *get_args(Policy)):
+            raise UsageError(f"{policy} is not one of {', '.join(get_args(Policy))}.")
+        place, conversation = _place(to)
+        bound = (await self._registry.find(repo)).name if repo else None
+        wish = Wish(
+            key=uuid.uuid4().hex,
+            when=when,
+            prompt=prompt,
+            creator=sender,
+            place=place,
+            conversation=conversation,
+            repo=bound,
+            **more,
+        )
+        schedule = self._timetable.draft(wish)
+        await self._timetable.save(schedule)
+        return self._shown(schedule)
+
+    async def listed(self, _: str, *, over: bool = False) -> list[Json]:
+        """All schedules, by when they fire next; those that are over only when asked for."""
+        return [self._shown(each) for each in self._schedules.all() if over or is_open(each)]
+
+    async def show(self, _: str, name: str) -> Json:
+        """One schedule, what comes next, and what it has cost so far."""
+        schedule = self._timetable.find(name)
+        return {**self._shown(schedule), **self._so_far(schedule)}
+
+    async def preview(self, sender: str, when: str, *, zone: str = "") -> Json:
+        """What a spec means: its next five times, and why it would be refused."""
+        calendar, now = self._timetable.calendar(when, zone, sender), self._ports.clock.now_ms()
+        told = {
+            "when": calendar.words,
+            "timezone": calendar.zone.key,
+            "next": preview(calendar, now),
+        }
+        reason = too_often(calendar, now, gated=False)
+        return {**told, "refused": reason} if reason else told
+
+    async def run(self, _: str, name: str) -> Json:
+        """One run now; the calendar stays. Raises TryLater while the former one is open."""
+        schedule = self._timetable.find(name)
+        now = self._ports.clock.now_ms()
+        row = firing_row(schedule, now, extra=True)
+        if not await self._schedules.run_now(row, now):
+            raise TryLater(f"“{schedule.name}” is running already. Wait for its end, or stop it.")
+        self._dispatch.wake(row.conversation)
+        return {"id": schedule.id, "name": schedule.name, "conversation": row.conversation}
+
+    async def pause(self, sender: str, name: str) -> Json:
+        """No more firings until it is resumed."""
+        schedule = self._timetable.find(name)
+        person = self._ports.people.find(sender)
+        await self._schedules.pause(schedule.id, f"by {person.name if person else sender}")
+        return self._shown(self._timetable.find(schedule.id))
+
+    async def resume(self, _: str, name: str) -> Json:
+        """Firings again, from the next hour on."""
+        schedule = self._timetable.find(name)
+        await self._timetable.resume(schedule)
+        return self._shown(self._timetable.find(schedule.id))
+
+    async def remove(self, _: str, name: str) -> Json:
+        """Forgotten; what it did stays in the log."""
+        schedule = self._timetable.find(name)
+        await self._timetable.remove(schedule)
+        return {"id": schedule.id, "name": schedule.name, "removed": True}
+
+    async def history(self, _: str, name: str, *, limit: int = 50) -> list[Json]:
+        """Its firings, the latest first."""
+        schedule = self._timetable.find(name)
+        return [_fired(row) for row in self._schedules.history(schedule.id, limit)]
+
+    # Words
+
+    def _in_room(self, name: str, place: Place) -> None:
+        """Only what belongs to a room is told there. Raises NotFound."""
+        schedule = self._timetable.find(name)
+        if schedule not in self._timetable.here(place):
+            raise UsageError(f"“{schedule.name}” belongs to another room. `!schedules` lists ours.")
+
+    def _in_words(self, action: str, answer: Any) -> str:
+        match action:
+            case "history":
+                zone = self._ports.config.zone
+                return "\n".join(_line(row, zone) for row in answer[:20]) or "It never ran."
+            case "show":
+                return self._timetable.card(self._timetable.find(answer["id"]))
+            case "run":
+                return f"“{answer['name']}” runs now."
+            case "remove":
+                return f"“{answer['name']}” is removed."
+        return self._timetable.lines([self._timetable.find(answer["id"])])
+
+    def _shown(self, schedule: Schedule) -> Json:
+        calendar = self._timetable.again(schedule)
+        last = self._schedules.history(schedule.id, 1)
+        place = schedule.place
+        return {
+            "id": schedule.id,
+            "name": schedule.name,
+            "when": schedule.spec,
+            "timezone": schedule.tz,
+            "state": _state(schedule),
+            "coming": coming(schedule),
+            "next_at": schedule.next_at,
+            "next": preview(calendar, self._ports.clock.now_ms()),
+            "prompt": schedule.prompt,
+            "repo": schedule.repo,
+            "to": schedule.conversation or f"{place.adapter}:{place.room}",
+            "creator": schedule.creator,
+            "gate": schedule.gate,
+            "missed": schedule.policy,
+            "urgent": schedule.urgent,
+            "paused": schedule.paused,
+            "failures": schedule.failures,
+            "last": (last[0]["outcome"] or "running") if last else None,
+        }
+
+    def _so_far(self, schedule: Schedule) -> Json:
+        """How often it fired, how often for nothing, and what that cost."""
+        fired = self._schedules.history(schedule.id, _MOST_HISTORY)
+        costs = [row["cost_usd"] for row in fired if row["cost_usd"] is not None]
+        quiet = sum(1 for row in fired if row["outcome"] in ("nothing", "nothing new"))
+        return {
+            "fired": len(fired),
+            "runs": len(costs),
+            "found_nothing": quiet,
+            "cost_usd": round(sum(costs), 6),
+        }
+
+
+def _place(to: str) -> tuple[Place, ConversationId | None]:
+    """A room as it is written, `slack:C0SHOP` or `telegram:-100:7`; "" for a terminal's own."""
+    if not to:
+        name = ConversationId(f"t-{uuid.uuid4().hex[:10]}")
+        return Place("terminal", name), name
+    adapter, _, rest = to.partition(":")
+    room, _, thread = rest.partition(":")
+    if adapter not in ("slack", "telegram") or not room:
+        raise UsageError(f"{to} is no room. Write slack:C0123ABCD or telegram:-100123 (:topic).")
+    return Place(adapter, room, thread), None
+
+
+def _state(schedule: Schedule) -> State:
+    if schedule.paused is not None:
+        return "paused"
+    return "over" if schedule.next_at is None else "active"
+
+
+def _fired(row: Json) -> Json:
+    """One line of a history, for people and programs."""
+    body = row["body"]
+    return {
+        "at": row["at"],
+        "due": body["due"],
+        "outcome": row["outcome"] or "running",
+        "missed": body["missed"],
+        "gate": body["gate"],
+        "cost_usd": row["cost_usd"],
+        "conversation": row["conversation"] if row["run"] else None,
+        "run": row["run"] or None,
+        "text": row["text"] or "",
+    }
+
+
+def _line(row: Json, zone: ZoneInfo) -> str:
+    at = datetime.fromtimestamp(row["at"] / 1000, zone)
+    cost = f" · {dollars(row['cost_usd'])}" if row["cost_usd"] else ""
+    gate = f" · {row['gate']}" if row["gate"] else ""
+    return f"- {at:%a %Y-%m-%d %H:%M}: {row['outcome']}{cost}{gate}"
+
+
+_ACTIONS: dict[str, Callable[..., Awaitable[Any]]] = {
+    "add": Planning.add,
+    "list": Planning.listed,
+    "show": Planning.show,
+    "preview": Planning.preview,
+    "run": Planning.run,
+    "pause": Planning.pause,
+    "resume": Planning.resume,
+    "remove": Planning.remove,
+    "history": Planning.history,
+}
+_SAID = ("show", "run", "pause", "resume", "remove", "history")

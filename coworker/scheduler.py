@@ -1,0 +1,251 @@
+"""Due schedules become inbox rows: each instant once, whatever happens to the clock or to us.
+
+It sleeps until the next one is due. What a run then does, and where it speaks, it does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import uuid
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from itertools import takewhile
+from zoneinfo import ZoneInfo
+
+from coworker import when
+from coworker.agent.act import Ports
+from coworker.agent.words import notice
+from coworker.calendar import Calendar, placed
+from coworker.config import Quiet
+from coworker.dispatch import Dispatch
+from coworker.errors import CoworkerError
+from coworker.store.outcomes import MOST_FAILURES
+from coworker.store.schedules import SOURCE, Firing, Schedule
+from coworker.tools.timetable import Timetable
+from coworker.types import ConversationId, Inbound, Outbound
+
+_LONGEST_SLEEP_S = 60.0
+"""Sleeping does not notice a clock that is set, or a machine that slept: look once a minute."""
+_ON_TIME_MS = 5 * 60_000
+_LATE_MS = 6 * 3_600_000
+"""Older than this, what comes again anyway is skipped and told."""
+_PAUSED = """\
+I paused the schedule “{name}”: {reason}. {why}
+Once that is mended, `!schedules resume {id}` lets it go on."""
+_LOOK_BACK_MS = 31 * 86_400_000
+_log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Fires what is due on these adapters. `report` is told when hours were missed."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        timetable: Timetable,
+        dispatch: Dispatch,
+        adapters: Collection[str],
+        report: Callable[[], None],
+    ) -> None:
+        self._schedules = ports.log.schedules
+        self._clock = ports.clock
+        self._people = ports.people
+        self._quiet = ports.config.quiet
+        self._timetable = timetable
+        self._dispatch = dispatch
+        self._adapters = adapters
+        self._report = report
+        self._looking: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                self._timetable.changed.clear()
+                try:
+                    await self.fire()
+                except CoworkerError as error:  # a full disk: everything is still due afterwards
+                    _log.warning("what is due waits: %s", error)
+                    await self._clock.sleep(_LONGEST_SLEEP_S)
+                await self._sleep()
+        finally:
+            for looking in self._looking.values():
+                looking.cancel()
+
+    async def fire(self) -> None:
+        """Whatever is due now, the longest waiting first, and all of it before any run begins.
+
+        Gates are looked through meanwhile.
+        """
+        woken: list[ConversationId] = []
+        while due := self._schedules.due(self._clock.now_ms(), self._adapters, self._looking):
+            firings = [firing for each in due if (firing := await self._tried(each))]
+            woken += await self._record(firings)
+        for conversation in woken:
+            self._dispatch.wake(conversation)
+
+    async def looked(self) -> None:
+        """Once every gate that is being looked through has been."""
+        while self._looking:
+            await asyncio.wait(self._looking.values())
+
+    async def _sleep(self) -> None:
+        next_at = self._schedules.next_at(self._adapters, self._looking)
+        wait_s = ((next_at or 0) - self._clock.now_ms()) / 1000 if next_at else _LONGEST_SLEEP_S
+        sleeping = asyncio.ensure_future(self._clock.sleep(max(0.0, min(wait_s, _LONGEST_SLEEP_S))))
+        changed = asyncio.ensure_future(self._timetable.changed.wait())
+        try:
+            await asyncio.wait({sleeping, changed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            changed.cancel()
+
+    async def _tried(self, schedule: Schedule) -> Firing | None:
+        """One that breaks us is put aside, so that the others go on."""
+        try:
+            return await self._begun(schedule)
+        except CoworkerError:
+            raise
+        except Exception:  # noqa: BLE001 - the outer edge: one broken schedule, not all
+            reference = uuid.uuid4().hex[:8]
+            _log.exception("a schedule broke", extra={"schedule": schedule.id, "ref": reference})
+            await self._pause(schedule, f"something broke inside coworker (reference {reference})")
+            return None
+
+    async def _begun(self, schedule: Schedule) -> Firing | None:
+        """What happens to a schedule that is due; nothing yet while its gate is looked through."""
+        now = self._clock.now_ms()
+        if reason := self._objection(schedule):
+            await self._pause(schedule, reason)
+            return None
+        ends = quiet_until(self._quiet, now, schedule.tz)
+        if ends and not schedule.urgent:
+            return Firing(schedule.id, schedule.next_at or now, ends)
+        firing = planned(schedule, now)
+        if not schedule.gate or firing.outcome:
+            return firing
+        looking = asyncio.create_task(self._look(schedule, firing), name=f"gate {schedule.id}")
+        self._looking[schedule.id] = looking
+        looking.add_done_callback(lambda _: self._looked_through(schedule.id))
+        return None
+
+    def _looked_through(self, schedule: str) -> None:
+        del self._looking[schedule]
+        self._timetable.changed.set()
+
+    def _objection(self, schedule: Schedule) -> str | None:
+        if schedule.failures >= MOST_FAILURES:
+            return f"it failed {schedule.failures} times in a row"
+        if self._people.find(schedule.creator) is None:
+            return "whoever made it is not among the people any more"
+        return None
+
+    async def _look(self, schedule: Schedule, firing: Firing) -> None:
+        """Ask the gate and record what it says; what it cannot say counts as a failure."""
+        try:
+            seen = await self._timetable.look(schedule)
+        except CoworkerError as error:
+            firing = _with(firing, "failed", str(error))
+        except Exception:  # noqa: BLE001 - the outer edge: one broken gate, not all
+            _log.exception("a gate broke", extra={"schedule": schedule.id})
+            firing = _with(firing, "failed", "Something broke inside coworker; its log says what.")
+        else:
+            firing = _with(firing, None if seen.is_open else "nothing new", seen.words, seen.state)
+        try:
+            for conversation in await self._record([firing]):
+                self._dispatch.wake(conversation)
+        except CoworkerError as error:  # a full disk: it is looked through again afterwards
+            _log.warning("a firing waits: %s", error)
+            await self._clock.sleep(_LONGEST_SLEEP_S)
+
+    async def _record(self, firings: list[Firing]) -> list[ConversationId]:
+        """Write what became of them; the conversations that have something to do now."""
+        done = await self._schedules.fire(firings, self._clock.now_ms())
+        rows = [(firing.row, firing.outcome) for firing in done if firing.row]
+        for row, outcome in rows:
+            if outcome != "nothing new":
+                _log.info("due", extra={"schedule": row.body["schedule"], "outcome": outcome})
+        if any(row.body["missed"] for row, _ in rows):
+            self._report()
+        return [row.conversation for row, outcome in rows if not outcome]
+
+    async def _pause(self, schedule: Schedule, reason: str) -> None:
+        place = schedule.place
+        last = self._schedules.history(schedule.id, 1)
+        why = (last[0]["text"] or last[0]["body"]["gate"]) if last else ""
+        text = _PAUSED.format(name=schedule.name, id=schedule.id, reason=reason, why=why)
+        body = notice(text)
+        conversation = schedule.conversation or place.conversation
+        key = f"schedule:{schedule.id}:paused:{self._clock.now_ms()}"
+        said = Outbound(key, conversation, "reply", body, place)
+        await self._schedules.give_up(schedule.id, reason, said, self._clock.now_ms())
+        self._dispatch.deliver(conversation)
+
+
+def planned(schedule: Schedule, now: int) -> Firing:
+    """The firing of a schedule that is due, by its policy for hours that went by."""
+    assert schedule.next_at is not None, "only what has a next hour is due"  # noqa: S101
+    calendar = when.again(schedule.spec, schedule.tz)
+    instants = _passed(calendar, schedule.next_at, now)
+    late_ms, before = now - instants[-1], len(instants) - 1
+    runs = late_ms <= _ON_TIME_MS
+    if not runs and schedule.policy == "late":
+        runs = late_ms <= _LATE_MS or calendar.is_once
+    missed = before + (late_ms > _ON_TIME_MS)
+    row = firing_row(schedule, instants[-1], missed=missed)
+    return Firing(
+        schedule.id, schedule.next_at, calendar.after(now), row, None if runs else "missed"
+    )
+
+
+def firing_row(schedule: Schedule, at: int, *, missed: int = 0, extra: bool = False) -> Inbound:
+    """The inbox row of one firing; an `extra` one is outside of the calendar."""
+    conversation, place = schedule.conversation, schedule.place
+    if conversation is None:  # its thread is known once its first message is posted
+        conversation = ConversationId(f"{place.conversation}:due-{schedule.id}-{at}")
+    return Inbound(
+        source=SOURCE,
+        event_id=f"{schedule.id}/{at}{'-now' if extra else ''}",
+        conversation=conversation,
+        kind="due",
+        body={
+            "sender": schedule.creator,
+            "text": schedule.prompt,
+            "schedule": schedule.id,
+            "name": schedule.name,
+            "due": at,
+            "missed": missed,
+            "gate": "",
+        },
+        place=place,
+        repo=schedule.repo,
+    )
+
+
+def quiet_until(quiet: Quiet, now: int, tz: str) -> int | None:
+    """When the quiet hours end that it is now, in milliseconds UTC; None outside of them."""
+    zone = ZoneInfo(tz)
+    there = datetime.fromtimestamp(now / 1000, zone)
+    clock, begin, end = f"{there:%H:%M}", quiet.begin, quiet.end
+    is_quiet = begin <= clock < end if begin <= end else clock >= begin or clock < end
+    if not is_quiet:
+        return None
+    day = there.date() + timedelta(days=clock >= end)
+    wall = datetime.combine(day, datetime.strptime(end, "%H:%M").time())
+    return round(placed(wall, zone).timestamp() * 1000)
+
+
+def _passed(calendar: Calendar, first: int, now: int) -> list[int]:
+    """The hours from the first one that was due until now; of very many only the last month's."""
+    begin = max(first, now - _LOOK_BACK_MS)
+    return [first, *takewhile(lambda at: at <= now, calendar.instants(begin))]
+
+
+def _with(firing: Firing, outcome: str | None, gate: str, seen: str | None = None) -> Firing:
+    """The firing with what its gate said."""
+    row = firing.row
+    assert row is not None  # noqa: S101
+    told = dataclasses.replace(row, body={**row.body, "gate": gate})
+    return dataclasses.replace(firing, row=told, outcome=outcome, seen=seen)

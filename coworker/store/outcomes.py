@@ -1,0 +1,45 @@
+"""How a run ended, for the inbox rows that it took and for the schedules behind them.
+
+Each function works inside the transaction that ends the run.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+MOST_FAILURES = 5
+"""Failures in a row after which a schedule is paused."""
+_FIRST_WAIT_MS = 2 * 60_000
+_LONGEST_WAIT_MS = 60 * 60_000
+
+
+def close(db: sqlite3.Connection, conversation: str, outcome: str, at: int, *, said: bool) -> None:
+    """Close the rows that the run took. `said` is whether anybody was told how it ended."""
+    which = "conversation = ? AND outcome IS NULL AND taken_seq IS NOT NULL"
+    fired = db.execute(
+        f"SELECT event_id FROM inbox WHERE {which} AND source = 'schedule'",  # noqa: S608
+        (conversation,),
+    ).fetchall()
+    db.execute(f"UPDATE inbox SET outcome = ? WHERE {which}", (outcome, conversation))  # noqa: S608
+    for (event_id,) in fired:
+        settle(db, event_id, outcome, at, again=not said)
+
+
+def settle(db: sqlite3.Connection, event_id: str, outcome: str, at: int, *, again: bool) -> None:
+    """Take into account how a firing ended: one that failed unheard is tried `again`, later."""
+    schedule, _, instant = event_id.partition("/")
+    if outcome in ("answered", "nothing", "nothing new"):
+        db.execute("UPDATE schedule SET failures = 0 WHERE id = ?", (schedule,))
+    if outcome != "failed":
+        return
+    sql = "UPDATE schedule SET failures = failures + 1 WHERE id = ? RETURNING failures"
+    row = db.execute(sql, (schedule,)).fetchone()
+    if row and row[0] >= MOST_FAILURES:
+        _again(db, schedule, at)  # now: the scheduler pauses it and says so
+    elif row and again and not instant.endswith("now"):
+        _again(db, schedule, at + min(_FIRST_WAIT_MS << (row[0] - 1), _LONGEST_WAIT_MS))
+
+
+def _again(db: sqlite3.Connection, schedule: str, at: int) -> None:
+    sql = "UPDATE schedule SET next_at = min(coalesce(next_at, :at), :at) WHERE id = :id"
+    db.execute(sql, {"at": at, "id": schedule})

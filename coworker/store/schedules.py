@@ -1,0 +1,258 @@
+"""Schedules and their firings: each instant becomes an inbox row once, as the calendar advances.
+
+It keeps what others decide; it knows no calendar and no clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from coworker.redact import Redactor
+from coworker.store import outcomes
+from coworker.store import transactions as tx
+from coworker.store.writer import Writer
+from coworker.types import ConversationId, Inbound, Json, Outbound, Place
+
+SOURCE = "schedule"
+Policy = Literal["late", "skip", "ask"]
+"""What becomes of an hour that went by while we were away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Standing work. Times are milliseconds UTC; `next_at` is None when nothing more will come.
+
+    It speaks in `conversation`, or where that is None in a new thread of its room each time.
+    `seen` is what the gate saw last; `paused` says why it is.
+    """
+
+    id: str
+    name: str
+    repo: str | None
+    place: Place
+    conversation: ConversationId | None
+    creator: str
+    prompt: str
+    spec: str
+    tz: str
+    next_at: int | None
+    created_at: int
+    policy: Policy = "late"
+    gate: str = ""
+    seen: str = ""
+    urgent: bool = False
+    paused: str | None = None
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """What one turn of the clock does to a schedule that was due at `due`.
+
+    A row with an `outcome` is a line of the history and wakes nobody. Without a row it is only put
+    off to `next_at`.
+    """
+
+    schedule: str
+    due: int
+    next_at: int | None
+    row: Inbound | None = None
+    outcome: str | None = None
+    seen: str | None = None
+
+
+_COLUMNS = (
+    "id, name, repo, adapter, room, thread, conversation, creator, prompt, spec, tz, next_at, "
+    "created_at, policy, gate, seen, urgent, paused, failures"
+)
+_DUE = "next_at IS NOT NULL AND paused IS NULL"
+
+
+class Schedules:
+    """The door to the schedules of coworker.db."""
+
+    def __init__(self, writer: Writer, reader: sqlite3.Connection, redactor: Redactor) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._redactor = redactor
+
+    # Writing
+
+    async def add(self, schedule: Schedule) -> None:
+        """Remember a schedule, without secrets; one with this id is known already and stays."""
+        words = {name: getattr(schedule, name) for name in ("name", "prompt", "gate")}
+        schedule = dataclasses.replace(schedule, **self._redactor.value(words))
+        marks = ", ".join("?" * len(_COLUMNS.split(",")))
+        sql = f"INSERT INTO schedule ({_COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+        await self._writer.write(lambda db: db.execute(sql, _values(schedule)))
+
+    async def remove(self, schedule: str) -> None:
+        """Forget a schedule; what it did stays in the log."""
+        sql = "DELETE FROM schedule WHERE id = ?"
+        await self._writer.write(lambda db: db.execute(sql, (schedule,)))
+
+    async def pause(self, schedule: str, reason: str) -> None:
+        """Let it fire no more."""
+        sql = "UPDATE schedule SET paused = ? WHERE id = ?"
+        await self._writer.write(lambda db: db.execute(sql, (reason, schedule)))
+
+    async def resume(self, schedule: str, next_at: int | None) -> None:
+        """Let it fire again from then on, its failures forgiven."""
+        sql = "UPDATE schedule SET paused = NULL, failures = 0, next_at = ? WHERE id = ?"
+        await self._writer.write(lambda db: db.execute(sql, (next_at, schedule)))
+
+    async def give_up(self, schedule: str, reason: str, said: Outbound, at: int) -> None:
+        """Pause it and say so, both or neither."""
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE schedule SET paused = ? WHERE id = ?", (reason, schedule))
+            tx.notice(db, said, at)
+
+        await self._writer.write(write)
+
+    async def fire(self, firings: Sequence[Firing], at: int) -> list[Firing]:
+        """Let these schedules fire, each in one step with its calendar; those that did."""
+        return await self._writer.write(
+            lambda db: [done for firing in firings if (done := _fire(db, firing, at))]
+        )
+
+    async def run_now(self, row: Inbound, at: int) -> bool:
+        """Fire once more; the calendar stays. False while the former run is still open."""
+
+        def write(db: sqlite3.Connection) -> bool:
+            return not _is_open(db, row.body["schedule"]) and tx.ingest(db, row, at, None)
+
+        return await self._writer.write(write)
+
+    # Reading
+
+    def all(self) -> list[Schedule]:
+        """Every schedule, the next one to fire first."""
+        return self._read("ORDER BY next_at IS NULL, next_at, id")
+
+    def count(self) -> int:
+        """How many will fire."""
+        sql = f"SELECT count(*) FROM schedule WHERE {_DUE}"  # noqa: S608
+        return int(self._reader.execute(sql).fetchone()[0])
+
+    def get(self, schedule: str) -> Schedule | None:
+        """The schedule of that id."""
+        found = self._read("WHERE id = ?", schedule)
+        return found[0] if found else None
+
+    def due(self, at: int, adapters: Collection[str], but: Collection[str]) -> list[Schedule]:
+        """Some that are due on these adapters, the longest waiting first, but for a few."""
+        where, values = _among(adapters, but)
+        return self._read(f"WHERE {_DUE} AND next_at <= ? {where} LIMIT 500", at, *values)
+
+    def next_at(self, adapters: Collection[str], but: Collection[str]) -> int | None:
+        """When the next one is due, in milliseconds UTC."""
+        where, values = _among(adapters, but)
+        sql = f"SELECT next_at FROM schedule WHERE {_DUE} {where} LIMIT 1"  # noqa: S608
+        row = self._reader.execute(sql, values).fetchone()
+        return row[0] if row else None
+
+    def history(self, schedule: str, limit: int = 50) -> list[Json]:
+        """Its firings, the latest first: {event_id, at, outcome, body, conversation, run,
+        cost_usd, text}.
+
+        The outcome of one that still runs is None; `text` is its reply.
+        """
+        rows = self._reader.execute(
+            "SELECT i.event_id, i.received_at, i.outcome, i.body, i.conversation, i.taken_seq,"
+            " json_extract(e.body, '$.receipt.cost_usd'), json_extract(e.body, '$.text')"
+            " FROM inbox i LEFT JOIN entry e ON e.conversation = i.conversation"
+            " AND e.seq > i.taken_seq AND e.run = i.taken_seq AND e.kind = 'reply'"
+            " WHERE i.source = 'schedule' AND i.event_id > ? AND i.event_id < ?"
+            " ORDER BY i.event_id DESC LIMIT ?",
+            (f"{schedule}/", f"{schedule}0", limit),
+        ).fetchall()
+        names = ("event_id", "at", "outcome", "body", "conversation", "run", "cost_usd", "text")
+        return [dict(zip(names, row, strict=True)) | {"body": tx.decode(row[3])} for row in rows]
+
+    def usual_cost(self, schedule: str, conversation: str | None) -> float | None:
+        """Dollars of a usual run: of the schedule, else of the conversation; None if unknown."""
+        costs = [row["cost_usd"] for row in self.history(schedule, 20)]
+        known = [cost for cost in costs if cost is not None]
+        if not known and conversation:
+            sql = (
+                "SELECT json_extract(body, '$.receipt.cost_usd') FROM entry"
+                " WHERE conversation = ? AND kind = 'reply' ORDER BY seq DESC LIMIT 20"
+            )
+            found = self._reader.execute(sql, (conversation,)).fetchall()
+            known = [cost for (cost,) in found if cost]
+        return sum(known) / len(known) if known else None
+
+    def missed(self, after: int) -> list[Json]:
+        """Firings that tell of hours missed while we were away, accepted after that rowid."""
+        rows = self._reader.execute(
+            "SELECT rowid, body, outcome FROM inbox WHERE source = 'schedule' AND rowid > ?"
+            " AND json_extract(body, '$.missed') > 0 ORDER BY rowid",
+            (after,),
+        ).fetchall()
+        return [
+            {"rowid": rowid, "body": tx.decode(body), "outcome": outcome}
+            for rowid, body, outcome in rows
+        ]
+
+    def _read(self, where: str, *values: object) -> list[Schedule]:
+        sql = f"SELECT {_COLUMNS} FROM schedule {where}"  # noqa: S608
+        return [_schedule(row) for row in self._reader.execute(sql, values)]
+
+
+def _fire(db: sqlite3.Connection, firing: Firing, at: int) -> Firing | None:
+    """What came of it; nothing when the schedule was changed or fired meanwhile."""
+    moved = db.execute(
+        "UPDATE schedule SET next_at = ?, seen = coalesce(?, seen)"
+        " WHERE id = ? AND next_at = ? AND paused IS NULL",
+        (firing.next_at, firing.seen, firing.schedule, firing.due),
+    ).rowcount
+    if not moved:
+        return None
+    if firing.row and not firing.outcome and _is_open(db, firing.schedule):
+        firing = dataclasses.replace(firing, outcome="skipped")
+    if firing.row and firing.outcome:
+        tx.accept(db, firing.row, at, firing.outcome)
+        outcomes.settle(db, firing.row.event_id, firing.outcome, at, again=True)
+    elif firing.row:
+        tx.ingest(db, firing.row, at, None)
+    return firing
+
+
+def _is_open(db: sqlite3.Connection, schedule: str) -> bool:
+    """Whether a former run of it has not ended."""
+    sql = (
+        "SELECT 1 FROM inbox WHERE source = 'schedule' AND outcome IS NULL"
+        " AND event_id > ? AND event_id < ? LIMIT 1"
+    )
+    return bool(db.execute(sql, (f"{schedule}/", f"{schedule}0")).fetchone())
+
+
+def _among(adapters: Collection[str], but: Collection[str]) -> tuple[str, list[str]]:
+    """The end of a query, in the order of the index, and its values."""
+    some, others = ", ".join("?" * len(adapters)), ", ".join("?" * len(but))
+    where = f"AND adapter IN ({some}) AND id NOT IN ({others}) ORDER BY next_at"
+    return where, [*adapters, *but]
+
+
+def _values(schedule: Schedule) -> tuple[Any, ...]:
+    place = schedule.place
+    return (
+        schedule.id,
+        schedule.name,
+        schedule.repo,
+        place.adapter,
+        place.room,
+        place.thread,
+        *(getattr(schedule, name) for name in _COLUMNS.split(", ")[6:]),
+    )
+
+
+def _schedule(row: Sequence[Any]) -> Schedule:
+    named = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    place = Place(named.pop("adapter"), named.pop("room"), named.pop("thread"))
+    return Schedule(**{**named, "place": place, "urgent": bool(named["urgent"])})

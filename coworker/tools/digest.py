@@ -1,0 +1,167 @@
+"""The summary of a repository since the last working day, from git and our own log alone.
+
+It asks no model, so it is useful on the first day and also offline.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from coworker.protocols import Clock, Tool, ToolContext
+from coworker.repos.checkout import Checkout, Checkouts
+from coworker.repos.text import one_line, path_name
+from coworker.store.log import Conversation, Log
+from coworker.tools.base import Args, bound_repo, tool
+from coworker.tools.since import begin_of
+from coworker.types import Entry, Json, Person
+
+_MOST_COMMITS, _MOST_EACH, _MOST_BRANCHES, _MOST_TALKS = 500, 5, 10, 50
+_WEEKEND = (5, 6)
+
+
+class Digest(Args):
+    """Since when, if not since the last working day."""
+
+    since: str | None = None
+
+    def describe(self) -> str:
+        """What is summed up."""
+        return f"sums up what happened since {self.since or 'the last working day'}"
+
+
+def tools(
+    checkouts: Checkouts, log: Log, clock: Clock, find: Callable[[str], Person | None]
+) -> tuple[Tool, ...]:
+    """The digest of a conversation's repository. `find` knows people."""
+
+    def name_of(sender: str) -> str:
+        person = find(sender)
+        return person.name if person else sender
+
+    @tool(effect="read", rerun="safe")
+    async def digest(args: Digest, context: ToolContext) -> str:
+        """The morning summary of the repository: new commits by author, changed areas, open \
+branches, failing checks, and what waits for whom. For a daily one, schedule "Post the digest."."""
+        repo = bound_repo(context)
+        now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+        since = begin_of(args.since, now) if args.since else f"{_last_workday(now):%Y-%m-%d} 00:00"
+        checkout = await checkouts.open(repo)
+        here = log.conversation(context.conversation)
+        talks = [row for row in log.conversations() if row.repo == repo.name][:_MOST_TALKS]
+        in_room = [row for row in talks if here and _room(row) == _room(here)]
+        parts = [
+            f"Digest of {repo.name} since {since}",
+            _list("Waiting for somebody", _waiting(in_room, log, name_of)),
+            _list("Checks that failed last", _failing(talks, log)),
+            await _news(checkout, since),
+            _list("Open branches", await _branches(checkout, now)),
+        ]
+        return "\n\n".join(filter(None, parts))
+
+    return (digest,)
+
+
+async def _news(checkout: Checkout, since: str) -> str:
+    """New commits by author, and where they changed something."""
+    if not await checkout.head():
+        return "There are no commits yet."
+    form = "--format=%x1e%an%x1f%h%x1f%s"
+    asked = ("--no-merges", f"--since={since}", f"-n{_MOST_COMMITS}", form, "--name-only")
+    out = (await checkout.git.must("log", *asked, "HEAD")).decode(errors="replace")
+    by_author: dict[str, list[str]] = defaultdict(list)
+    areas: Counter[str] = Counter()
+    for commit in out.split("\x1e")[1:]:
+        head, *paths = commit.strip().splitlines()
+        author, short, subject = (*head.split("\x1f"), "", "")[:3]
+        by_author[one_line(author, 60)].append(f"{short} {one_line(subject, 100)}")
+        areas.update(_area(path) for path in paths if path)
+    if not by_author:
+        return "No new commits."
+    lines = [line for author, commits in by_author.items() for line in _by(author, commits)]
+    told = ", ".join(f"{area} ({count})" for area, count in areas.most_common(_MOST_EACH))
+    return "\n".join([*lines, f"Changed most: {told}" if told else ""]).strip()
+
+
+def _by(author: str, commits: Sequence[str]) -> Iterator[str]:
+    yield f"{author}: {len(commits)} new {'commit' if len(commits) == 1 else 'commits'}"
+    yield from (f"- {commit}" for commit in commits[:_MOST_EACH])
+    if len(commits) > _MOST_EACH:
+        yield f"- and {len(commits) - _MOST_EACH} more"
+
+
+def _area(path: str) -> str:
+    folder, slash, _ = path.rpartition("/")
+    return path_name(f"{'/'.join(folder.split('/')[:2])}/" if slash else path, 80)
+
+
+async def _branches(checkout: Checkout, now: datetime) -> list[str]:
+    """Branches with work that is not on the one that is checked out."""
+    if not await checkout.head():
+        return []
+    form = "--format=%(committerdate:unix)%1f%(refname:short)%1f%(authorname)"
+    asked = ("--no-merged=HEAD", "--sort=-committerdate", f"--count={_MOST_BRANCHES}", form)
+    out = await checkout.git.must("for-each-ref", *asked, "refs/heads", "refs/remotes")
+    rows = [line.split("\x1f") for line in out.decode(errors="replace").splitlines()]
+    return [
+        f"{path_name(name, 80)} by {one_line(author, 60)}, {_days(now, int(at))}"
+        for at, name, author in rows
+    ]
+
+
+def _failing(talks: Sequence[Conversation], log: Log) -> list[str]:
+    """Checks whose latest receipt, in any conversation of the repository, is a failure."""
+    latest: dict[str, tuple[int, Json]] = {}
+    for row in talks:
+        for entry in log.entries(row.id, row.base_seq):
+            for check in entry.body.get("checks", []) if entry.kind == "context" else []:
+                receipt = check["receipt"]
+                latest[receipt["command"]] = max(
+                    latest.get(receipt["command"], (0, {})),
+                    (entry.at, receipt),
+                    key=lambda seen: seen[0],
+                )
+    failed = [receipt for _, receipt in latest.values() if receipt["exit_code"]]
+    return [f"`{one_line(r['command'], 80)}` ended with exit {r['exit_code']}" for r in failed]
+
+
+def _waiting(talks: Sequence[Conversation], log: Log, name_of: Callable[[str], str]) -> list[str]:
+    """Questions of this room that nobody has answered."""
+    lines = []
+    for row in talks:
+        for body in _open_asks(log.entries(row.id, row.base_seq)) if row.state == "waiting" else ():
+            lines.append(f"{name_of(body['asker'])}: {one_line(body['question'], 160)}")
+    return lines
+
+
+def _open_asks(entries: Sequence[Entry]) -> list[Json]:
+    asked: dict[str, Json] = {}
+    for entry in entries:
+        if entry.kind == "ask":
+            asked[entry.body["call"]] = entry.body
+        elif entry.kind == "answer":
+            asked.pop(entry.body["call"], None)
+        elif entry.kind in ("reply", "cancelled"):
+            asked.clear()
+    return list(asked.values())
+
+
+def _room(row: Conversation) -> tuple[str, str]:
+    return row.place.adapter, row.place.room
+
+
+def _last_workday(now: datetime) -> datetime:
+    day = now - timedelta(days=1)
+    while day.weekday() in _WEEKEND:
+        day -= timedelta(days=1)
+    return day
+
+
+def _days(now: datetime, at: int) -> str:
+    days = int((now.timestamp() - at) // 86_400)
+    return "today" if days < 1 else f"{days} day{'s' if days > 1 else ''} ago"
+
+
+def _list(head: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"{head}:", *(f"- {line}" for line in lines)]) if lines else ""

@@ -1,0 +1,266 @@
+"""Standing work as people and the model see it: drafted, shown on a card, listed, taken back.
+
+It knows when and where; who may decide is asked by those who let it act.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+from zoneinfo import ZoneInfo
+
+from coworker import when
+from coworker.calendar import Calendar, preview, too_often
+from coworker.config import Config
+from coworker.errors import Denied, NotFound, UsageError
+from coworker.protocols import Clock
+from coworker.repos.text import one_line, visible
+from coworker.store.schedules import Policy, Schedule, Schedules
+from coworker.tools import gates
+from coworker.tools.gates import Gates, Seen
+from coworker.types import ConversationId, Person, Place, Repo
+
+_MAX_PROMPT = 4_000
+_MAX_NAME = 40
+_MONTH_MS = 30 * 86_400_000
+_RANK = {"guest": 1, "member": 2, "owner": 3}
+_MISSED = {
+    "late": "",
+    "skip": "An hour missed while I am away is skipped.",
+    "ask": "An hour missed while I am away waits for your word.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants done and when; `key` names the wish, so that twice is once."""
+
+    key: str
+    when: str
+    prompt: str
+    creator: str
+    place: Place
+    conversation: ConversationId | None
+    repo: str | None = None
+    name: str = ""
+    gate: str = ""
+    policy: Policy = "late"
+    urgent: bool = False
+    zone: str = ""
+
+
+class Timetable:
+    """Makes and finds schedules. `changed` is set whenever the next hour may be another one."""
+
+    def __init__(
+        self,
+        schedules: Schedules,
+        gates: Gates,
+        repo: Callable[[str], Repo | None],
+        find: Callable[[str], Person | None],
+        config: Config,
+        clock: Clock,
+    ) -> None:
+        self.changed = asyncio.Event()
+        self._schedules = schedules
+        self._gates = gates
+        self._repo = repo
+        self._find = find
+        self._config = config
+        self._clock = clock
+
+    def zone(self, sender: str) -> ZoneInfo:
+        """The time zone of a person, else everybody's."""
+        person = self._find(sender)
+        known = self._config.people.get(person.name) if person else None
+        return ZoneInfo((known and known.timezone) or self._config.timezone)
+
+    def least(self, senders: Sequence[str]) -> str:
+        """Who answers for a run: of all whose words it took, the one who may least."""
+        people = {sender: self._find(sender) for sender in senders}
+        return min(senders, key=lambda each: _RANK.get(getattr(people[each], "role", ""), 0))
+
+    def draft(self, wish: Wish) -> Schedule:
+        """The schedule that a wish amounts to. Raises UsageError that says what to mend."""
+        prompt, now = visible(wish.prompt).strip(), self._clock.now_ms()
+        if not 0 < len(prompt) <= _MAX_PROMPT:
+            raise UsageError(f"Say what is to be done then, in 1 to {_MAX_PROMPT:,} characters.")
+        calendar = self.calendar(wish.when, wish.zone, wish.creator)
+        gate = wish.gate.strip()
+        if gate:
+            gates.read(gate)
+            self._bound(wish.repo)
+        if reason := too_often(calendar, now, gated=bool(gate)):
+            raise UsageError(reason)
+        place, conversation = _destination(wish, calendar)
+        return Schedule(
+            id=_id(wish.key),
+            name=one_line(wish.name, _MAX_NAME) or one_line(prompt, _MAX_NAME),
+            repo=wish.repo,
+            place=place,
+            conversation=conversation,
+            creator=wish.creator,
+            prompt=prompt,
+            spec=calendar.words,
+            tz=calendar.zone.key,
+            next_at=calendar.after(now),
+            created_at=now,
+            policy=wish.policy,
+            gate=gate,
+            urgent=wish.urgent,
+        )
+
+    def calendar(self, words: str, zone: str, sender: str) -> Calendar:
+        """What a person means by words for a time. Raises UsageError."""
+        home = when.named_zone(zone) if zone else self.zone(sender)
+        return when.read(words, home, self._clock.now_ms())
+
+    def again(self, schedule: Schedule) -> Calendar:
+        """The calendar of a schedule that was drafted before."""
+        return when.again(schedule.spec, schedule.tz)
+
+    def card(self, schedule: Schedule) -> str:
+        """What a person should see before it is saved."""
+        calendar, now = self.again(schedule), self._clock.now_ms()
+        lines = [
+            f"**{schedule.name}**",
+            schedule.prompt if schedule.prompt != schedule.name else "",
+            f"When: {schedule.spec} ({schedule.tz})",
+            *(f"- {line}" for line in preview(calendar, now)),
+            f"Where: {_where(schedule)}",
+            f"Only if: {schedule.gate}" if schedule.gate else "",
+            "" if calendar.is_once else f"Cost: {self._monthly_cost(schedule, calendar)}",
+            _MISSED[schedule.policy],
+            "It runs in quiet hours too." if schedule.urgent else "",
+        ]
+        return "\n".join(filter(None, lines))
+
+    async def save(self, schedule: Schedule) -> None:
+        """Let it count from now on. Raises what the gate's first look raises."""
+        if schedule.gate:
+            seen = await self._gates.first(schedule.gate, self._bound(schedule.repo))
+            schedule = dataclasses.replace(schedule, seen=seen)
+        await self._schedules.add(schedule)
+        self.changed.set()
+
+    async def look(self, schedule: Schedule) -> Seen:
+        """What its gate says now. Raises what `Gates.look` raises."""
+        repo, now = self._bound(schedule.repo), self._clock.now_ms()
+        return await self._gates.look(schedule.gate, repo, schedule.seen, now)
+
+    def find(self, name: str) -> Schedule:
+        """A schedule by its id, the beginning of that, or its name. Raises NotFound."""
+        known = self._schedules.all()
+        wanted = name.strip().lower().strip("`“”\"'")
+        found = [each for each in known if wanted and each.id.startswith(wanted)]
+        names = [each for each in known if wanted and each.name.lower().startswith(wanted)]
+        found = found or [each for each in names if each.name.lower() == wanted] or names
+        if len(found) == 1:
+            return found[0]
+        many = f"{len(found)} schedules are" if found else "No schedule is"
+        raise NotFound(
+            f"{many} called {one_line(name, 60) or 'nothing'}. List them with their ids."
+        )
+
+    def own(self, name: str, sender: str) -> Schedule:
+        """A schedule that this person may change. Raises NotFound or Denied."""
+        schedule, person = self.find(name), self._find(sender)
+        if person and (person.role == "owner" or schedule.creator == sender):
+            return schedule
+        raise Denied(f"“{schedule.name}” belongs to somebody else; its creator or an owner may.")
+
+    async def remove(self, schedule: Schedule) -> None:
+        """Forget it."""
+        await self._schedules.remove(schedule.id)
+
+    async def take_back(self, key: str) -> str:
+        """Forget what came of a wish; its name, or "" when there is nothing of it."""
+        found = self._schedules.get(_id(key))
+        if found:
+            await self.remove(found)
+        return found.name if found else ""
+
+    async def resume(self, schedule: Schedule) -> None:
+        """Let it fire again, from its next hour on. Raises UsageError when none is left."""
+        calendar = self.again(schedule)
+        next_at = calendar.after(self._clock.now_ms())
+        if next_at is None:
+            raise UsageError(f"“{schedule.name}” is over: it was for {schedule.spec}.")
+        await self._schedules.resume(schedule.id, next_at)
+        self.changed.set()
+
+    def here(self, place: Place) -> list[Schedule]:
+        """The schedules of a room that are not over."""
+        return [
+            each
+            for each in self._schedules.all()
+            if is_open(each)
+            and (each.place.adapter, each.place.room) == (place.adapter, place.room)
+        ]
+
+    def lines(self, schedules: Sequence[Schedule]) -> str:
+        """One line each: id, name, when, when next."""
+        return "\n".join(self._line(each) for each in schedules)
+
+    def _line(self, schedule: Schedule) -> str:
+        gate = f" · only if {schedule.gate}" if schedule.gate else ""
+        last = self._schedules.history(schedule.id, 1)
+        ended = f" · last: {last[0]['outcome'] or 'running'}" if last else ""
+        told = f"{schedule.spec} ({schedule.tz}){gate} · {coming(schedule)}{ended}"
+        return f"`{schedule.id}` {schedule.name} · {told}"
+
+    def _bound(self, name: str | None) -> Repo:
+        repo = self._repo(name) if name else None
+        if repo is None:
+            raise UsageError("A gate looks at a repository, and this is bound to none.")
+        return repo
+
+    def _monthly_cost(self, schedule: Schedule, calendar: Calendar) -> str:
+        """An estimate of at most a month, from what such runs have cost."""
+        cost = self._schedules.usual_cost(schedule.id, schedule.conversation)
+        if cost is None:
+            return "not known yet"
+        now = self._clock.now_ms()
+        times = sum(1 for _ in takewhile(lambda at: at < now + _MONTH_MS, calendar.instants(now)))
+        most = "at most " if schedule.gate else "about "
+        return f"{most}${times * cost:.2f} a month ({times} runs of ${cost:.2f})"
+
+
+def _id(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
+
+
+def is_open(schedule: Schedule) -> bool:
+    """Whether anything more will come of it, or would if it were not paused."""
+    return schedule.next_at is not None or schedule.paused is not None
+
+
+def coming(schedule: Schedule) -> str:
+    """When it fires next, in its own zone, or why it does not."""
+    if schedule.paused is not None:
+        return f"paused: {schedule.paused}"
+    if schedule.next_at is None:
+        return "over"
+    there = datetime.fromtimestamp(schedule.next_at / 1000, ZoneInfo(schedule.tz))
+    return f"next {there:%a %Y-%m-%d %H:%M %Z}"
+
+
+def _destination(wish: Wish, calendar: Calendar) -> tuple[Place, ConversationId | None]:
+    """Where it speaks: where it was asked for, but standing work on Slack in threads of its own."""
+    place = wish.place
+    if place.adapter != "slack" or (place.room.startswith("D") and place.thread):
+        return place, wish.conversation or place.conversation
+    if calendar.is_once and place.thread:
+        return place, wish.conversation
+    return Place(place.adapter, place.room), None
+
+
+def _where(schedule: Schedule) -> str:
+    if schedule.conversation is None:
+        return f"{schedule.place.adapter}:{schedule.place.room}, each time in a thread of its own"
+    return f"here ({schedule.conversation})"

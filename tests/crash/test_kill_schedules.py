@@ -1,0 +1,101 @@
+"""Kill a real daemon with SIGKILL around every commit of a firing: one run, one effect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+import pytest
+
+from coworker.errors import Unavailable
+from coworker.store.log import Log
+from coworker.store.schedules import Schedule
+from coworker.types import ConversationId, Place
+from tests.crash.rig import DEADLINE_S, NEVER, Case
+from tests.fakes.anthropic import FakeAnthropic, call, say, stories
+
+AT_ONCE = 3
+JOB = ConversationId("t-job")
+STORY = stories({"note it": [call("note", text="effect"), say("I noted it.")]})
+
+
+async def due(folder, at: int) -> None:
+    """Standing work that is due now, and tomorrow again."""
+    folder.mkdir()
+    log = Log(folder, pytest.fail)
+    clock = time.strftime("%H:%M", time.gmtime(at / 1000))
+    await log.schedules.add(
+        Schedule(
+            id="5c4ed01e",
+            name="job",
+            repo=None,
+            place=Place("terminal", JOB),
+            conversation=JOB,
+            creator="terminal:somebody",
+            prompt="note it",
+            spec=f"every day at {clock}",
+            tz="UTC",
+            next_at=at,
+            created_at=at,
+        )
+    )
+    await log.close()
+
+
+class Firing(Case):
+    """A daemon that is started until its firing is over."""
+
+    async def goes_on(self, moment: str, number: int) -> bool:
+        """One life; False when it ended by itself."""
+        async with self.life(moment, number) as (_, link):
+            with suppress(Unavailable):
+                async with asyncio.timeout(DEADLINE_S):
+                    while not await self.is_over(link):
+                        await asyncio.sleep(0.05)
+                return True
+        self.deaths += 1
+        return False
+
+    async def is_over(self, link) -> bool:
+        history = await link.call("schedule", action="history", name="job")
+        return bool(history) and history[0]["outcome"] != "running"
+
+    async def wrong(self, at: int) -> list[str]:
+        """What is wrong after all these lives."""
+        async with self.life("never", NEVER) as (_, link):
+            history = await link.call("schedule", action="history", name="job")
+            (job,) = await link.call("schedule", action="list")
+            entries = await link.call("log", conversation=JOB)
+        effects = self.effects.read_text().splitlines() if self.effects.exists() else []
+        kinds = [entry["kind"] for entry in entries]
+        checks = {
+            "one firing": [row["due"] for row in history] == [at],
+            "answered": history[0]["outcome"] == "answered",
+            "one run": (kinds.count("user"), kinds.count("reply")) == (1, 1),
+            "no effect twice": len(effects) <= 1,
+            "tomorrow again": job["next_at"] == at + 86_400_000,
+        }
+        return [name for name, holds in checks.items() if not holds]
+
+
+@pytest.mark.slow
+async def test_killed_around_every_commit_a_schedule_fires_once(tmp_path, soak):
+    moments = ("before", "after") if soak else ("after",)
+    at = int(time.time()) // 60 * 60_000
+    async with FakeAnthropic(STORY, strict=True) as model:
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(moment, number):
+            folder = tmp_path / f"{moment}{number}"
+            await due(folder, at)
+            case = Firing(folder, "", model, "")
+            async with gate:
+                await case.goes_on(moment, number) or await case.goes_on("never", NEVER)
+                return moment, number, await case.wrong(at), case.deaths
+
+        cases = [one(moment, n) for n in range(1, 8) for moment in moments]
+        results = await asyncio.gather(*cases)
+    died = sum(result[3] for result in results)
+    assert died >= len(results) // 2, f"only {died} kills hit: the rig misses the commits"
+    assert [result[:3] for result in results if result[2]] == []

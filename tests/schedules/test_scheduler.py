@@ -1,0 +1,288 @@
+"""What fires and what does not: around downtime, turned clocks, failures, overlaps, quiet hours."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from coworker.config import PersonConfig, Quiet
+from coworker.errors import Denied, ToolError, UsageError
+from coworker.tools.gates import Seen
+from coworker.types import Place
+from tests.fakes import until
+from tests.schedules.conftest import START, ms, sat
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
+
+
+async def test_it_sleeps_until_the_next_hour_and_is_woken_by_a_nearer_one(desk):
+    running = asyncio.create_task(desk.scheduler.run())
+    await desk.adds("in 1 minute")
+    await until(lambda: desk.clock.slept == [60.0, 60.0], 5)
+    desk.clock.turn(START + timedelta(minutes=1))
+    await until(lambda: desk.woken == ["telegram:4711"], 5)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_clock_that_is_set_forward_is_noticed_and_set_back_fires_nothing_twice(desk):
+    daily = await desk.adds("every day at 9")
+    running = asyncio.create_task(desk.scheduler.run())
+    await until(lambda: desk.clock.slept, 5)
+    desk.clock.turn(NINE)
+    await until(lambda: desk.history(daily), 5)
+    await desk.ends("telegram:4711", "answered")
+    desk.clock.turn(START)
+    await desk.scheduler.fire()
+    desk.clock.turn(NINE + timedelta(minutes=1))
+    await desk.scheduler.fire()
+    assert desk.history(daily) == [("11-22 09:00", "answered")]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_three_days_away_each_follows_its_policy_and_one_report_is_asked_for(desk):
+    late = await desk.adds("every day at 9", name="late")
+    stale = await desk.adds("every day at 3", name="stale")
+    skip = await desk.adds("every day at 9", name="skip", policy="skip")
+    ask = await desk.adds("every day at 9", name="ask", policy="ask")
+    once = await desk.adds("tomorrow at 3", name="once")
+    weekly = await desk.adds("every friday at 9", name="weekly")
+    await desk.fires(NINE + 2 * DAY + 2 * HOUR)
+    assert desk.history(late) == [("11-24 09:00", None)]
+    assert desk.history(stale) == [("11-24 03:00", "missed")]
+    assert desk.history(skip) == [("11-24 09:00", "missed")]
+    assert desk.history(ask) == [("11-24 09:00", "missed")]
+    assert desk.history(once) == [("11-22 03:00", None)]
+    assert desk.history(weekly) == []
+    missed = {row["body"]["name"]: row["body"]["missed"] for row in desk.log.schedules.missed(0)}
+    assert missed == {"late": 3, "stale": 3, "skip": 3, "ask": 3, "once": 1}
+    assert desk.reports == 1
+    await desk.fires(NINE + 3 * DAY)
+    assert len(desk.history(stale)) == len(desk.history(skip)) == 2
+    assert desk.history(skip)[-1] == ("11-25 09:00", None)
+
+
+async def test_a_firing_while_the_former_run_is_open_is_skipped(desk):
+    daily = await desk.adds("every day at 9")
+    await desk.fires(NINE)
+    await desk.fires(NINE + DAY)
+    await desk.ends("telegram:4711", "answered")
+    await desk.fires(NINE + 2 * DAY)
+    assert [outcome for _, outcome in desk.history(daily)] == ["answered", "skipped", None]
+
+
+async def test_failures_are_tried_again_later_and_after_five_it_is_paused_with_one_notice(desk):
+    daily = await desk.adds("every day at 9", name="nightly")
+    moment, waits = NINE, []
+    for _ in range(5):
+        await desk.fires(moment)
+        await desk.ends("telegram:4711", "failed", said=False)
+        (now,) = desk.log.schedules.all()
+        waits.append((now.next_at - ms(moment)) / 60_000)
+        moment = datetime.fromtimestamp(now.next_at / 1000, UTC)
+    assert waits == [2, 4, 8, 16, 0]
+    await desk.fires(moment)
+    await desk.fires(moment + 5 * DAY)
+    assert {outcome for _, outcome in desk.history(daily)} == {"failed"}
+    assert len(desk.history(daily)) == 5
+    (said,) = desk.said()
+    assert "I paused the schedule “nightly”: it failed 5 times in a row." in said.body["text"]
+    assert desk.log.schedules.get(daily.id).paused
+    await desk.timetable.resume(desk.log.schedules.get(daily.id))
+    await desk.fires(desk.log.schedules.get(daily.id).next_at)
+    assert desk.history(daily)[-1][1] is None
+
+
+async def test_one_good_run_forgives_and_a_failure_that_was_told_waits_for_the_calendar(desk):
+    daily = await desk.adds("every day at 9")
+    await desk.fires(NINE)
+    await desk.ends("telegram:4711", "failed", said=False)
+    await desk.fires(NINE + timedelta(minutes=2))
+    await desk.ends("telegram:4711", "nothing")
+    assert desk.log.schedules.get(daily.id).failures == 0
+    await desk.fires(NINE + DAY)
+    await desk.ends("telegram:4711", "failed", said=True)
+    now = desk.log.schedules.get(daily.id)
+    assert (now.failures, now.next_at) == (1, ms(NINE + 2 * DAY))
+
+
+async def test_a_reminder_whose_run_failed_is_tried_again(desk):
+    once = await desk.adds("in 20 minutes")
+    await desk.fires(START + timedelta(minutes=20))
+    await desk.ends("telegram:4711", "failed", said=False)
+    await desk.fires(START + timedelta(minutes=22))
+    assert [outcome for _, outcome in desk.history(once)] == ["failed", None]
+
+
+async def test_a_run_now_does_not_move_the_calendar(desk):
+    from coworker.scheduler import firing_row
+
+    daily = await desk.adds("every day at 9")
+    now = desk.clock.now_ms()
+    assert await desk.log.schedules.run_now(firing_row(daily, now, extra=True), now)
+    assert not await desk.log.schedules.run_now(firing_row(daily, now + 1, extra=True), now + 1)
+    await desk.ends("telegram:4711", "failed", said=False)
+    assert desk.log.schedules.get(daily.id).next_at == ms(NINE)
+    await desk.fires(NINE)
+    assert [outcome for _, outcome in desk.history(daily)] == ["failed", None]
+
+
+async def test_in_quiet_hours_nothing_begins_but_what_is_urgent(tmp_path):
+    quiet = Quiet(begin="22:00", end="07:00")
+    async with sat(tmp_path / "state", quiet=quiet) as desk:
+        calm = await desk.adds("every day at 3")
+        urgent = await desk.adds("every day at 3", urgent=True)
+        three = datetime(2026, 11, 22, 3, tzinfo=UTC)
+        await desk.fires(three)
+        assert desk.history(calm) == []
+        assert desk.history(urgent) == [("11-22 03:00", None)]
+        await desk.fires(three + 4 * HOUR)
+        assert desk.history(calm) == [("11-22 07:00", None)]
+        assert desk.log.schedules.get(calm.id).next_at == ms(three + DAY)
+
+
+async def test_who_left_takes_the_schedules_along(tmp_path):
+    async with sat(tmp_path / "state") as desk:
+        daily = await desk.adds("every day at 9")
+    people = {"bob": PersonConfig(role="owner", ids=["slack:U0BOB"])}
+    async with sat(tmp_path / "state", people=people) as desk:
+        await desk.fires(NINE)
+        assert desk.history(daily) == []
+        (said,) = desk.said()
+        assert "whoever made it is not among the people any more" in said.body["text"]
+
+
+async def test_only_its_creator_or_an_owner_changes_it(tmp_path):
+    people = {
+        name: PersonConfig(role=role, ids=[f"slack:U0{name.upper()}"])
+        for name, role in (("ann", "member"), ("bob", "member"), ("olga", "owner"))
+    }
+    async with sat(tmp_path / "state", people=people) as desk:
+        daily = await desk.adds("every day at 9")
+        with pytest.raises(Denied):
+            desk.timetable.own(daily.id, "slack:U0BOB")
+        assert desk.timetable.own(daily.id[:4], "slack:U0ANN").id == daily.id
+        assert desk.timetable.own("look around.", "slack:U0OLGA").id == daily.id
+
+
+async def test_a_wish_that_comes_twice_is_one_schedule(desk):
+    draft = desk.timetable.draft
+    from coworker.tools.timetable import Wish
+
+    wish = Wish(
+        "conversation 1 call 1", "in 1 hour", "x", "slack:U0ANN", Place("slack", "C1"), None
+    )
+    await desk.timetable.save(draft(wish))
+    await desk.timetable.save(draft(wish))
+    assert len(desk.log.schedules.all()) == 1
+
+
+async def test_a_schedule_that_breaks_us_is_put_aside_and_the_others_fire(desk):
+    broken = await desk.adds("every day at 9", name="broken")
+    daily = await desk.adds("every day at 9", name="daily")
+    db = "UPDATE schedule SET spec = 'every blue moon' WHERE id = ?"
+    await desk.log._writer.write(lambda write: write.execute(db, (broken.id,)))
+    await desk.fires(NINE)
+    assert desk.history(daily) == [("11-22 09:00", None)]
+    assert desk.log.schedules.get(broken.id).paused.startswith("something broke inside coworker")
+    assert "I paused the schedule “broken”" in desk.said()[0].body["text"]
+
+
+class Scripted:
+    """A gate that sees what the test says, and counts how often it looks."""
+
+    def __init__(self, *seen) -> None:
+        self.seen = itertools.chain(seen, itertools.repeat(seen[-1]))
+        self.looks = 0
+
+    async def first(self, gate, repo):
+        return "head"
+
+    async def look(self, gate, repo, seen, now):
+        self.looks += 1
+        found = next(self.seen)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+SHUT, OPEN = Seen(False, "head", ""), Seen(True, "next", "2 commits, a..b")
+
+
+async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
+    desk.opens(Scripted(SHUT, OPEN))
+    hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop")
+    await desk.fires(START + HOUR)
+    assert (desk.woken, desk.history(hourly)) == ([], [("11-21 13:00", "nothing new")])
+    await desk.fires(START + 2 * HOUR)
+    assert desk.woken == ["telegram:4711"]
+    assert desk.log.schedules.get(hourly.id).seen == "next"
+    (row,) = desk.log.open_inbox("telegram:4711")
+    assert row.body["gate"] == "2 commits, a..b"
+
+
+async def test_a_gate_that_breaks_is_a_failure_and_not_looked_through_at_once_again(desk):
+    gate = Scripted(ZeroDivisionError())
+    desk.opens(gate)
+    hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop")
+    await desk.fires(START + HOUR)
+    await desk.fires(START + HOUR)
+    assert (gate.looks, desk.history(hourly)) == (1, [("11-21 13:00", "failed")])
+
+
+async def test_a_gate_that_cannot_look_is_a_failure_with_its_reason(desk):
+    desk.opens(Scripted(ToolError("git is broken.")))
+    hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop", name="watch")
+    for _ in range(8):
+        await desk.fires(desk.log.schedules.get(hourly.id).next_at or desk.clock.now)
+        if desk.log.schedules.get(hourly.id).paused:
+            break
+    assert {outcome for _, outcome in desk.history(hourly)} == {"failed"}
+    (said,) = desk.said()
+    assert "git is broken." in said.body["text"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"when": "every hour"}, "more than 4 times a day"),
+        ({"when": "every day at 9", "prompt": "  "}, "Say what is to be done"),
+        ({"when": "every day at 9", "prompt": "x" * 4_001}, "4,000 characters"),
+        ({"when": "every day at 9", "gate": "full moon", "repo": "shop"}, "“new commits”"),
+        ({"when": "every day at 9", "gate": "new commits"}, "bound to none"),
+        ({"when": "every day at 9", "zone": "Mars/Base"}, "no time zone Mars/Base"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused_with_what_would_do(desk, given, told):
+    with pytest.raises(UsageError, match=told):
+        await desk.adds(**given)
+    assert desk.log.schedules.all() == []
+
+
+async def test_standing_work_on_slack_has_a_thread_of_its_own_each_time(desk):
+    room = Place("slack", "C0SHOP", "1700.1")
+    daily = await desk.adds("every day at 9", to=room, conversation="slack:C0SHOP:1700.1")
+    once = await desk.adds("tomorrow at 9", to=room, conversation="slack:C0SHOP:1700.1")
+    direct = Place("slack", "D0ANN", "1700.2")
+    own = await desk.adds("every day at 9", to=direct, conversation="slack:D0ANN:1700.2")
+    assert (daily.place, daily.conversation) == (Place("slack", "C0SHOP"), None)
+    assert once.conversation == "slack:C0SHOP:1700.1"
+    assert own.conversation == "slack:D0ANN:1700.2"
+    await desk.fires(NINE)
+    assert f"slack:C0SHOP:due-{daily.id}-{ms(NINE)}" in desk.woken
+
+
+async def test_ten_thousand_idle_schedules_cost_one_look_at_an_index(desk):
+    plan = desk.log._reader.execute(
+        "EXPLAIN QUERY PLAN SELECT next_at FROM schedule WHERE next_at IS NOT NULL"
+        " AND paused IS NULL AND adapter IN ('slack') ORDER BY next_at LIMIT 1"
+    ).fetchall()
+    assert [row[3] for row in plan] == ["SEARCH schedule USING INDEX schedule_due (next_at>?)"]

@@ -1,0 +1,182 @@
+"""Standing work where people talk: who may save it, where it speaks, and how it goes on there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from coworker.store.log import Log
+from coworker.store.schedules import Schedule
+from coworker.types import Place
+from tests.fakes.anthropic import call, say
+from tests.fakes.slack import ALICE, BOT, GENERAL
+from tests.stories.platforms.chats import SlackChat
+
+WEEKDAYS = {"when": "every weekday at 09:00", "prompt": "What changed since yesterday?"}
+ASKED = [call("schedule", **WEEKDAYS), say("I will.")]
+
+
+async def standing(t, action="list", **given):
+    return await t.link.call("schedule", action=action, **given)
+
+
+async def saved(t, chat):
+    """Ask for it and save it; its id."""
+    await chat.opens("tell us every weekday at 9 what changed")
+    card = await chat.hears("every weekday at 09:00")
+    await chat.clicks(card, "Save")
+    await chat.hears("I will.")
+    (row,) = await standing(t)
+    return row["id"]
+
+
+async def test_the_card_shows_the_next_five_times_and_only_who_asked_or_an_owner_saves_it(talk):
+    async with talk(ASKED) as (t, chat):
+        await chat.opens("tell us every weekday at 9 what changed")
+        card = await chat.hears("every weekday at 09:00")
+        assert card.buttons == ("Save", "Change")
+        assert card.text.count("09:00 UTC") == 5
+        if chat.shared:
+            await chat.clicks(card, "Save", who="bob")
+            await chat.until(lambda: any(chat.whispers()))
+        assert await standing(t) == []
+        await chat.clicks(card, "Save")
+        await chat.hears("I will.")
+        assert [row["when"] for row in await standing(t)] == ["every weekday at 09:00"]
+
+
+async def test_change_goes_back_to_the_model_with_what_was_said(talk):
+    script = [*ASKED[:1], say("When, then?")]
+    async with talk(script) as (t, chat):
+        await chat.opens("tell us every weekday at 9 what changed")
+        card = await chat.hears("every weekday at 09:00")
+        await chat.clicks(card, "Change")
+        await chat.hears("When, then?")
+        assert "answered: Change" in str(t.model.requests[-1]["messages"])
+        assert await standing(t) == []
+
+
+async def test_a_run_posts_its_answer_and_nothing_before_it(talk):
+    async with talk([*ASKED, say("Two commits since yesterday.")]) as (t, chat):
+        schedule = await saved(t, chat)
+        await t.delivered()
+        before = len(chat.shown())
+        await standing(t, "run", name=schedule)
+        if isinstance(chat, SlackChat) and chat.shared:
+            chat.root = await chat.until(lambda: own_thread(t))
+            before = 0
+        await chat.hears("Two commits since yesterday.")
+        await t.delivered()
+        assert len(chat.shown()) == before + 1
+
+
+def own_thread(t, part="Two commits since yesterday."):
+    """Our message that opens a thread in #general."""
+    roots = [m for m in t.slack.messages(GENERAL) if m.user == BOT and not m.thread_ts]
+    return next((m for m in roots if part in m.shown), None)
+
+
+async def test_on_slack_a_reply_in_its_thread_goes_on_with_the_job(team):
+    script = [*ASKED, say("Two commits since yesterday."), say("By ann.")]
+    async with team(script, "slack") as t:
+        chat = t.chat("slack")
+        schedule = await saved(t, chat)
+        await standing(t, "run", name=schedule)
+        again = t.chat("slack")
+        again.root = await again.until(lambda: own_thread(t))
+        assert again.root.ts != chat.root.ts
+        await again.says("who made them?", who="bob")
+        await again.hears("By ann.")
+        told = str(t.model.requests[-1]["messages"])
+        assert "What changed since yesterday?" in told
+        assert "Two commits since yesterday." in told
+        assert "tell us every weekday" not in told
+
+
+async def test_on_slack_a_question_of_its_own_is_answered_in_its_thread(team):
+    asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
+    script = [*ASKED, asks, say("Two commits since yesterday.")]
+    async with team(script, "slack") as t:
+        schedule = await saved(t, t.chat("slack"))
+        await standing(t, "run", name=schedule)
+        again = t.chat("slack")
+        again.root = await again.until(lambda: own_thread(t, "Shall I mend it?"))
+        card = await again.hears("Shall I mend it?")
+        await again.clicks(card, "Mend it")
+        await again.hears("Two commits since yesterday.")
+        assert "alice answered: Mend it" in str(t.model.requests[-1]["messages"])
+
+
+async def test_a_run_without_news_posts_nothing(talk):
+    async with talk([*ASKED, call("nothing_new")]) as (t, chat):
+        schedule = await saved(t, chat)
+        await t.delivered()
+        shown = [each.id for each in chat.shown()]
+        await standing(t, "run", name=schedule)
+        async with asyncio.timeout(15):
+            while (await standing(t, "history", name=schedule))[0]["outcome"] != "nothing":
+                await asyncio.sleep(0.02)
+        await t.delivered()
+        assert [each.id for each in chat.shown()] == shown
+        assert [m for m in t.slack.messages(GENERAL) if m.user == BOT and not m.thread_ts] == []
+
+
+async def test_guests_cannot_ask_for_standing_work(team):
+    async with team([call("schedule", **WEEKDAYS), say("You may not.")], "slack") as t:
+        chat = t.chat("slack")
+        await chat.opens("every weekday at 9, tell me", who="gus")
+        await chat.hears("You may not.")
+        assert "guests may only read" in str(t.model.requests[-1]["messages"])
+        assert await standing(t) == []
+
+
+@pytest.mark.parametrize("verb", ["!schedules"])
+async def test_the_verb_shows_what_this_room_has(talk, verb):
+    async with talk(ASKED) as (t, chat):
+        await saved(t, chat)
+        await chat.says(verb) if chat.shared else await chat.opens(verb)
+        await chat.hears("What changed since yesterday?")
+
+
+async def test_after_three_days_away_one_report_says_what_became_of_each(team):
+    async with team([say("Two commits since Monday.")], "slack") as t:
+        await t.ends()
+        now = round(time.time() * 1000)
+        log = Log(t.settings.state, pytest.fail)
+        for name, policy, hours in (
+            ("nightly", "late", 2),
+            ("lunch", "skip", 3),
+            ("tea", "ask", 1),
+        ):
+            await log.schedules.add(missed(name, policy, now - hours * 3_600_000))
+        await log.close()
+        await t.starts()
+        chat = t.chat("slack")
+        chat.root = await chat.until(lambda: own_thread(t, "missed hours while I was away"), 20)
+        lines = chat.root.shown
+        assert "“nightly”: 4 missed, run once for all of them." in lines
+        assert "“lunch”: 4 missed, skipped." in lines
+        assert "“tea”: 4 missed, shall I?" in lines
+        await chat.until(lambda: own_thread(t, "Two commits since Monday."))
+        await t.delivered()
+        assert len([m for m in t.slack.messages(GENERAL) if m.user == BOT]) == 2
+
+
+def missed(name, policy, last):
+    """Standing work of alice's in #general that should have run three days ago, and each day."""
+    return Schedule(
+        id=name.ljust(8, "0"),
+        name=name,
+        repo="shop",
+        place=Place("slack", GENERAL),
+        conversation=None,
+        creator=f"slack:{ALICE}",
+        prompt="What changed?",
+        spec=f"every day at {time.strftime('%H:%M', time.gmtime(last / 1000))}",
+        tz="UTC",
+        next_at=last // 60_000 * 60_000 - 3 * 86_400_000,
+        created_at=0,
+        policy=policy,
+    )

@@ -1,0 +1,83 @@
+"""A rule said in chat holds once a person has confirmed it, and every run knows it."""
+
+import shutil
+
+import pytest
+
+from coworker.config import Rule, Web
+from tests.fakes.anthropic import call, say
+from tests.web.site import serving
+
+HANDS = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+SAID = "Nobody touches migrations/ but the database team."
+KEEP = call("remember", text="Deploy on Fridays.")
+RULE = call("remember", text=SAID, kind="rule", path="migrations/")
+
+
+@HANDS
+async def test_a_rule_said_in_chat_is_confirmed_known_and_enforced(world):
+    script = [
+        RULE,
+        say("Understood."),
+        call("write_file", path="migrations/2.sql", content="x\n"),
+        say("I may not."),
+    ]
+    async with world(script) as w:
+        conversation = await w.says("never touch migrations/, that is the database team's")
+        card = await w.hears()
+        assert SAID in card.question
+        assert "No run may change migrations/ in shop then." in card.question
+        assert (await w.link.call("say", text="!rules", repo=str(w.repo)))["answer"].count(
+            "1."
+        ) == 0
+        await w.link.call("answer", conversation=conversation, ask=card.ask, text="allow")
+        await w.hears()
+        assert "rule 1, `!unrule 1` ends it" in str(w.model.requests[1]["messages"][-1])
+        await w.says("add a migration")
+        assert (await w.hears()).text == "I may not."
+        later = w.model.requests[2]["messages"]
+        assert 'from="rules in force"' in str(later)
+        assert "never anything on migrations/ in shop" in str(later)
+        assert "Denied: rule 1" in str(w.model.requests[3]["messages"][-1])
+
+
+async def test_a_rule_that_is_not_confirmed_does_not_hold(world):
+    async with world([RULE, say("Then not.")]) as w:
+        conversation = await w.says("never touch migrations/")
+        card = await w.hears()
+        await w.link.call("answer", conversation=conversation, ask=card.ask, text="deny")
+        await w.hears()
+        rules = (await w.link.call("say", text="!rules", repo=str(w.repo)))["answer"]
+        memory = (await w.link.call("say", text="!memory", repo=str(w.repo)))["answer"]
+        assert "migrations" not in rules + memory
+
+
+@pytest.fixture
+async def site():
+    async with serving() as site:
+        yield site
+
+
+async def test_after_outside_words_a_memory_is_asked_for_and_then_held(world, site):
+    script = [call("web_fetch", url=site.url()), KEEP, say("Kept.")]
+    async with world(script, web=Web(private=[site.host])) as w:
+        conversation = await w.says(f"what does {site.url()} say?")
+        card = await w.hears()
+        assert f"this run has read web page {site.url()}" in card.question
+        assert "Deploy on Fridays." in card.question
+        await w.link.call("answer", conversation=conversation, ask=card.ask, text="allow")
+        await w.hears()
+        memory = await w.link.call("say", text="!memory", repo=str(w.repo))
+        assert "Deploy on Fridays." in memory["answer"]
+        assert "quarantined" not in memory["answer"]
+
+
+async def test_an_owner_may_let_it_be_kept_apart_instead(world, site):
+    rules = [Rule(then="allow", tool="remember", tainted=True)]
+    script = [call("web_fetch", url=site.url()), KEEP, say("Kept."), say("Whenever you like.")]
+    async with world(script, rules=rules, web=Web(private=[site.host])) as w:
+        assert await w.ask(f"what does {site.url()} say?") == "Kept."
+        memory = await w.link.call("say", text="!memory", repo=str(w.repo))
+        assert "quarantined" in memory["answer"]
+        await w.ask("when do we deploy on Fridays?")
+        assert "Deploy on Fridays." not in str(w.model.requests[-1]["messages"])

@@ -1,0 +1,210 @@
+"""Standing work asked for in a terminal: the card, the run, its silence, and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.conftest import git, living
+from tests.fakes.anthropic import call, say, status
+
+WEEKDAYS = {"when": "every weekday at 09:00", "prompt": "What changed since yesterday?"}
+
+
+async def schedules(w, action="list", **given):
+    return await w.link.call("schedule", action=action, **given)
+
+
+async def outcome(w, name):
+    """How the latest firing ended, once it has."""
+    latest = {}
+
+    async def ended():
+        (latest["row"], *_) = await schedules(w, "history", name=name)
+        return latest["row"]["outcome"] != "running"
+
+    await with_deadline(ended)
+    return latest["row"]["outcome"]
+
+
+async def with_deadline(condition):
+    async with asyncio.timeout(15):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def saved(w, words="Save", conversation=None):
+    """Ask for it, see the card, answer it; the conversation."""
+    conversation = await w.says("a summary every weekday at 9, please", conversation)
+    card = await w.hears()
+    await w.link.call("answer", conversation=conversation, ask=card.ask, text=words)
+    return conversation, card
+
+
+async def test_the_card_shows_when_where_and_what_it_costs_and_only_save_stores_it(world):
+    script = [call("schedule", **WEEKDAYS), say("I will.")]
+    async with world(script) as w:
+        conversation = await w.says("tell me every weekday at 9 what changed")
+        card = await w.hears()
+        assert card.options == ["Save", "Change"]
+        assert "When: every weekday at 09:00 (UTC)" in card.question
+        assert card.question.count("09:00 UTC") == 5
+        assert f"Where: here ({conversation})" in card.question
+        assert "Cost: not known yet" in card.question
+        assert await schedules(w) == []
+        await w.link.call("answer", conversation=conversation, ask=card.ask, text="Save")
+        assert (await w.hears()).text.startswith("I will.")
+        (row,) = await schedules(w)
+        assert (row["when"], row["creator"]) == ("every weekday at 09:00", row["creator"])
+        assert row["to"] == conversation
+
+
+async def test_words_answer_the_card_as_well(world):
+    script = [
+        call("schedule", **WEEKDAYS),
+        call("schedule", **WEEKDAYS | {"when": "every monday at 10"}),
+        say("Mondays, then."),
+    ]
+    async with world(script) as w:
+        conversation = await w.says("tell me every weekday at 9 what changed")
+        await w.hears()
+        await w.says("rather on mondays at 10", conversation)
+        card = await w.hears()
+        assert "every monday at 10:00" in card.question
+        told = w.model.requests[1]["messages"][-1]["content"][0]["content"]
+        assert told.startswith("Not saved.")
+        assert "rather on mondays at 10" in told
+        await w.says("save", conversation)
+        assert (await w.hears()).text.startswith("Mondays, then.")
+        assert [row["when"] for row in await schedules(w)] == ["every monday at 10:00"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"when": "0 9 31 2 *"}, "never comes"),
+        ({"when": "every second"}, "more often than every 5 minutes"),
+        ({"when": "every hour"}, "give it a gate"),
+        ({"when": "when pigs fly"}, "Write “in 20 minutes”"),
+        ({"gate": "new moon"}, "There is no gate"),
+    ],
+)
+async def test_the_model_mends_what_makes_no_card(world, given, told):
+    async with world([call("schedule", **WEEKDAYS | given), say("I cannot.")]) as w:
+        await w.ask("do it by the clock")
+        (result,) = w.model.requests[1]["messages"][-1]["content"]
+        assert result["is_error"]
+        assert told in result["content"]
+        assert await schedules(w) == []
+
+
+async def test_a_run_speaks_in_its_conversation_and_says_that_it_is_scheduled(world):
+    script = [call("schedule", **WEEKDAYS), say("I will."), say("Two commits.")]
+    async with world(script) as w:
+        conversation, _ = await saved(w)
+        await w.hears()
+        (row,) = await schedules(w)
+        await schedules(w, "run", name=row["id"])
+        reply = await w.hears()
+        assert reply.text.startswith("Two commits.")
+        head, words = w.model.requests[-1]["messages"][-1]["content"]
+        assert "scheduled run" in head["text"]
+        assert words["text"] == WEEKDAYS["prompt"]
+        assert await outcome(w, row["id"]) == "answered"
+        shown = await schedules(w, "show", name=row["id"])
+        assert (shown["runs"], shown["next_at"]) == (1, row["next_at"])
+        entries = await w.log(conversation)
+        said = [entry for entry in entries if entry["kind"] == "user"]
+        assert said[-1]["body"]["schedule"] == row["id"]
+
+
+async def test_a_run_with_nothing_to_say_says_nothing(world):
+    script = [call("schedule", **WEEKDAYS), say("I will."), call("nothing_new"), say("Hello.")]
+    async with world(script) as w:
+        conversation, _ = await saved(w)
+        await w.hears()
+        (row,) = await schedules(w)
+        await schedules(w, "run", name=row["id"])
+        assert await outcome(w, row["id"]) == "nothing"
+        assert len(w.model.requests) == 3
+        assert await w.ask("are you there?", conversation) == "Hello."
+
+
+async def test_a_run_that_fails_is_not_told_but_never_ok(world):
+    thinking = {"when": "every weekday at 9", "prompt": "Think about the cart."}
+    broken = status(400, body="{}")
+    script = [call("schedule", **thinking), say("I will."), broken, say("Hello.")]
+    async with world(script) as w:
+        conversation, _ = await saved(w)
+        await w.hears()
+        (row,) = await schedules(w)
+        await schedules(w, "run", name=row["id"])
+        assert await outcome(w, row["id"]) == "failed"
+        assert (await schedules(w, "show", name=row["id"]))["failures"] == 1
+        assert await w.ask("are you there?", conversation) == "Hello."
+
+
+async def test_a_saved_schedule_outlives_the_owner_and_is_removed_by_word(world):
+    script = [
+        call("schedule", **WEEKDAYS),
+        say("I will."),
+        call("schedules") + call("unschedule", id="What changed since yesterday?"),
+        say("Gone."),
+    ]
+    async with world(script) as w:
+        conversation, _ = await saved(w)
+        await w.hears()
+        assert await w.ask("what do you do by the clock? stop it", conversation) == "Gone."
+        listed, removed = w.model.requests[-1]["messages"][-1]["content"]
+        assert "every weekday at 09:00" in listed["content"]
+        assert removed["content"].startswith("Removed")
+        assert await schedules(w) == []
+
+
+async def test_undo_takes_back_the_schedule_that_a_run_made(world):
+    async with world([call("schedule", **WEEKDAYS), say("I will.")]) as w:
+        conversation, _ = await saved(w)
+        await w.hears()
+        await w.link.call("undo", run=conversation)
+        assert "The schedule “What changed since yesterday?” is removed." in (await w.hears()).text
+        assert await schedules(w) == []
+
+
+async def test_the_verb_lists_pauses_and_resumes(world):
+    async with world([call("schedule", **WEEKDAYS), say("I will.")]) as w:
+        conversation, _ = await saved(w)
+        await w.hears()
+        (row,) = await schedules(w)
+        said = await w.link.call("say", text="!schedules", conversation=conversation)
+        assert row["id"] in said["answer"]
+        text = f"!schedules pause {row['id']}"
+        said = await w.link.call("say", text=text, conversation=conversation)
+        assert "paused: by" in said["answer"]
+        assert (await schedules(w))[0]["state"] == "paused"
+        text = f"!schedules resume {row['id'][:3]}"
+        await w.link.call("say", text=text, conversation=conversation)
+        assert (await schedules(w))[0]["state"] == "active"
+
+
+async def test_offline_it_reminds_through_the_same_card(world, configured, shop):
+    async with living(configured(None), None, shop) as w:
+        conversation = await w.says("remind me in 20 minutes to drink water")
+        card = await w.hears()
+        assert card.options == ["Save", "Change"]
+        await w.link.call("answer", conversation=conversation, ask=card.ask, text="Save")
+        assert "Saved." in (await w.hears()).text
+        (row,) = await schedules(w)
+        await schedules(w, "run", name=row["id"])
+        assert (await w.hears()).text == "Reminder: drink water"
+
+
+async def test_the_digest_needs_no_model(world, configured, shop):
+    git(shop, "checkout", "-qb", "cheaper")
+    (shop / "shop" / "cart.py").write_text("total = sum\n")
+    git(shop, "commit", "-qam", "Make it cheaper")
+    git(shop, "checkout", "-q", "main")
+    async with living(configured(None), None, shop) as w:
+        text = await w.ask("the digest, please")
+        assert "Digest of shop since" in text
+        assert "cheaper by ann" in text
