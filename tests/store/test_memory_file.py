@@ -160,7 +160,7 @@ async def test_a_conversation_that_the_log_has_no_more_is_gone(log, memories):
     await speak(log, "one", "the cart is blue")
     assert await found(memories, "cart") == ["one:1"]
     await log.settle(ConversationId("one"), "idle")
-    await log.expire(2_000)
+    await log.expire(2_000, Place("system", ""), 3_000)
     memories.expired()
     assert await found(memories, "cart") == []
 
