@@ -281,8 +281,7 @@ class Log:
 
     def conversations(self) -> list[Conversation]:
         """Every conversation, the latest first."""
-        sql = f"{_CONVERSATION} WHERE adapter <> '{tx.SYSTEM}' ORDER BY updated_at DESC"
-        return self._conversations(sql)
+        return self._conversations(_CONVERSATION + "ORDER BY updated_at DESC")
 
     def ready_conversations(self) -> list[ConversationId]:
         """Those that have something to do, the longest waiting first."""
