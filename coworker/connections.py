@@ -55,7 +55,7 @@ class Connections:
             began = self._clock.now_ms()
             try:
                 await platform.run(intake)
-                fault = "the connection ended"
+                fault = "The connection ended."
             except Refused as error:
                 self._faults[platform.name] = ("refused", str(error))
                 _log.error("%s rejects us, so it is off: %s", platform.name, error)
@@ -63,12 +63,12 @@ class Connections:
             except CoworkerError as error:
                 fault = str(error)
             except Exception as error:  # noqa: BLE001 - the outer edge: one platform, not all
-                fault = f"{type(error).__name__}: {error}"
+                fault = f"{type(error).__name__}: {error}."
                 _log.exception("%s broke", platform.name)
             if self._clock.now_ms() - began > _LONGEST_WAIT_S * 1000:
                 wait_s = _FIRST_WAIT_S
-            self._faults[platform.name] = ("broken", f"{fault}; trying again")
-            _log.warning("%s: %s; again in %.0f s", platform.name, fault, wait_s)
+            self._faults[platform.name] = ("broken", f"{fault} It is tried again.")
+            _log.warning("%s: %s The next try is in %.0f s.", platform.name, fault, wait_s)
             await self._clock.sleep(wait_s)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
             del self._faults[platform.name]

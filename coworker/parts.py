@@ -128,7 +128,7 @@ class Parts:
             hear=self.reception.hear,
             command=self.reception.command,
             follows=self.reception.follows,
-            overview=self._verbs.overview,
+            overview=self.reception.overview,
             connected=connected,
             cursor=self.log.cursor,
             keep=self.log.keep,

@@ -89,8 +89,8 @@ class Intake:
     """Do a verb and return the answer, for its sender alone."""
     follows: Callable[[ConversationId], bool]
     """Whether we take part in this conversation, so that no mention is needed any more."""
-    overview: Callable[[], Json]
-    """What is running, what is asked, what was spent."""
+    overview: Callable[[str], Json | None]
+    """What is running, what is asked, what was spent; None for a sender whom we do not know."""
     connected: Callable[[str], None]
     """The adapter of this name can be reached (again): deliver what waits."""
     cursor: Callable[[str, str], str | None]

@@ -45,6 +45,11 @@ def too_long(text: str) -> str | None:
     )
 
 
+def _shows(text: str) -> bool:
+    """Whether there is anything to see: blanks and marks without a width are not."""
+    return any(char.isprintable() and not char.isspace() for char in text)
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -56,7 +61,6 @@ class Reception:
         self._dispatch = dispatch
         self._registry = registry
         self._verbs = verbs
-        self.overview = verbs.overview
         self._report: asyncio.Task[None] | None = None
         self._rooms = {
             room: name for name, repo in ports.config.repos.items() for room in repo.rooms
@@ -101,6 +105,10 @@ class Reception:
         home = log.at(_place_of(conversation))
         return home is not None and log.is_followed(home)
 
+    def overview(self, sender: str) -> Json | None:
+        """What is going on, for somebody we know."""
+        return self._verbs.overview() if self._ports.people.find(sender) else None
+
     def report_outage(self) -> None:
         """Say soon, in one message a room, which messages came too long ago to be answered."""
         if self._report is None or self._report.done():
@@ -130,7 +138,7 @@ class Reception:
             return await self._put_by(inbound)
         if verb := verb_in(text):
             return await self._verb(verb, inbound)
-        if not text.strip() and not inbound.body.get("files") and not inbound.body.get("quoted"):
+        if not (_shows(text) or inbound.body.get("files") or inbound.body.get("quoted")):
             return await self._say(inbound, HELP)
         if sentence := too_long(text):
             return await self._say(inbound, sentence)

@@ -93,8 +93,10 @@ class Scheduler:
 
     async def _sleep(self) -> None:
         next_at = self._schedules.next_at(self._adapters, self._looking)
-        wait_s = ((next_at or 0) - self._clock.now_ms()) / 1000 if next_at else _LONGEST_SLEEP_S
-        sleeping = asyncio.ensure_future(self._clock.sleep(max(0.0, min(wait_s, _LONGEST_SLEEP_S))))
+        wait_s = _LONGEST_SLEEP_S
+        if next_at is not None:
+            wait_s = min(wait_s, max(0.0, (next_at - self._clock.now_ms()) / 1000))
+        sleeping = asyncio.ensure_future(self._clock.sleep(wait_s))
         changed = asyncio.ensure_future(self._timetable.changed.wait())
         try:
             await asyncio.wait({sleeping, changed}, return_when=asyncio.FIRST_COMPLETED)

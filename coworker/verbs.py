@@ -142,7 +142,7 @@ class Verbs:
             "conversations": len(rows),
             "schedules": log.schedules.count(),
             "undelivered": len(log.undelivered()),
-            "spend_today_usd": round(log.spent_usd(midnight(now, ports.config.zone)), 6),
+            "spend_today_usd": round(log.spending.since(midnight(now, ports.config.zone)), 6),
         }
 
     def status(self, _: Inbound) -> str:
@@ -198,7 +198,7 @@ class Verbs:
         """What this conversation and this day have cost."""
         log, ports = self._ports.log, self._ports
         here = log.spending.of_conversation(inbound.conversation)
-        today = log.spent_usd(midnight(ports.clock.now_ms(), ports.config.zone))
+        today = log.spending.since(midnight(ports.clock.now_ms(), ports.config.zone))
         said = f"This conversation: {dollars(here)}. Today: {self._of_the_day(today)}."
         return " ".join([said, *self._left(inbound)])
 

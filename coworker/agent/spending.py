@@ -62,7 +62,7 @@ def spent_usd(limit: str, key: str, ports: Ports) -> float:
         return spending.of_conversation(key)
     midnight = words.midnight(ports.clock.now_ms(), ports.config.zone)
     if limit == "day":
-        return ports.log.spent_usd(midnight)
+        return spending.since(midnight)
     rows = spending.by(limit.removesuffix("_day"), midnight)
     if limit == "person_day":
         return sum(row.usd for row in rows if name_of(row.key, ports) == key)

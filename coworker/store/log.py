@@ -281,8 +281,7 @@ class Log:
 
     def conversations(self) -> list[Conversation]:
         """Every conversation, the latest first."""
-        sql = f"{_CONVERSATION} WHERE adapter <> '{tx.SYSTEM}' ORDER BY updated_at DESC"
-        return self._conversations(sql)
+        return self._conversations(_CONVERSATION + "ORDER BY updated_at DESC")
 
     def ready_conversations(self) -> list[ConversationId]:
         """Those that have something to do, the longest waiting first."""
@@ -363,10 +362,6 @@ class Log:
         """The runs that took, or said, what has this id: ours of the event, or the platform's."""
         rows = await self.apart(lambda db: db.execute(_RUNS_OF, {"id": message}).fetchall())
         return [(ConversationId(conversation), run) for conversation, run in rows]
-
-    def spent_usd(self, since: int) -> float:
-        """Dollars of every model request since then (milliseconds UTC)."""
-        return self.spending.since(since)
 
     def repos(self) -> list[tuple[str, str]]:
         """Remembered checkouts as (name, path)."""

@@ -16,8 +16,8 @@ from coworker.store import terms
 _CANDIDATES = 150
 _SESSION_BOOST = 0.5
 _SPEAKER_BOOST = 1.2
-_RANKED = 6_000
-_SHARE = 0.04
+_RANKED = 5_000
+_SHARE = 0.03
 """So many rows, and this share of all, are ranked for a question: each costs about 1 µs."""
 _WEIGHTS = "0.0, 1.0, 1.0, 0.3, 0.4, 0.6"  # scope speaker text day ctx code
 _COUNT = "SELECT count(*) FROM message_fts WHERE message_fts MATCH ?"

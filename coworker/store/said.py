@@ -35,6 +35,13 @@ def room_of(place: Place) -> str:
     return TERMINAL if place.adapter == TERMINAL else f"{place.adapter}:{place.room}"
 
 
+def place_of(conversation: str) -> Place:
+    """Where a platform's conversation is, of which its id tells."""
+    adapter, _, rest = conversation.partition(":")
+    room, _, thread = rest.partition(":")
+    return Place(adapter, room, thread)
+
+
 def log_of(repo: str) -> Place:
     """Where the facts of a repository are written down."""
     return Place(tx.SYSTEM, f"memory:{repo}")

@@ -19,11 +19,11 @@ from coworker.store.forgetting import Forgetting
 from coworker.store.log import Log
 from coworker.store.memories import Memories
 from coworker.store.memory import Found, Memory, Message
-from coworker.store.said import TERMINAL, US, last_words, log_of, room_of
+from coworker.store.said import TERMINAL, US, last_words, log_of, place_of, room_of
 from coworker.tools import quotes
 from coworker.tools.contradiction import may_contradict
 from coworker.tools.known import Known, Note, Origin, Remembered, refuse_odd, usable
-from coworker.types import ConversationId, Json, Person, Place, Repo
+from coworker.types import Json, Person, Place, Repo
 
 _ALIKE = 20
 _GOOD_WORDS = 2
@@ -91,7 +91,9 @@ class Knowledge:
         }
         number = await self.memories.note(repo.name, body)
         against = [f for f in alike if f.id != note.supersedes and _contradicts(note, text, f)]
-        return Remembered(f"f{number}", is_new=True, against=await self._shown(repo, against))
+        both = [await self._fact(repo, number, None), *against] if against else []
+        shown = await self._shown(repo, [fact for fact in both if fact])
+        return Remembered(f"f{number}", is_new=True, against=shown)
 
     async def recall(
         self,
@@ -169,9 +171,10 @@ class Knowledge:
         Its author may, and owners. Raises NotFound, Denied.
         """
         facts, message = await self._meant(repo, name)
-        authors = {fact.author for fact in facts} | ({message.author} if message else set())
+        authors = {self._name(fact.author) for fact in facts}
+        authors |= {self._name(message.author)} if message else set()
         for person in by:
-            if person.role != "owner" and authors != {person.id}:
+            if person.role != "owner" and authors != {person.name}:
                 raise Denied(f"{person.name} may not forget {name}; who said it, or an owner, may.")
         await self._erase(repo, facts, message, by)
         gone = [f"f{fact.id}" for fact in facts] + (["the message"] if message else [])
@@ -229,11 +232,14 @@ class Knowledge:
         return shown
 
     def _known(self, fact: Fact, status: str) -> Known:
-        person = self.person(fact.author)
         where = fact.source if fact.quote else self._link(fact.conversation, fact.source)
-        name = person.name if person else fact.author
+        name = self._name(fact.author)
         number, room = f"f{fact.id}", fact.readers
         return Known(number, fact.kind, status, fact.text, name, fact.at, where, room)
+
+    def _name(self, sender: str) -> str:
+        person = self.person(sender)
+        return person.name if person else sender
 
     def _said(self, message: Message) -> Known:
         link = self._link(message.session, message.link)
@@ -243,8 +249,7 @@ class Knowledge:
         )
 
     def _link(self, conversation: str, message: str) -> str:
-        row = self._log.conversation(ConversationId(conversation)) if conversation else None
-        return self._places.link(row.place, message) if row else ""
+        return self._places.link(place_of(conversation), message)
 
     async def _meant(self, repo: Repo, name: str) -> tuple[list[Fact], Message | None]:
         """The facts and the message that go together. Raises NotFound."""

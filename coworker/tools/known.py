@@ -63,7 +63,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """The fact's id, whether it was known before, and what it may contradict."""
+    """The fact's id, whether it was known before, and it beside what it may contradict."""
 
     id: str
     is_new: bool
@@ -124,10 +124,10 @@ def told(done: Remembered) -> str:
         return f"I know that already: {done.id}."
     if not done.against:
         return f"Remembered as {done.id}. `!forget {done.id}` takes it back for good."
-    others = "\n".join(map(line, done.against))
-    first = done.against[0].id
+    both = "\n".join(map(line, done.against))
+    first = done.against[1].id
     return (
-        f"Remembered as {done.id}. It may contradict what was said before:\n{others}\n"
+        f"Remembered as {done.id}. It may contradict what was said before:\n{both}\n"
         f"Both are held until somebody says `!forget {first}`, or remembers it anew with "
         f"`!remember instead of {first}: …`."
     )

@@ -79,7 +79,7 @@ def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
         return timetable.draft(wish)
 
     async def card(args: AddSchedule, context: ToolContext) -> str:
-        return timetable.card(drafted(args, context))
+        return timetable.card(drafted(args, context), context.conversation)
 
     @tool(effect="keep", rerun="safe", preview=card, card=CARD)
     async def schedule(args: AddSchedule, context: ToolContext) -> ToolResult:

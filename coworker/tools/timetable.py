@@ -124,8 +124,8 @@ class Timetable:
         """The calendar of a schedule that was drafted before."""
         return when.again(schedule.spec, schedule.tz)
 
-    def card(self, schedule: Schedule) -> str:
-        """What a person should see before it is saved."""
+    def card(self, schedule: Schedule, asked_in: ConversationId | None = None) -> str:
+        """What a person should see before it is saved, or of one that is."""
         calendar, now = self.again(schedule), self._clock.now_ms()
         lines = [
             f"**{schedule.name}**",
@@ -134,7 +134,7 @@ class Timetable:
             *(f"- {line}" for line in preview(calendar, now)),
             f"Where: {_where(schedule)}",
             f"Only if: {schedule.gate}" if schedule.gate else "",
-            "" if calendar.is_once else f"Cost: {self._monthly_cost(schedule, calendar)}",
+            "" if calendar.is_once else f"Cost: {self._monthly_cost(schedule, calendar, asked_in)}",
             _MISSED[schedule.policy],
             "It runs in quiet hours too." if schedule.urgent else "",
         ]
@@ -220,9 +220,11 @@ class Timetable:
             raise UsageError("A gate looks at a repository, and this is bound to none.")
         return repo
 
-    def _monthly_cost(self, schedule: Schedule, calendar: Calendar) -> str:
-        """An estimate of at most a month, from what such runs have cost."""
-        cost = self._schedules.usual_cost(schedule.id, schedule.conversation)
+    def _monthly_cost(
+        self, schedule: Schedule, calendar: Calendar, asked_in: ConversationId | None
+    ) -> str:
+        """An estimate, from what its runs have cost, else those of the conversation."""
+        cost = self._schedules.usual_cost(schedule.id, asked_in or schedule.conversation)
         if cost is None:
             return "not known yet"
         now = self._clock.now_ms()

@@ -98,7 +98,7 @@ async def test_a_body_beyond_the_limit_comes_back_whole(log):
     text = "ü" * 50_000
     await log.append(HERE, Batch([entry(2, "assistant", text=text, cost_usd=0.5)]))
     assert (await log.load(HERE))[1].body["text"] == text
-    assert log.spent_usd(0) == 0.5
+    assert log.spending.since(0) == 0.5
     assert await log.apart(lambda db: [*audit.faults(db)]) == []
 
 
@@ -254,7 +254,8 @@ async def test_what_is_old_is_forgotten_with_its_blobs_unless_others_need_them(l
     said = Outbound("k", waiting.conversation, "reply", {"text": "late", "run": 0}, waiting)
     await log.notice(said, 3)
     assert await log.expire(5, 20) == 1
-    assert [row.place.thread for row in log.conversations()] == ["2.0", "3.0"]
+    threads = [row.place.thread for row in log.conversations() if row.place.adapter == "slack"]
+    assert threads == ["2.0", "3.0"]
     (noted,) = log.entries(ConversationId("system"))
     assert noted.body == {"what": "expired", "conversations": ["slack:C1:1.0"]}
     assert not log.inbox_row("slack", "m1")

@@ -8,9 +8,11 @@ import sqlite3
 import pytest
 
 from coworker.errors import ConfigError
+from coworker.store.forgetting import Forgetting
 from coworker.store.log import Batch, Log
 from coworker.store.memories import Memories
 from coworker.store.memory import Memory, Message
+from coworker.store.said import log_of
 from coworker.types import ConversationId, Entry, Inbound, Place
 
 SEED = 20261121
@@ -49,7 +51,7 @@ async def speak(log, conversation, *texts, room="C1", repo="shop"):
     place, conversation = Place("slack", room, conversation), ConversationId(conversation)
     for number, text in enumerate(texts):
         body = {"text": text, "sender": "slack:ann"}
-        event = f"{conversation}:{number}:{text}"
+        event = f"{conversation}:{log.conversation(conversation)}"
         await log.ingest(Inbound("slack", event, conversation, "message", body, place, repo), 1_000)
         row = log.conversation(conversation)
         said = {**body, "head": "ann, owner, Sat", "messages": [f"{number}"]}
@@ -192,3 +194,32 @@ async def test_a_file_that_cannot_be_opened_is_told_in_a_sentence(log, tmp_path)
     with pytest.raises(ConfigError, match=r"shop\.db cannot be used"):
         await memories.ask("shop", lambda memory: memory.count())
     await memories.close()
+
+
+async def test_words_that_were_forgotten_go_even_if_we_died_right_after(log, tmp_path):
+    await speak(log, "one", "the vault opens with 7391-alpha", "the cart is blue")
+    memories = Memories(log, tmp_path)
+    assert await found(memories, "vault") == ["one:1", "one:2"]
+    await memories.close()
+    what = Forgetting([("one", 1)], ["the vault opens with 7391-alpha"])
+    body = {"facts": [], "messages": ["one:1"], "by": ["slack:ann"]}
+    await log.forget(what, log_of("shop"), body, 2_000)
+    memories = Memories(log, tmp_path)
+    assert await found(memories, "vault") == []
+    assert await found(memories, "cart") == ["one:2"]
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in left if b"7391-alpha" in path.read_bytes()] == []
+    await memories.close()
+
+
+async def test_what_was_said_about_another_repository_before_is_not_taken_along(log, memories):
+    one = ConversationId("one")
+    said = Inbound(
+        "slack", "first", one, "message", {"text": "", "sender": ""}, Place("slack", "C1")
+    )
+    await log.ingest(said, 1_000)
+    for seq, repo in ((1, "shop"), (3, "till")):
+        base = Entry(seq, seq, "base", {"repo": repo}, at=1_000)
+        await log.append(one, Batch([base], base_seq=seq, repo=repo))
+        await speak(log, "one", f"a cart of the {repo}", repo=repo)
+    assert await found(memories, "cart", repo="till") == ["one:4"]

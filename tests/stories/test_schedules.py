@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 from tests.conftest import git, living
-from tests.fakes.anthropic import call, say, status
+from tests.fakes.anthropic import call, say, status, usage
 
 WEEKDAYS = {"when": "every weekday at 09:00", "prompt": "What changed since yesterday?"}
 
@@ -208,3 +209,18 @@ async def test_the_digest_needs_no_model(world, configured, shop):
         text = await w.ask("the digest, please")
         assert "Digest of shop since" in text
         assert "cheaper by ann" in text
+
+
+async def test_the_card_estimates_the_cost_of_a_month_from_past_runs(world):
+    script = [
+        say("Nothing much.") + usage(input=100_000, output=1_000),
+        call("schedule", **WEEKDAYS),
+    ]
+    async with world(script) as w:
+        conversation = await w.says("what changed?")
+        await w.hears()
+        await w.says("tell me that every weekday at 9", conversation)
+        card = await w.hears()
+        assert re.search(
+            r"Cost: about \$\d+\.\d\d a month \(2\d runs of \$0\.\d\d\)", card.question
+        )

@@ -68,7 +68,7 @@ async def ask(request: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
     except SlackApiError as error:
         raise _meaning(error) from error
     except aiohttp.ClientConnectorError as error:
-        raise Unavailable(f"Slack cannot be reached ({error}); it is tried again.") from error
+        raise Unavailable(f"Slack cannot be reached ({error}).") from error
     except (aiohttp.ClientError, SlackRequestError, OSError, TimeoutError) as error:
         raise Unconfirmed(f"Slack did not answer ({type(error).__name__}).") from error
 

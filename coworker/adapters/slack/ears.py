@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from coworker.adapters import render
 from coworker.adapters.slack import calls, flow, home, messages
-from coworker.adapters.slack.events import Reader
+from coworker.adapters.slack.events import SOURCE, Reader
 from coworker.adapters.slack.past import Past
 from coworker.adapters.slack.text import fallback, harmless
 from coworker.adapters.slack.voice import Voice
@@ -132,7 +132,8 @@ class Ears:
 
     async def _show_home(self, event: Json) -> None:
         if event.get("tab", "home") == "home":
-            view = home.view(self._intake.overview())
+            seen = self._intake.overview(f"{SOURCE}:{event['user']}")
+            view = home.view(seen) if seen else home.stranger(event["user"])
             await calls.attempt(self._client.views_publish(user_id=event["user"], view=view))
 
 

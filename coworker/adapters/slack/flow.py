@@ -106,7 +106,7 @@ class Cards:
         await asyncio.gather(*(self._settle(card) for card in cards.values() if card.stream))
 
     async def end(self, place: Place, run: int) -> None:
-        """No edit of this run's message begins or is under way after this."""
+        """No edit of this run's message begins or is under way after this; nor is it a stream."""
         card = self._cards.get(place.conversation)
         if card is None or card.run != run:
             return
@@ -114,6 +114,20 @@ class Cards:
         async with card.editing:
             if card.task:
                 card.task.cancel()
+            if card.stream:
+                stop = self._client.chat_stopStream(channel=card.place.room, ts=card.ts)
+                await calls.attempt(stop)
+
+    async def settle(self, **message: Any) -> None:
+        """Turn a progress message into what stays of it, and be patient with it."""
+        await self._clock.sleep(_SPACING_MS / 1000)
+        try:
+            await calls.ask(calls.edit(self._client, **message))
+        except Unavailable as error:
+            await self._clock.sleep(error.retry_after_s or 0)
+            await calls.attempt(calls.edit(self._client, **message))
+        except CoworkerError:
+            return
 
     async def _edit(self, card: _Card) -> None:
         while card.fresh:

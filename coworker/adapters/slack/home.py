@@ -1,6 +1,6 @@
 """The App Home tab: what runs, what waits for somebody, what today cost.
 
-Anybody in the workspace can open it, so it names places and never what is said in them.
+Everybody whom we know can open it, so it names places and never what is said in them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from coworker.adapters.render import dollars
 from coworker.types import Json
 
 _MOST_LINES = 20
+_STRANGER = "I do not know you. An owner can let you in: `!pair slack:{person} NAME`."
 _HINT = "Write to me here or mention me in a channel. `/coworker help` tells the rest."
+
+
+def stranger(person: str) -> Json:
+    """The tab for somebody whom nobody let in."""
+    return {"type": "home", "blocks": [_text(_STRANGER.format(person=person))]}
 
 
 def view(overview: Json) -> Json:

@@ -1,7 +1,7 @@
 """A progress message as Slack's own stream: words as they are written, a card for every tool.
 
-Nothing depends on a stream. After any failure its message is edited in place, and the answer always
-is an edit, which ends a stream that is still open (`calls.edit`).
+Nothing depends on a stream. After any failure its message is edited in place, and so is the answer.
+Slack takes no edit while a stream is open, so that is ended first.
 """
 
 from __future__ import annotations

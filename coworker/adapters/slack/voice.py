@@ -157,10 +157,8 @@ class Voice:
         """What follows an answer: the receipt in its place, the status, ✅ or ❌."""
         body, place = outbound.body, outbound.place
         if outbound.over and outbound.over != ts:
-            receipt = messages.receipt(body)
-            await calls.attempt(
-                calls.edit(self._client, channel=place.room, ts=outbound.over, **receipt)
-            )
+            at = {"channel": place.room, "ts": outbound.over}
+            self._background.start(self._cards.settle(**at, **messages.receipt(body)))
         if body.get("run"):
             await self._presence.show(place, "active")
         answered: Sequence[str] = body.get("messages") or []

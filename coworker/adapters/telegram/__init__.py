@@ -57,7 +57,7 @@ class Telegram:
             raise Refused(polling.REFUSED) from None
         except TelegramError as error:
             what = type(error).__name__
-            raise Unavailable(f"Telegram cannot be reached ({what}); I keep trying.") from None
+            raise Unavailable(f"Telegram cannot be reached ({what}).") from None
 
     async def _listen(self, intake: Intake, bot: Bot, wire: polling.Wire) -> None:
         errands, calls = Errands(), Calls(bot, self._rooms)
@@ -140,8 +140,8 @@ class Telegram:
         """How the connection is, by when Telegram last answered a request for updates."""
         if self._refusal:
             return Health("refused", self._alive_ms, self._refusal)
-        if self._wire and self._wire.complaint:
-            return Health("broken", self._alive_ms, self._wire.complaint)
+        if self._wire and (trouble := self._wire.trouble):
+            return Health(trouble[0], self._alive_ms, trouble[1])
         silent_ms = _now_ms() - self._alive_ms
         if self._speaking and silent_ms < _SILENT_MS:
             return Health("connected", self._alive_ms)

@@ -9,7 +9,7 @@ import logging
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from telegram import Bot, Update
@@ -27,12 +27,15 @@ _CONNECTIONS = 256
 _CONNECT_S, _READ_S, _POOL_S, _UPLOAD_S = 10.0, 20.0, 5.0, 60.0
 _SETTLE_S = 0.1
 """After a refusal the updater's task ends by itself; stopped before, it complains in the log."""
+_STOP_S = 2.0
+"""After failures the updater sleeps up to half a minute, and would do so to its end."""
 _KINDS = ["message", "edited_message", "callback_query", "message_reaction"]
 """Channels, guests and business accounts are not among them: nobody we know speaks there."""
 REFUSED = (
     "Telegram does not accept TELEGRAM_BOT_TOKEN. "
     "Ask @BotFather for the token (/mybots, API Token) and set it."
 )
+_AWAY = "Telegram does not answer ({what}); I keep trying. Check the network."
 _CONFLICT = (
     "Another program receives this bot's messages ({what}), so I do not. "
     "Stop that program, or give one of the two a bot of its own from @BotFather."
@@ -40,28 +43,36 @@ _CONFLICT = (
 
 
 Take = Callable[[Update], Awaitable[None]]
+Trouble = tuple[Literal["broken", "reconnecting"], str]
+"""How the connection is since a request failed, and what is wrong."""
 
 
 class Wire:
     """The connection on which updates come in: what it last said, and how it broke."""
 
     def __init__(self, alive: Callable[[], None]) -> None:
-        self.complaint = ""
+        self.trouble: Trouble | None = None
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._alive = alive
 
     def answered(self, status: int) -> None:
         """A request for updates was answered with this HTTP status."""
         if status == 200:
-            self.complaint = ""
+            if self.trouble:
+                _log.warning("Telegram answers again.")
+            self.trouble = None
             self._alive()
         elif status in (401, 404):
             asyncio.get_running_loop().call_later(_SETTLE_S, self.breaks, Refused(REFUSED))
 
     def failed(self, error: TelegramError) -> None:
         """A request for updates failed; the updater tries again after 1 to 30 s."""
-        conflict = isinstance(error, Conflict)
-        self.complaint = _CONFLICT.format(what=error.message) if conflict else ""
+        trouble: Trouble = ("reconnecting", _AWAY.format(what=type(error).__name__))
+        if isinstance(error, Conflict):
+            trouble = ("broken", _CONFLICT.format(what=error.message))
+        if self.trouble is None or self.trouble[0] != trouble[0]:
+            _log.warning("%s", trouble[1])
+        self.trouble = trouble
 
     def breaks(self, error: Exception) -> None:
         """Nothing more can come in this way."""
@@ -183,8 +194,9 @@ async def listen(bot: Bot, take: Take, wire: Wire) -> None:
 
 async def _stop(updater: Updater) -> None:
     try:
-        await updater.stop()
-    except TelegramError:  # the last error of its task, which the wire knows
+        async with asyncio.timeout(_STOP_S):
+            await updater.stop()
+    except (TelegramError, TimeoutError):  # its task had failed; or nobody is there any more
         _log.info("polling had ended already")
 
 

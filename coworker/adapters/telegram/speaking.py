@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from coworker.adapters.telegram.controls import Recent
 from coworker.adapters.telegram.flow import Errands, Live
 from coworker.adapters.telegram.messages import Said
 from coworker.adapters.telegram.rooms import Rooms, is_private
-from coworker.errors import Undeliverable
+from coworker.errors import Unavailable, Undeliverable
 from coworker.types import ConversationId, Outbound, Place, Progress
 
 _DRAFT_SPACING_S, _EDIT_SPACING_S = 1.0, 3.0
@@ -104,7 +105,9 @@ class Speaking:
             await self._be_still(outbound.place)
         message = await self._answer(outbound)
         if messages.is_last(outbound.body):
-            self.errands.start(self._wind_up(outbound, message))
+            self.errands.start(self._mark(outbound))
+            if outbound.over and message != outbound.over:
+                self.errands.start(self._leave_receipt(outbound))
         return message
 
     async def _answer(self, outbound: Outbound) -> str:
@@ -120,11 +123,19 @@ class Speaking:
         said = messages.reply(body, repeated=outbound.maybe_duplicate)
         return await self.calls.post(place, said, _answered(outbound))
 
-    async def _wind_up(self, outbound: Outbound, message: str) -> None:
-        """Turn the progress message into the receipt, and 👀 into how it ended."""
+    async def _leave_receipt(self, outbound: Outbound) -> None:
+        """Turn the progress message into the receipt, at the pace of its other edits."""
+        said = Said(messages.receipt(outbound.body) or "✓")
+        await asyncio.sleep(_EDIT_SPACING_S)
+        try:
+            await self.calls.edit(outbound.place, outbound.over, said)
+        except Unavailable as error:
+            await asyncio.sleep(error.retry_after_s or _EDIT_SPACING_S)
+            await self.calls.edit(outbound.place, outbound.over, said)
+
+    async def _mark(self, outbound: Outbound) -> None:
+        """Turn 👀 into how it ended."""
         body, place = outbound.body, outbound.place
-        if outbound.over and message != outbound.over:
-            await self.calls.edit(place, outbound.over, Said(messages.receipt(body) or "✓"))
         mark = controls.GOOD if body.get("outcome") == "answered" else controls.BAD
         for each in body.get("messages") or []:
             await self.calls.mark(place, str(each), mark)

@@ -90,7 +90,7 @@ class Desk:
             hear=self.hear,
             command=self.command,
             follows=lambda conversation: conversation in self.followed,
-            overview=lambda: self.overview,
+            overview=lambda sender: None if sender in self.strangers else self.overview,
             connected=self.connected,
             cursor=lambda source, key: self.cursors.get((source, key)),
             keep=self.keep,

@@ -205,6 +205,14 @@ async def test_the_home_tab_shows_what_goes_on_and_nothing_of_what_is_said(offic
     assert "D0BOB" not in shown
 
 
+async def test_the_home_tab_tells_a_stranger_nothing_but_that(office):
+    office.desk.strangers.add(f"slack:{BOB}")
+    await office.slack.opens_home(BOB)
+    await office.until(lambda: BOB in office.slack.homes)
+    [block] = office.slack.homes[BOB]["blocks"]
+    assert block["text"]["text"].startswith("I do not know you.")
+
+
 async def test_a_strangers_click_does_nothing_and_says_so(office):
     said, place = await office.asked()
     await office.says(place, "ask", "a3", **SURE)

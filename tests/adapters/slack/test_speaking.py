@@ -24,8 +24,10 @@ async def test_a_quick_answer_takes_the_place_of_the_progress_message(office):
     assert shown.buttons == []
 
 
-async def test_a_long_run_posts_its_answer_anew_and_calls_whoever_asked(office):
+@pytest.mark.parametrize("floods", [0, 1])
+async def test_a_long_run_posts_its_answer_anew_and_calls_whoever_asked(office, floods):
     said, place = await office.asked()
+    office.slack.fault("chat.update", "ratelimited", times=floods)
     card = await office.says(place, "progress", "p1", text="👀")
     receipt = {"seconds": 160.0, "steps": 6, "cost_usd": 0.04}
     await office.says(place, "reply", over=card, receipt=receipt, messages=[said.ts])

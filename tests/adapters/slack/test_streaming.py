@@ -38,6 +38,7 @@ async def test_tools_and_words_are_seen_as_they_come_and_the_answer_takes_their_
     assert await office.says(place, "reply", over=shown.ts) == shown.ts
     assert shown.shown.rstrip() == "Done.\n✓ 2 s · 1 step"
     assert (shown.streaming, shown.buttons) == ("completed", [])
+    assert len(office.slack.called("chat.update")) == 1
     assert shown.metadata["event_payload"] == {"key": "k1"}
 
 
@@ -131,16 +132,21 @@ async def test_an_answer_over_a_stream_of_an_earlier_life_arrives(office, slack,
     assert shown.shown.startswith("Done.")
 
 
-@pytest.mark.parametrize("method", ["chat.stopStream", "chat.update"])
+@pytest.mark.parametrize("fault", ["reset", "500", "ratelimited"])
+async def test_a_stream_that_cannot_be_ended_holds_up_no_answer(office, fault):
+    place, shown = await begun(office)
+    office.slack.fault("chat.stopStream", fault, after_effect=fault == "reset")
+    assert await office.says(place, "reply", over=shown.ts) == shown.ts
+    assert shown.shown.startswith("Done.")
+
+
 @pytest.mark.parametrize(
     ("fault", "raised"),
     [("reset", Unconfirmed), ("500", Unconfirmed), ("ratelimited", Unavailable)],
 )
-async def test_an_answer_that_may_be_lost_is_repeated_over_the_stream(
-    office, method, fault, raised
-):
+async def test_an_answer_that_may_be_lost_is_repeated_over_the_stream(office, fault, raised):
     place, shown = await begun(office)
-    office.slack.fault(method, fault, after_effect=fault == "reset")
+    office.slack.fault("chat.update", fault, after_effect=fault == "reset")
     with pytest.raises(raised):
         await office.says(place, "reply", over=shown.ts)
     assert await office.says(place, "reply", over=shown.ts) == shown.ts

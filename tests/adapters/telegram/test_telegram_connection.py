@@ -177,6 +177,31 @@ async def test_an_outage_passes(office):
     assert office.adapter.health().state == "connected"
 
 
+async def test_an_outage_is_told_once(office, caplog):
+    telegram = office.telegram
+    telegram.fail("getUpdates", server_error(), times=3)
+    await telegram.says(telegram.person("Ann"), text="one")
+    await telegram.until(lambda: office.adapter.health().state == "reconnecting")
+    assert "keep trying" in office.adapter.health().detail
+    await telegram.until(lambda: office.adapter.health().state == "connected", within=15)
+    told = [each.getMessage() for each in caplog.records if "Telegram" in each.getMessage()]
+    assert [line.partition("(")[0] for line in told] == [
+        "Telegram does not answer ",
+        "Telegram answers again.",
+    ]
+
+
+async def test_who_waits_long_for_the_next_poll_can_be_stopped_at_once(office):
+    telegram, ann = office.telegram, office.telegram.person("Ann", started=True)
+    telegram.fail("getUpdates", flood(60))
+    polls = len(telegram.called("getUpdates"))
+    await telegram.says(ann, text="wakes the poll")
+    await telegram.until(lambda: len(telegram.called("getUpdates")) > polls)
+    await office.says(place(ann), "and by now the next one was refused")
+    async with asyncio.timeout(10):
+        await office.stop()
+
+
 async def test_a_flood_of_polls_is_waited_out(office):
     telegram = office.telegram
     telegram.fail("getUpdates", flood(1))

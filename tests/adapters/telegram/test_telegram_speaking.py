@@ -202,13 +202,15 @@ async def test_a_quick_answer_is_written_over_the_progress_message(office, shop)
     assert answer.buttons == ()
 
 
-async def test_a_slow_answer_is_posted_and_its_progress_becomes_the_receipt(office, shop):
+@pytest.mark.parametrize("floods", [0, 1])
+async def test_a_slow_answer_is_posted_and_its_progress_becomes_the_receipt(office, shop, floods):
     adapter, telegram = office.adapter, office.telegram
     over = await adapter.send(progress(place(shop)))
     slow = {"seconds": 160, "steps": 6}
+    telegram.fail("editMessageText", flood(1), times=floods)
     await office.says(place(shop), "42", over=over, receipt=slow)
 
-    await telegram.until(lambda: "2 min 40 s" in telegram.replies(shop)[0].text)
+    await telegram.until(lambda: "2 min 40 s" in telegram.replies(shop)[0].text, 10)
     receipt, answer = telegram.replies(shop)
     assert receipt.text == "_✓ 2 min 40 s · 6 steps_"
     assert answer.text.startswith("42")

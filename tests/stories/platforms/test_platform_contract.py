@@ -146,6 +146,7 @@ async def test_the_stop_button_ends_the_run(talk):
         ("!repo", "Say `{sign}repo NAME`"),
         ("!statu", "Did you mean `{sign}status`?"),
         ("stop", "Nothing is running here"),
+        ("\u200b \u2060", "Write what you want to know"),
     ],
 )
 async def test_a_verb_is_answered_without_the_model(talk, verb, part):
