@@ -10,10 +10,11 @@ import os
 import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coworker.config import program_environment
 from coworker.errors import TryLater, Unavailable
@@ -69,15 +70,17 @@ async def run(
     program = find(argv[0])
     if program is None:
         raise Unavailable(f"{argv[0]} is not installed, or not on PATH. Install it and try again.")
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *argv[1:],
-        stdin=PIPE if stdin else DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-        cwd=cwd,
-        env={**_environment(), **(env or {})},
-        start_new_session=True,
+    process = await _started(
+        asyncio.create_subprocess_exec(
+            program,
+            *argv[1:],
+            stdin=PIPE if stdin else DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=cwd,
+            env={**_environment(), **(env or {})},
+            start_new_session=True,
+        )
     )
     try:
         async with asyncio.timeout(limits.seconds):
@@ -87,6 +90,19 @@ async def run(
         raise TryLater(message) from None
     finally:
         await _end(process)
+
+
+async def _started(starting: Coroutine[Any, Any, Process]) -> Process:
+    """The process; when cancelled meanwhile, it is let start and then ended with its children.
+
+    asyncio itself would end the process alone, and wait as long as a child keeps its output open.
+    """
+    begun = asyncio.ensure_future(starting)
+    try:
+        return await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        await _end(await begun)
+        raise
 
 
 def _environment() -> dict[str, str]:

@@ -54,6 +54,21 @@ async def test_a_cancelled_program_is_ended_with_its_children(tmp_path):
     assert await gone(tmp_path / "pid")
 
 
+@pytest.mark.parametrize("ticks", range(8))
+async def test_a_program_cancelled_while_it_starts_is_ended_with_its_children(ticks, tmp_path):
+    task = asyncio.create_task(program.run(sleeper(tmp_path / "pid")))
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    await asyncio.to_thread(
+        time.sleep, 0.05 if ticks % 2 else 0
+    )  # its children may be there by now
+    task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not (tmp_path / "pid").exists() or await gone(tmp_path / "pid")
+
+
 async def test_a_child_left_behind_is_ended(tmp_path):
     left = f"sleep 600 > /dev/null 2>&1 & echo $! > {tmp_path / 'pid'}"
     await program.run(["sh", "-c", left])

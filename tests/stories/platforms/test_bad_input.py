@@ -36,7 +36,7 @@ async def test_an_empty_message_is_told_what_can_be_said(talk):
         if chat.kind == "telegram-private":
             pytest.skip("nobody can send nothing there")
         await chat.opens("")
-        await chat.hears("!status")
+        await chat.hears("status` what is going on")
         assert not t.model.requests
 
 
