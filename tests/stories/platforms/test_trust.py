@@ -121,11 +121,11 @@ async def test_a_strangers_words_make_a_standing_permission_ask_again(team, orig
         assert branches(origin) == []
 
 
-async def test_a_question_expires_and_a_late_click_has_no_effect(team):
+@pytest.mark.parametrize("kind", ["slack", "telegram-group"])
+async def test_a_question_expires_and_a_late_click_has_no_effect(talk):
     script = [call("git_log"), say("It was not allowed in time.")]
     soon = Approvals(expire_hours=1.5 / 3600)
-    async with team(script, "slack", rules=[LOOK], approvals=soon) as t:
-        chat = t.chat("slack")
+    async with talk(script, rules=[LOOK], approvals=soon) as (t, chat):
         await chat.opens("look at the log")
         card = await chat.hears("May I do this")
         await chat.hears("It was not allowed in time.", within=20)
