@@ -1,4 +1,4 @@
-"""Whose decision counts: words of bots, edits, forwards and old cards never do; the right one once."""
+"""Whose decision counts: never that of bots, edits, forwards and old cards; the right one once."""
 
 import pytest
 
