@@ -19,7 +19,8 @@ _SEQUENCE = re.compile(
 UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\ud800-\udfff]"
 )
-_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
+_FENCE = re.compile(r" {0,3}(`{3,20}(?=[^`]*$)|~{3,20}(?!~))")
+_CLOSING = re.compile(r" {0,3}(`{3,}|~{3,})\s*$")
 _MARKS = {"answered": "✓", "stopped": "■"}
 _STEPS_SHOWN = 5
 _COMMANDS_SHOWN = 3
@@ -140,37 +141,58 @@ def pages(text: str, limit: int, measure: Measure = len) -> list[str]:
     return made or [""]
 
 
-def _blocks(text: str) -> Iterator[str]:
-    """Paragraphs and whole fences."""
+def _blocks(text: str, *, apart: bool = False) -> Iterator[str]:
+    """Paragraphs with the fences in them; `apart` yields those by themselves."""
     fence, block = "", list[str]()
     for line in text.strip("\n").split("\n"):
-        mark = _FENCE.match(line)
-        if not line.strip() and not fence:
-            if block:
-                yield "\n".join(block)
+        mark = None if fence else _FENCE.match(line)
+        ends = not fence and (not line.strip() or (apart and mark))
+        if block and ends:
+            yield "\n".join(block)
             block = []
-            continue
-        block.append(line)
-        if mark and not fence:
+        if line.strip() or fence:
+            block.append(line)
+        if mark:
             fence = mark[1]
-        elif mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+        elif fence and _closes(line, fence):
             fence = ""
+            if apart:
+                yield "\n".join(block)
+                block = []
     if block:
         yield "\n".join(block)
 
 
-def _fitting(block: str, limit: int, measure: Measure) -> list[str]:
+def _closes(line: str, fence: str) -> bool:
+    found = _CLOSING.match(line)
+    return bool(found and found[1].startswith(fence))
+
+
+def _fitting(block: str, limit: int, measure: Measure) -> Iterator[str]:
     if measure(block) <= limit:
-        return [block]
-    opening = _FENCE.match(block)
-    if not opening:
-        return _packed(block.split("\n"), limit, measure)
-    first, *lines = block.split("\n")
-    closing = opening[1]
-    if lines and lines[-1].strip() == closing:
-        lines.pop()
-    room = limit - measure(f"{first}\n\n{closing}")
-    return [f"{first}\n{piece}\n{closing}" for piece in _packed(lines, room, measure)]
+        yield block
+        return
+    for part in _blocks(block, apart=True):
+        first, *lines = part.split("\n")
+        opening = _FENCE.match(first)
+        if opening:
+            yield from _fenced(opening, lines, limit, measure)
+        else:
+            yield from _packed([first, *lines], limit, measure)
+
+
+def _fenced(
+    opening: re.Match[str], lines: list[str], limit: int, measure: Measure
+) -> Iterator[str]:
+    """Pieces of a fence, each closed and opened like the whole; a long first line is content."""
+    first, fence = opening.string, opening[1]
+    if lines and _closes(lines[-1], fence):
+        lines = lines[:-1]
+    if measure(first) > limit // 4:
+        first, lines = fence, [first[opening.end() :], *lines]
+    room = limit - measure(f"{first}\n\n{fence}")
+    for piece in _packed(lines, room, measure):
+        yield f"{first}\n{piece}\n{fence}"
 
 
 def _packed(lines: list[str], limit: int, measure: Measure) -> list[str]:
@@ -190,6 +212,8 @@ def _pieces(line: str, limit: int, measure: Measure) -> Iterator[str]:
         cut = line.rfind(" ", size // 2, size) + 1 or size
         yield line[:cut].rstrip()
         line = line[cut:]
+        if _CLOSING.match(line):
+            line = f"    {line}"  # a piece by itself must not end the fence that it is in
     yield line
 
 

@@ -15,7 +15,9 @@ from coworker.repos.forge import project_of
 from coworker.types import Entry, Json
 from coworker.web.address import lies_in, parsed
 
-_FENCE = re.compile(r"(^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*?(?:^ {0,3}\2[`~]* *$|\Z))", re.M | re.S)
+_FENCE = re.compile(
+    r"(^ {0,3}(`{3,20}(?=[^`\n]*$)|~{3,20}(?!~)).*?(?:^ {0,3}\2[`~]* *$|\Z))", re.M | re.S
+)
 _COLON = r"(?:\\?:|&colon;|&#0*58;|&#[xX]0*3[aA];)"
 _SLASH = r"(?:\\?/|&sol;|&#0*47;|&#[xX]0*2[fF];)"
 _REST = r"[^\s<>\"'`|]"

@@ -135,9 +135,10 @@ def _names_paths(rule: Rule, paths: Sequence[str]) -> bool:
 
 
 def _covers(pattern: str, path: str) -> bool:
-    """Whether a path is what is named, or below it."""
+    """Whether a path is what is named, or below it; a name like `[id]` also means itself."""
     path, pattern = posixpath.normpath(path), posixpath.normpath(pattern)
-    return fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")
+    meant = any(fnmatchcase(path, each) for each in (pattern, f"{pattern}/*"))
+    return meant or f"{path}/".startswith(f"{pattern}/")
 
 
 def _list(words: Iterable[str]) -> str:

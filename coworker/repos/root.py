@@ -10,6 +10,7 @@ import ctypes
 import difflib
 import errno
 import os
+import posixpath
 import re
 import stat
 import sys
@@ -84,6 +85,13 @@ class Root:
                 raise _special(relative)
             real = os.path.relpath(Path(f"/proc/self/fd/{fd}").readlink(), self._real)
         return self.inside(real)
+
+    def leads_to(self, relative: str) -> str:
+        """The path without links of what lies there, or would if it were made. Raises ToolError."""
+        if relative == "." or self.has(relative):
+            return self.resolved(relative)
+        parent, _, name = relative.rpartition("/")
+        return posixpath.normpath(f"{self.leads_to(parent or '.')}/{name}")
 
     def read(self, relative: str, limit: int) -> bytes:
         """The first `limit` bytes of a regular file. Raises ToolError."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+from typing import Any
 
 from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.root import Root
 from coworker.repos.text import path_name
-from coworker.tools.base import Args, tool
+from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, ToolResult
 
@@ -52,19 +53,29 @@ def tools(workplace: Workplace) -> tuple[Tool, ...]:
         root = await workplace.root(context)
         return await asyncio.to_thread(_applied, root, args)
 
-    @tool(effect="write", rerun="probe", probe=applied)
+    async def changed(args: Any, context: ToolContext) -> list[str]:
+        root = Root(bound_repo(context).path)
+        return await asyncio.to_thread(_led_to, root, args.path)
+
+    @tool(effect="write", rerun="probe", probe=applied, touching=changed)
     async def edit_file(args: EditFile, context: ToolContext) -> ToolResult:
         """Replace a text that occurs exactly once in a file. Copy it without line numbers."""
         root = await workplace.root(context)
         return await asyncio.to_thread(_edit, root, args)
 
-    @tool(effect="write", rerun="safe")
+    @tool(effect="write", rerun="safe", touching=changed)
     async def write_file(args: WriteFile, context: ToolContext) -> ToolResult:
         """Make a file, or replace a whole one."""
         root = await workplace.root(context)
         return await asyncio.to_thread(_write, root, args)
 
     return edit_file, write_file
+
+
+def _led_to(root: Root, path: str) -> list[str]:
+    """The file by its name and by the one that it has without links, if that is another."""
+    relative = root.inside(path)
+    return [*{relative, root.leads_to(relative)}]
 
 
 def _edit(root: Root, args: EditFile) -> ToolResult:

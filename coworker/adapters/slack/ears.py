@@ -57,31 +57,33 @@ class Ears:
         if event.get("type") == "app_home_opened":
             self._background.start(self._show_home(event))
             return
-        room = event.get("channel") or (event.get("item") or {}).get("channel")
-        async with self._turns.setdefault(str(room), asyncio.Lock()):
-            if inbound := await self._read(event):
+        async with self._turns.setdefault(_room(event), asyncio.Lock()):
+            if inbound := await _read(self._reader.event(event), event.get("type")):
                 await self._hear(inbound)
 
     async def clicked(self, ack: Ack, body: Json) -> None:
         """A button or a choice."""
-        inbound = self._reader.clicked(body)
+        inbound = await _read(self._reader.clicked(body), "click")
         heard = await self._hear(inbound) if inbound else "ignored"
         await ack()
         self._background.start(self._after_click(body, heard))
 
     async def pointed(self, ack: Ack, respond: Ack, body: Json) -> None:
         """The message shortcut."""
-        room = body["channel"]["id"]
-        if await self._is_outside(room):
+        if await self._is_outside(str((body.get("channel") or {}).get("id"))):
             await ack()
             await respond(text=_NOT_IN)
             return
-        await self._hear(await self._reader.pointed(body))
+        if inbound := await _read(self._reader.pointed(body), "shortcut"):
+            await self._hear(inbound)
         await ack()
 
     async def commanded(self, ack: Ack, respond: Ack, body: Json) -> None:
         """`/coworker verb`; what takes longer than Slack waits is answered later."""
-        inbound = await self._reader.commanded(body)
+        inbound = await _read(self._reader.commanded(body), "command")
+        if inbound is None:
+            await ack()
+            return
         answering = self._background.start(self._command(inbound))
         done, _ = await asyncio.wait({answering}, timeout=_ANSWER_WITHIN_S)
         if done:
@@ -89,14 +91,6 @@ class Ears:
             return
         await ack(text="One moment …")
         self._background.start(_later(respond, answering))
-
-    async def _read(self, event: Json) -> Inbound | None:
-        """The inbound in an event. One of an unknown shape would be no better a second time."""
-        try:
-            return await self._reader.event(event)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            _log.warning("an event %s cannot be read: %r", event.get("type"), error)
-            return None
 
     async def _hear(self, inbound: Inbound) -> Heard:
         heard = await self._intake.hear(inbound)
@@ -135,6 +129,20 @@ class Ears:
             seen = self._intake.overview(f"{SOURCE}:{event['user']}")
             view = home.view(seen) if seen else home.stranger(event["user"])
             await calls.attempt(self._client.views_publish(user_id=event["user"], view=view))
+
+
+def _room(event: Json) -> str:
+    item = event.get("item")
+    return str(event.get("channel") or (item.get("channel") if isinstance(item, dict) else ""))
+
+
+async def _read(reading: Awaitable[Inbound | None], what: object) -> Inbound | None:
+    """The inbound in what came. One of an unknown shape would be no better a second time."""
+    try:
+        return await reading
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        _log.warning("an event %s cannot be read: %r", what, error)
+        return None
 
 
 async def _later(respond: Ack, answering: asyncio.Task[Json]) -> None:

@@ -163,7 +163,7 @@ class Reader:
         author = person if self.is_ours(message) else message.get("user") or person
         return {"text": await self.plain(words(message)), "sender": f"{SOURCE}:{author}"}
 
-    def clicked(self, body: Json) -> Inbound | None:
+    async def clicked(self, body: Json) -> Inbound | None:
         """A button, or a choice from a list."""
         click = body["actions"][0]
         value = click.get("value") or (click.get("selected_option") or {}).get("value") or ""
@@ -221,6 +221,8 @@ class Reader:
     def _heard(
         self, place: Place, name: str, kind: InboundKind, person: str, **body: object
     ) -> Inbound:
+        if not all(isinstance(each, str) for each in (person, body.get("message", ""))):
+            raise TypeError("the id of a person or message is no text")
         event_id = f"{self._us.team}:{place.room}:{name}"
         told = {"sender": f"{SOURCE}:{person}", **body}
         return Inbound(SOURCE, event_id, place.conversation, kind, told, place)
@@ -253,7 +255,7 @@ def _files(message: Json) -> Iterator[Json]:
             "id": file["id"],
             "name": file.get("name") or file.get("title") or file["id"],
             "mime": file.get("mimetype") or "application/octet-stream",
-            "size": file.get("size") or 0,
+            "size": int(file.get("size") or 0),
         }
 
 

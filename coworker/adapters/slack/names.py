@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -13,6 +14,8 @@ from coworker.errors import CoworkerError
 
 _PATIENCE_S = 1.0
 _KEPT = 5_000
+_LONGEST = 40
+_NOT_OF_A_NAME = re.compile(r"[^\w .'’-]")
 
 
 class Names:
@@ -40,4 +43,9 @@ class Names:
             return
         profile = user.get("profile") or {}
         name = profile.get("display_name") or profile.get("real_name") or user.get("name")
-        self._known[person] = one_line(name or person)
+        self._known[person] = _bare(name or "") or person
+
+
+def _bare(name: str) -> str:
+    """A name that gives no orders and makes no link: it stands among words of somebody else."""
+    return one_line(_NOT_OF_A_NAME.sub(" ", name))[:_LONGEST].strip()

@@ -109,4 +109,4 @@ def _photo(message: Message) -> Json:
 
 
 def _file(file_id: str, name: str, mime: str, size: int | None) -> Json:
-    return {"id": file_id, "name": name, "mime": mime, "size": size or 0}
+    return {"id": file_id, "name": name, "mime": mime, "size": int(size or 0)}

@@ -99,7 +99,7 @@ class Errands:
         """Do it soon."""
         task = asyncio.create_task(_quietly(errand))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     async def close(self) -> None:
         """Drop what is not done yet."""
@@ -107,6 +107,11 @@ class Errands:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("left undone: %r", error)
 
 
 async def _quietly(errand: Coroutine[Any, Any, None]) -> None:

@@ -21,7 +21,7 @@ class Rooms:
 
     def place(self, intake: Intake, chat: Chat, topic: int | None) -> Place:
         """The place of a chat's messages, or of those in a topic of it."""
-        room = intake.cursor(NAME, f"migrated:{chat.id}") or str(chat.id)
+        room = intake.cursor(NAME, f"migrated:{chat.id}") or f"{chat.id:d}"
         self._now_at[room] = chat.id
         return Place(NAME, room, str(topic or ""))
 

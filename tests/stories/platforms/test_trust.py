@@ -76,12 +76,15 @@ async def test_always_here_asks_no_more_and_can_be_taken_back(team, origin):
 async def test_a_rule_keeps_a_folder_from_edits_and_from_the_shell(team, shop):
     (shop / "migrations").mkdir()
     (shop / "migrations" / "1.sql").write_text("create table a;\n")
+    (shop / "docs").symlink_to("migrations")
     git(shop, "add", "-A")
     git(shop, "commit", "-qm", "Add a migration")
     rules = [Rule(then="deny", paths=["migrations/"], reason="the database team's")]
     script = [
         call("edit_file", path="migrations/1.sql", old="a;", new="b;")
-        + call("edit_file", path="./src/../migrations/1.sql", old="a;", new="b;"),
+        + call("edit_file", path="./src/../migrations/1.sql", old="a;", new="b;")
+        + call("edit_file", path="docs/1.sql", old="a;", new="b;")
+        + call("write_file", path="docs/new/2.sql", content="drop table a;"),
         call("shell", command="sed -i s/a/b/ migrations/1.sql; echo x > fine.txt"),
         call("git_commit", message="Change it"),
         call("git_commit", message="Add what is fine", paths=["fine.txt"]),
@@ -92,7 +95,7 @@ async def test_a_rule_keeps_a_folder_from_edits_and_from_the_shell(team, shop):
         await chat.opens("change the migration")
         await chat.hears("The rest is done.", within=20)
         told = str([request["messages"][-1] for request in t.model.requests])
-        assert told.count("Denied: rule 1 of the configuration says: never anything on") == 3
+        assert told.count("Denied: rule 1 of the configuration says: never anything on") == 5
         assert "the database team's" in told
         assert "Add what is fine" not in git(shop, "log", "--all", "--format=%s")
         assert (shop / "migrations" / "1.sql").read_text() == "create table a;\n"
@@ -121,11 +124,11 @@ async def test_a_strangers_words_make_a_standing_permission_ask_again(team, orig
         assert branches(origin) == []
 
 
-async def test_a_question_expires_and_a_late_click_has_no_effect(team):
+@pytest.mark.parametrize("kind", ["slack", "telegram-group"])
+async def test_a_question_expires_and_a_late_click_has_no_effect(talk):
     script = [call("git_log"), say("It was not allowed in time.")]
     soon = Approvals(expire_hours=1.5 / 3600)
-    async with team(script, "slack", rules=[LOOK], approvals=soon) as t:
-        chat = t.chat("slack")
+    async with talk(script, rules=[LOOK], approvals=soon) as (t, chat):
         await chat.opens("look at the log")
         card = await chat.hears("May I do this")
         await chat.hears("It was not allowed in time.", within=20)
