@@ -70,11 +70,12 @@ class Ears:
 
     async def pointed(self, ack: Ack, respond: Ack, body: Json) -> None:
         """The message shortcut."""
-        if await self._is_outside(str((body.get("channel") or {}).get("id"))):
+        inbound = await _read(self._reader.pointed(body), "shortcut")
+        if inbound and await self._is_outside(inbound.place.room):
             await ack()
             await respond(text=_NOT_IN)
             return
-        if inbound := await _read(self._reader.pointed(body), "shortcut"):
+        if inbound:
             await self._hear(inbound)
         await ack()
 

@@ -16,7 +16,7 @@ ASKING = {"rules": [Rule(then="ask", tool="git_log")]}
 BATCH = 25
 QUICK, SEED = 8, 20261121
 LONG_S = 60
-_UNREAD = re.compile(r"cannot be read|Failed to run a middleware function")
+_UNREAD = re.compile(r"cannot be read|Failed to run a (middleware function|request listener)")
 """How we say so, and how Slack's library does."""
 
 
