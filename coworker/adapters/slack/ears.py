@@ -140,7 +140,7 @@ async def _read(reading: Awaitable[Inbound | None], what: object) -> Inbound | N
     """The inbound in what came. One of an unknown shape would be no better a second time."""
     try:
         return await reading
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         _log.warning("an event %s cannot be read: %r", what, error)
         return None
 
