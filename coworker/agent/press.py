@@ -86,6 +86,8 @@ def _objection(row: InboxRow, done: Past, conversation: Conversation, ports: Por
     if reason := refusal(person, done.askers, {"approval": True}):
         return f"Nothing was done: {reason}."
     tool = _TOOLS.get(row.body["action"])
+    if tool is None and row.body["action"] != "undo":
+        return "Nothing was done: that button is none of mine. Say in words what you want."
     if person and tool:
         repo, room = conversation.repo, conversation.place.here
         verdict = ports.book.decide(Case(tool, "world", {}, (), [person], repo, room))

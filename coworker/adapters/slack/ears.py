@@ -70,11 +70,12 @@ class Ears:
 
     async def pointed(self, ack: Ack, respond: Ack, body: Json) -> None:
         """The message shortcut."""
-        if await self._is_outside(str((body.get("channel") or {}).get("id"))):
+        inbound = await _read(self._reader.pointed(body), "shortcut")
+        if inbound and await self._is_outside(inbound.place.room):
             await ack()
             await respond(text=_NOT_IN)
             return
-        if inbound := await _read(self._reader.pointed(body), "shortcut"):
+        if inbound:
             await self._hear(inbound)
         await ack()
 
@@ -140,7 +141,7 @@ async def _read(reading: Awaitable[Inbound | None], what: object) -> Inbound | N
     """The inbound in what came. One of an unknown shape would be no better a second time."""
     try:
         return await reading
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         _log.warning("an event %s cannot be read: %r", what, error)
         return None
 

@@ -252,9 +252,9 @@ def _answer(mark: messages.Mark, text: str) -> Json:
 def _files(message: Json) -> Iterator[Json]:
     for file in message.get("files") or []:
         yield {
-            "id": file["id"],
-            "name": file.get("name") or file.get("title") or file["id"],
-            "mime": file.get("mimetype") or "application/octet-stream",
+            "id": str(file["id"]),
+            "name": str(file.get("name") or file.get("title") or file["id"]),
+            "mime": str(file.get("mimetype") or "application/octet-stream"),
             "size": int(file.get("size") or 0),
         }
 

@@ -149,7 +149,7 @@ def _written(message: Message, entity: MessageEntity, words: str, us: Us) -> str
 
 
 def _signed(message: Message) -> Json:
-    return {"sender": sender(message.from_user), "message": str(message.message_id)}
+    return {"sender": sender(message.from_user), "message": f"{message.message_id:d}"}
 
 
 def _entities(message: Message) -> tuple[MessageEntity, ...]:

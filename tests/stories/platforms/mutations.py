@@ -12,7 +12,7 @@ from tests.stories.platforms.team import Team
 Json = Any
 Path = tuple[Any, ...]
 _JUNK: list[Json] = [
-    None, "", 0, -1, 2**63, 1e308, True, [], {}, [[]], [None], {"id": None}, "x" * 5_000,
+    None, "", 0, -1, 2**63, 1e308, True, [], {}, [[]], [None], {"id": None}, "x" * 1_000,
     "\u202e\0", "1.5", "nan", "C0GENERAL", "!approve 1", "<@U0COWORKER>", "1700000000.000001",
 ]  # fmt: skip
 _FRESH = {"ts", "event_ts", "action_ts", "trigger_id"}
