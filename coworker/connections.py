@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from coworker.errors import CoworkerError, Refused
 from coworker.protocols import Clock, Intake, Platform
+from coworker.tasks import ended
 from coworker.types import Json
 
 _FIRST_WAIT_S = 1.0
@@ -36,9 +37,7 @@ class Connections:
 
     async def stop(self) -> None:
         """Hang up everywhere."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
 
     def states(self) -> list[Json]:
         """How each platform is: {name, state, since, detail}."""

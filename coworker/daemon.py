@@ -25,6 +25,7 @@ from coworker.models.router import Router
 from coworker.parts import Parts, SystemClock, refuse_unpriced
 from coworker.redact import Redactor
 from coworker.store.log import Log
+from coworker.tasks import ended
 from coworker.tools.workplace import slug
 
 _CONNECT_TRIES = 50
@@ -100,9 +101,7 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
         await parts.reception.close()
         await parts.dispatch.stop()
         await parts.memories.close()
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
+        await ended(chores)
 
 
 def _chores(parts: Parts) -> list[Coroutine[None, None, None]]:

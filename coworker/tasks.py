@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from coworker.types import ConversationId
 
 _GRACE_S = 0.5
+_PATIENCE_S = 8.0
+"""Long enough to hang up in order."""
 _AT_ONCE = 4_000
 """Each busy conversation holds a connection to its model; more of them wait for their turn."""
+
+
+async def ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until all are over: one cancellation can get lost where it meets the end of a wait."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_PATIENCE_S)
 
 
 class Tasks:

@@ -182,9 +182,8 @@ class Drive(Journal):
         self.emit(Progress("step", "thinking"))
         thinking = self.ports.router.respond(request, self.emit)
         try:
-            answer = await self._interruptible(
-                asyncio.wait_for(thinking, left_s(self.state, self.ports))
-            )
+            async with asyncio.timeout(left_s(self.state, self.ports)):
+                answer = await self._interruptible(thinking)
         except TimeoutError:
             sentence = words.TOO_SLOW.format(minutes=self.ports.config.budget.run_minutes)
             return await self.conclude(words.limited(sentence, self.state), "stopped")

@@ -238,8 +238,9 @@ class Slack:
 
     async def _hears_hello(self) -> bool:
         """Whether a new socket was opened just now; waits a little for it."""
-        try:
-            await asyncio.wait_for(self._hello.wait(), self._ping_s)
+        try:  # `wait_for` would lose a cancellation that comes together with the hello
+            async with asyncio.timeout(self._ping_s):
+                await self._hello.wait()
         except TimeoutError:
             return False
         self._hello.clear()

@@ -87,6 +87,7 @@ async def test_on_slack_a_reply_in_its_thread_goes_on_with_the_job(team):
         again = t.chat("slack")
         again.root = await again.until(lambda: own_thread(t))
         assert again.root.ts != chat.root.ts
+        await t.delivered()
         await again.says("who made them?", who="bob")
         await again.hears("By ann.")
         told = str(t.model.requests[-1]["messages"])
