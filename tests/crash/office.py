@@ -182,7 +182,13 @@ async def office(
 
 def _config(folder: Path, shop: Path, people: dict[str, Any], rooms: dict[str, Any]) -> str:
     lines = [f'state_dir = "{folder}/state"', "[models.large]", 'model = "claude-opus-5-5"']
-    lines += ["[budget]", "day_usd = 0", "[repos.shop]", f'path = "{shop}"', f"rooms = {bound_rooms(rooms)}"]
+    lines += [
+        "[budget]",
+        "day_usd = 0",
+        "[repos.shop]",
+        f'path = "{shop}"',
+        f"rooms = {bound_rooms(rooms)}",
+    ]
     for name, person in known(people).items():
         lines += [f"[people.{name}]", f'role = "{person.role}"', f"ids = {person.ids}"]
     return "\n".join(lines).replace("'", '"')
