@@ -17,7 +17,7 @@ from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.repos.registry import Registry
 from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place
-from coworker.verbs import HELP, Verb, Verbs, prefixed, room_key, verb_in
+from coworker.verbs import HELP, Verb, Verbs, prefixed, verb_in
 
 MAX_MESSAGE_BYTES = 262_144
 _REPORT_AFTER_S = 3.0
@@ -224,7 +224,7 @@ class Reception:
         A terminal says itself where it is.
         """
         row = self._ports.log.conversation(inbound.conversation)
-        room = room_key(inbound.place)
+        room = inbound.place.here
         name = (row.repo if row else None) or inbound.repo
         name = name or self._ports.log.cursor("room", room) or self._rooms.get(room)
         known = self._registry.list()
@@ -244,7 +244,7 @@ class Reception:
         rows, missed = log.aside.stale(after), log.schedules.missed(after)
         for place, text in self._reports(rows, missed).items():
             last = max(row["rowid"] for row in [*rows, *missed])
-            said = _notice(f"outage:{room_key(place)}:{last}", place, text)
+            said = _notice(f"outage:{place.here}:{last}", place, text)
             await log.notice(said, now)
             self._dispatch.deliver(said.conversation)
         if rows or missed:

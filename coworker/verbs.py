@@ -28,7 +28,7 @@ from coworker.planning import Planning
 from coworker.policy.approvals import refusal
 from coworker.repos.registry import Registry
 from coworker.store.log import Conversation
-from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json, Place
+from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
@@ -75,11 +75,6 @@ def prefixed(inbound: Inbound) -> Inbound:
         return inbound
     body = {**inbound.body, "when": found[1].lower(), "text": found[2]}
     return dataclasses.replace(inbound, body=body)
-
-
-def room_key(place: Place) -> str:
-    """A room as the configuration writes it: `slack:C0SHOP`."""
-    return f"{place.adapter}:{place.room}"
 
 
 class Verbs:
@@ -236,10 +231,11 @@ class Verbs:
     def _stop(self, inbound: Inbound) -> Inbound | str:
         if self._ports.log.state(inbound.conversation) not in (None, "idle"):
             return _become(inbound, "stop")
+        room = dataclasses.replace(inbound.place, thread="")
         busy = [
             row
             for row in self._ports.log.conversations()
-            if row.state != "idle" and room_key(row.place) == room_key(inbound.place)
+            if row.state != "idle" and dataclasses.replace(row.place, thread="") == room
         ]
         if len(busy) == 1 and not inbound.place.thread:
             moved = dataclasses.replace(inbound, conversation=busy[0].id, place=busy[0].place)
@@ -281,7 +277,7 @@ class Verbs:
         if _speaks_to_room(inbound):
             if person.role != "owner" and not inbound.body.get("private"):
                 return _OWNERS_BIND
-            await self._ports.log.keep("room", room_key(inbound.place), name)
+            await self._ports.log.keep("room", inbound.place.here, name)
         return self._bound(name, inbound, row)
 
     def _bound(self, name: str, inbound: Inbound, row: Conversation | None) -> Inbound | str:

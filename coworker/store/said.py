@@ -30,11 +30,6 @@ class News:
     cursors: dict[str, int] = field(default_factory=dict)
 
 
-def room_of(place: Place) -> str:
-    """A room as the configuration writes it; every terminal is the same one."""
-    return TERMINAL if place.adapter == TERMINAL else f"{place.adapter}:{place.room}"
-
-
 def place_of(conversation: str) -> Place:
     """Where a platform's conversation is, of which its id tells."""
     adapter, _, rest = conversation.partition(":")
@@ -90,7 +85,7 @@ def _read(
     for row in _rows(db, start, _SPOKEN):
         if row[1] == "base":  # a thread may have been about another repository before
             about = row[2].get("repo") or repo
-        elif about == repo and (message := _message(row, start[0], room_of(place))):
+        elif about == repo and (message := _message(row, start[0], place.here)):
             found.messages.append(message)
     return None
 

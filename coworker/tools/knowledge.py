@@ -19,7 +19,7 @@ from coworker.store.forgetting import Forgetting
 from coworker.store.log import Log
 from coworker.store.memories import Memories
 from coworker.store.memory import Found, Memory, Message
-from coworker.store.said import TERMINAL, US, last_words, log_of, place_of, room_of
+from coworker.store.said import TERMINAL, US, last_words, log_of, place_of
 from coworker.tools import quotes
 from coworker.tools.contradiction import may_contradict
 from coworker.tools.known import Known, Note, Origin, Remembered, refuse_odd, usable
@@ -69,7 +69,7 @@ class Knowledge:
         text = usable(note.text)
         quoted = await quotes.quote(self._checkouts, repo, note.path) if note.path else None
         is_open = quoted or origin.place is None
-        readers = EVERYWHERE if is_open else room_of(origin.place or Place(TERMINAL, ""))
+        readers = EVERYWHERE if is_open else (origin.place or Place(TERMINAL, "")).here
         rooms = await self._scope(repo, origin.place)
         alike = await self._alike(repo, text, rooms)
         if same := next((f for f in alike if (f.text, f.readers) == (text, readers)), None):
@@ -202,7 +202,7 @@ class Knowledge:
         """The rooms whose messages everybody here could open; None for all of them."""
         if place is None or place.adapter == TERMINAL:
             return None  # whoever sits there owns the database
-        here = room_of(place)
+        here = place.here
         rooms = set(await self.memories.ask(repo.name, lambda memory: memory.rooms()))
         rooms -= {here, TERMINAL, EVERYWHERE}
         open_here = {here, *await self._places.readable(place, rooms)}
