@@ -22,7 +22,8 @@ STOP_S = 1
 SURVIVE = "(setsid sh -c 'setsid sleep 6{n} &' &) > /dev/null 2>&1; nohup sleep 6{n} & sleep 6{n}"
 GREEDY = {
     "fork bomb": "bomb() {{ bomb | bomb & }}; bomb; sleep 6{n}",
-    "2 GB of memory": "python3 -c 'x = b\"x\" * (2 << 30); import time; time.sleep(6{n})'",
+    "2 GB of memory": "python3 -c 'x = b\"x\" * (2 << 30)'; "
+    "python3 -c 'x = b\"x\" * (3 << 29); import time; time.sleep(6{n})'",
     "disk fill": "while :; do head -c 8M /dev/zero > f$((++i)); sleep 0.01; done; sleep 6{n}",
     "output flood": "yes {n}",
     "survivors": SURVIVE,
