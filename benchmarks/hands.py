@@ -12,11 +12,11 @@ from benchmarks.rig import Bot, Rig, git
 from benchmarks.table import Figure
 from benchmarks.talk import task
 from coworker import sandbox
-from coworker.config import Sandbox
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.checkout import Checkouts
 from coworker.repos.workspaces import Workspaces
 from coworker.sandbox import Box
+from coworker.settings import Sandbox
 from coworker.tools import edit, files
 from coworker.tools.workplace import Workplace
 from coworker.types import ConversationId, Parked, Repo

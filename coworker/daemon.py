@@ -13,17 +13,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from coworker import control, logs, notify, signals
-from coworker.config import (
-    Config,
-    from_systemd,
-    runtime_dir,
-    secrets,
-    watchdog_s,
-)
+from coworker.config import from_systemd, runtime_dir, secrets, watchdog_s
 from coworker.errors import CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
 from coworker.parts import Parts, SystemClock, refuse_unpriced
 from coworker.redact import Redactor
+from coworker.settings import Config
 from coworker.store.log import Log
 from coworker.tasks import ended
 from coworker.tools.workplace import slug

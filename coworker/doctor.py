@@ -11,14 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from coworker import sandbox
-from coworker.config import (
-    TOKENS,
-    Config,
-    credentials_dir,
-    person_environment,
-    program_environment,
-    secret,
-)
+from coworker.config import TOKENS, credentials_dir, person_environment, program_environment, secret
 from coworker.errors import ConfigError, CoworkerError, ModelError
 from coworker.models.router import Router, Seat
 from coworker.policy.rules import Book, in_words
@@ -26,6 +19,7 @@ from coworker.protocols import Platform
 from coworker.repos import remote
 from coworker.repos.checkout import locate
 from coworker.repos.registry import Registry
+from coworker.settings import Config
 from coworker.types import Json, Repo
 
 _PATIENCE_S = 20

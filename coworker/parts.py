@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
 from coworker.audit import Audit
-from coworker.config import Config, person_environment, refuse_unknown_tools, secret
+from coworker.config import person_environment, refuse_unknown_tools, secret
 from coworker.connections import Connections
 from coworker.control import Control, Views
 from coworker.dispatch import Dispatch
@@ -35,6 +35,7 @@ from coworker.repos.registry import Registry
 from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.scheduler import Scheduler
+from coworker.settings import Config
 from coworker.store.log import Conversation, Log
 from coworker.store.memories import Memories
 from coworker.tools import (

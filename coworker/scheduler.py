@@ -18,9 +18,9 @@ from coworker import when
 from coworker.agent.act import Ports
 from coworker.agent.words import notice
 from coworker.calendar import Calendar, placed
-from coworker.config import Quiet
 from coworker.dispatch import Dispatch
 from coworker.errors import CoworkerError
+from coworker.settings import Quiet
 from coworker.store.outcomes import MOST_FAILURES
 from coworker.store.schedules import SOURCE, Firing, Schedule
 from coworker.tools.timetable import Timetable

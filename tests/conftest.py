@@ -15,7 +15,7 @@ import pytest
 from coworker import daemon, logs
 from coworker.cli.events import Ask, Progress, Reply
 from coworker.cli.link import Link
-from coworker.config import Budget, Config, ModelConfig, Models
+from coworker.settings import Budget, Config, ModelConfig, Models
 from tests.fakes.anthropic import FakeAnthropic
 
 DEADLINE_S = 15

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from coworker.adapters.slack.manifest import SCOPES
-from coworker.config import Config
+from coworker.settings import Config
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]

@@ -16,13 +16,13 @@ from typing import Any, Protocol
 import msgspec
 
 from coworker.agent.fold import State
-from coworker.config import Config
 from coworker.errors import ToolError
 from coworker.models.router import Router
 from coworker.policy.budget import Ledger
 from coworker.policy.people import People
 from coworker.policy.rules import Book
 from coworker.protocols import Clock, Tool, ToolContext
+from coworker.settings import Config
 from coworker.store.log import Conversation, Log
 from coworker.tools.knowledge import Knowledge
 from coworker.types import (

@@ -13,12 +13,12 @@ import msgspec
 
 from coworker.agent.act import Admission, Ports, context_of, done
 from coworker.agent.fold import OpenCall, State
-from coworker.config import Rule
 from coworker.errors import ToolError
 from coworker.policy.approvals import ALWAYS, DENY, ONCE, seal
 from coworker.policy.rules import Case
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.text import visible
+from coworker.settings import Rule
 from coworker.store.log import Conversation
 from coworker.types import Call, Decision, EntryKind, Json, Outbound, ToolResult, ask_key
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import html
 import re
 
-from coworker.config import Config
 from coworker.errors import Denied, ToolError
 from coworker.repos.forge import project_of
+from coworker.settings import Config
 from coworker.types import Entry, Json
 from coworker.web.address import lies_in, parsed
 

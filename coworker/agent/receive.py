@@ -12,9 +12,9 @@ import msgspec
 
 from coworker.agent.act import Ports, done
 from coworker.agent.fold import State, takes_words
-from coworker.config import Rule
 from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_yes
 from coworker.policy.rules import in_words
+from coworker.settings import Rule
 from coworker.store.log import Conversation, InboxRow
 from coworker.types import EntryKind, Json, Outbound, Person, ToolResult, ask_key
 

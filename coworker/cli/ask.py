@@ -16,8 +16,8 @@ from coworker.cli.events import Ask, Reply, read_reply
 from coworker.cli.interrupt import Interrupts
 from coworker.cli.link import Lost, linked
 from coworker.cli.progress import Doing, LiveLine
-from coworker.config import Config
 from coworker.errors import Denied
+from coworker.settings import Config
 from coworker.types import Json
 
 _OWNERS = 5

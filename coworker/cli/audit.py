@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from coworker.cli import interrupt, output, words
 from coworker.cli.link import linked
-from coworker.config import Config
+from coworker.settings import Config
 from coworker.types import Json
 
 

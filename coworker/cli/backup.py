@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from coworker.cli import output
-from coworker.config import Config
 from coworker.errors import UsageError
+from coworker.settings import Config
 
 
 def backup(config: Config, target: Path, keep: int | None) -> int:

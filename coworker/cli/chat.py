@@ -28,7 +28,8 @@ from coworker.cli.interrupt import Interrupts
 from coworker.cli.link import linked
 from coworker.cli.screen import Screen
 from coworker.cli.talk import Talk
-from coworker.config import Config, color_allowed
+from coworker.config import color_allowed
+from coworker.settings import Config
 
 _KEYS = "Ctrl-C stops, twice leaves · Alt-Enter begins a new line · Ctrl-D leaves"
 

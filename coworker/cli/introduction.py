@@ -12,10 +12,11 @@ from pathlib import Path
 
 from coworker.cli.prompt import Prompt
 from coworker.cli.show import diagnosis
-from coworker.config import TOKENS, Config, ModelConfig, Price, model_url, secret
+from coworker.config import TOKENS, model_url, secret
 from coworker.errors import CoworkerError, ModelError, Unavailable
 from coworker.mistakes import is_url
 from coworker.models import prices
+from coworker.settings import Config, ModelConfig, Price
 from coworker.types import Json
 
 _SLACK = """

@@ -15,8 +15,8 @@ from coworker.cli.interrupt import Interrupts
 from coworker.cli.link import linked
 from coworker.cli.message import Line
 from coworker.cli.progress import Doing, LiveLine
-from coworker.config import Config
 from coworker.errors import CoworkerError, Denied
+from coworker.settings import Config
 
 
 def chat(config: Config, start: Start) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from coworker import errors
 from coworker.cli.events import Event, Failure, Line, read_event, read_line
-from coworker.config import Config
+from coworker.settings import Config
 from coworker.types import Json
 
 LINE_LIMIT = 16 * 2**20

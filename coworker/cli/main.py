@@ -18,7 +18,7 @@ from coworker.errors import CoworkerError, UsageError
 
 if TYPE_CHECKING:
     from coworker.cli.conversation import Start
-    from coworker.config import Config
+    from coworker.settings import Config
 
 _INTERRUPTED = 130
 _PIPE_BROKE = 141

@@ -16,8 +16,8 @@ import msgspec
 from coworker.cli import interrupt, output, table, words
 from coworker.cli.conversation import Start
 from coworker.cli.link import Link, linked
-from coworker.config import Config
 from coworker.errors import NotFound, UsageError
+from coworker.settings import Config
 from coworker.store import exchange
 from coworker.types import Json
 

@@ -57,8 +57,9 @@ def complain(text: str) -> None:
 
 def without_secrets(text: str) -> str:
     """Text that never went through the owner of the state directory, such as an error of ours."""
-    from coworker.config import Config, secrets
+    from coworker.config import secrets
     from coworker.redact import Redactor
+    from coworker.settings import Config
 
     return Redactor(secrets(Config())).text(text)
 

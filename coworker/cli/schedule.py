@@ -13,8 +13,8 @@ from typing import Any
 from coworker.cli import interrupt, output, table, words
 from coworker.cli.conversation import Start
 from coworker.cli.link import linked
-from coworker.config import Config
 from coworker.errors import UsageError
+from coworker.settings import Config
 from coworker.types import Json
 
 _LIST = ("id", "name", "when", "timezone", "coming", "gate", "to", "last")

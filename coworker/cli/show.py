@@ -13,8 +13,8 @@ from coworker.cli import interrupt, output, table, words
 from coworker.cli.events import Progress
 from coworker.cli.link import Link, linked
 from coworker.cli.progress import Doing, LiveLine
-from coworker.config import Config
 from coworker.errors import UsageError
+from coworker.settings import Config
 from coworker.types import Json
 
 _INBOX = ("received_at", "conversation", "kind", "text", "outcome")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from coworker.cli import interrupt, output, words
 from coworker.cli.events import Reply
 from coworker.cli.link import linked
-from coworker.config import Config
+from coworker.settings import Config
 
 
 def undo(config: Config, run: str) -> int:

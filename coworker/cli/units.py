@@ -14,8 +14,9 @@ from pathlib import Path
 
 import coworker
 from coworker.cli import output
-from coworker.config import Config, default_state_dir, person_environment
+from coworker.config import default_state_dir, person_environment
 from coworker.errors import Denied, NotFound
+from coworker.settings import Config
 
 _USER = "coworker"
 _SYSTEM = ("coworker.service", "coworker-backup.service", "coworker-backup.timer")

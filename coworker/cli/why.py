@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from coworker.cli import interrupt, output, words
 from coworker.cli.link import linked
-from coworker.config import Config
+from coworker.settings import Config
 from coworker.types import Json
 
 _LONGEST = 200

@@ -19,11 +19,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from coworker.config import ANTHROPIC_URL, ModelConfig, model_url, secret
+from coworker.config import ANTHROPIC_URL, model_url, secret
 from coworker.errors import ContextTooLong, ModelError, ModelRefused, Overloaded, RateLimited
 from coworker.models import prices
+from coworker.models.reply import CUT, Event, GaveUp, Reply
 from coworker.protocols import Clock
-from coworker.types import Answer, Emit, Json, Progress, Request, Tier, Usage
+from coworker.settings import ModelConfig
+from coworker.types import Answer, Emit, Json, Progress, Request, Tier
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -34,7 +36,6 @@ _LONGEST_WAIT_S = 30.0
 _PATIENT_MS = 60_000
 """An attempt that failed after this long is not made again."""
 _UNKNOWN_WAIT_S = 15.0
-_CUT_OFF = ("max_tokens", "model_context_window_exceeded")
 _importing = threading.Lock()
 
 
@@ -84,7 +85,7 @@ class MessagesClient:
         away = self._clock.now_ms() < self._away_until_ms
         pauses_s, lost_usd = iter(() if away else _PAUSES_S), 0.0
         while True:
-            reply, began = _Reply(emit), self._clock.now_ms()
+            reply, began = Reply(emit), self._clock.now_ms()
             fault = await self._attempt(body, reply)
             if fault is None:
                 self._away_until_ms = 0
@@ -107,7 +108,7 @@ class MessagesClient:
         if sdk:
             await sdk.close()
 
-    async def _attempt(self, body: Json, reply: _Reply) -> ModelError | None:
+    async def _attempt(self, body: Json, reply: Reply) -> ModelError | None:
         """One request; what went wrong, if anything."""
         sdk = await self._loaded()
         import anthropic
@@ -121,14 +122,14 @@ class MessagesClient:
         except anthropic.APIStatusError as error:
             wait_s = _retry_after(error.response.headers)
             return self._fault(error.status_code, error.api_message or "", wait_s)
-        except _GaveUp as error:
+        except GaveUp as error:
             return self._fault(*error.args)
         except (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError):
             return self._fault(_LATE)
         except (anthropic.APIConnectionError, OSError):
             return self._fault(_UNREACHABLE)
         except httpx2.HTTPError:
-            return self._fault(_CUT)
+            return self._fault(CUT)
         return None
 
     async def _loaded(self) -> AsyncAnthropic:
@@ -160,7 +161,7 @@ class MessagesClient:
         _ = sdk.messages.with_streaming_response  # imports more on first use
         return sdk
 
-    def _cost(self, reply: _Reply) -> float:
+    def _cost(self, reply: Reply) -> float:
         return prices.cost(self._price, reply.usage, reply.short_writes) if self._price else 0.0
 
     def _fault(self, status: int, said: str = "", wait_s: float = _UNKNOWN_WAIT_S) -> ModelError:
@@ -191,12 +192,12 @@ def what_happened(fault: ModelError) -> str:
     return str(fault).split(". ", 1)[0].rstrip(".")
 
 
-_CUT, _LATE, _UNREACHABLE = 1, 408, 2  # faults without a status share the table of the others
+_LATE, _UNREACHABLE = 408, 2  # faults without a status share the table of the others
 _AGAIN = "Say it again in a few minutes."
 _CHECK = "Check model and base_url (without /v1) in [models.{tier}]."
 _CHECK_KEY = "Check {it.api_key_env} and the account it belongs to."
 _FAULTS: dict[int, tuple[type[ModelError], str, str]] = {
-    _CUT: (Overloaded, "{it.model} broke off its answer", _AGAIN),
+    CUT: (Overloaded, "{it.model} broke off its answer", _AGAIN),
     _LATE: (Overloaded, "{it.model} did not answer in time", _AGAIN),
     _UNREACHABLE: (Overloaded, "{it.model} cannot be reached at {host}", _CHECK),
     200: (ModelRefused, "{host} does not speak the Messages API", _CHECK),
@@ -211,7 +212,6 @@ _FAULTS: dict[int, tuple[type[ModelError], str, str]] = {
     500: (Overloaded, "{it.model} has a fault on its server ({status})", _AGAIN),
     529: (Overloaded, "{it.model} is overloaded", _AGAIN),
 }
-_STATUS_OF = {"overloaded_error": 529, "rate_limit_error": 429, "invalid_request_error": 400}
 _TOO_LONG = re.compile(r"(?i)too long|too many tokens|context (length|window|size|limit|exceeded)")
 _NO_CREDIT = re.compile(r"(?i)credit balance")
 _KEY = re.compile(r"\bsk-[\w-]{4,}")
@@ -276,33 +276,7 @@ def _alternating(messages: list[Json]) -> list[Json]:
     return merged
 
 
-class _Delta(msgspec.Struct):
-    """What a block or the message grows by."""
-
-    text: str = ""
-    thinking: str = ""
-    partial_json: str = ""
-    signature: str = ""
-    stop_reason: str | None = None
-
-
-class _Event(msgspec.Struct):
-    """One server-sent event; which fields are there depends on its type."""
-
-    type: str = ""
-    index: int = 0
-    message: Json = {}
-    content_block: Json = {}
-    delta: _Delta = msgspec.field(default_factory=_Delta)
-    usage: Json | None = None
-    error: Json = {}
-
-
-class _GaveUp(Exception):
-    """A fault that came with status 200, or after it; its args are those of `_fault`."""
-
-
-async def _events(sdk: AsyncAnthropic, body: Json) -> AsyncGenerator[_Event, None]:
+async def _events(sdk: AsyncAnthropic, body: Json) -> AsyncGenerator[Event, None]:
     """The events of one answer, as sent.
 
     Read below the library's accumulation, which would lose the rest of an answer at a call with
@@ -310,102 +284,13 @@ async def _events(sdk: AsyncAnthropic, body: Json) -> AsyncGenerator[_Event, Non
     """
     import anthropic
 
-    decode = msgspec.json.Decoder(_Event).decode
+    decode = msgspec.json.Decoder(Event).decode
     async with sdk.messages.with_streaming_response.create(**body, stream=True) as response:
         if "event-stream" not in response.headers.get("content-type", ""):
-            raise _GaveUp(response.status_code)
+            raise GaveUp(response.status_code)
         try:
             async for sse in anthropic.AsyncStream.raw_events(response.http_response):
                 if sse.data:
                     yield decode(sse.data)
         except ValueError as error:
-            raise _GaveUp(_CUT) from error
-
-
-class _Reply:
-    """One answer, put together from its events without changing what was sent."""
-
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-        self._blocks: dict[int, Json] = {}
-        self._parts: dict[int, list[str]] = {}
-        self._tokens: Json = {}
-        self._stop_reason = ""
-        self._ended = False
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens as far as they were reported."""
-        names = ("input", "output", "cache_read_input", "cache_creation_input")
-        return Usage(*(self._tokens.get(f"{name}_tokens", 0) for name in names))
-
-    @property
-    def short_writes(self) -> int:
-        """Those of the tokens written to the cache that stay there for five minutes only."""
-        count: int = self._tokens.get("cache_creation", {}).get("ephemeral_5m_input_tokens", 0)
-        return count
-
-    def take(self, event: _Event) -> None:
-        """Add one event. Raises _GaveUp."""
-        match event.type:
-            case "message_start":
-                self._count(event.message.get("usage"))
-            case "content_block_start":
-                self._blocks[event.index], self._parts[event.index] = event.content_block, []
-            case "content_block_delta":
-                self._grow(event.index, event.delta)
-            case "message_delta":
-                self._stop_reason = event.delta.stop_reason or ""
-                self._count(event.usage)
-            case "message_stop":
-                self._ended = True
-            case "error":
-                status = _STATUS_OF.get(event.error.get("type", ""), 500)
-                raise _GaveUp(status, str(event.error.get("message", "")))
-
-    def finish(self) -> None:
-        """Put the parts together. Raises _GaveUp when some are missing."""
-        for index, block in self._blocks.items():
-            kind = block.get("type", "")
-            if kind.endswith("tool_use"):
-                block["input"] = "".join(self._parts[index]) or block.get("input") or {}
-            elif text := "".join(self._parts[index]):
-                block[kind] = block.get(kind, "") + text
-        calls = [block for block in self._blocks.values() if "input" in block]
-        ids = {block.get("id") for block in calls if block.get("name")}
-        if not self._ended or not self._stop_reason or len(ids) < len(calls):
-            raise _GaveUp(_CUT)
-
-    def answer(self, model: str, cost_usd: float) -> Answer:
-        """What was said. Only here are the arguments of calls parsed, and judged."""
-        malformed: dict[str, str] = {}
-        content = list(self._blocks.values())
-        for block in (block for block in content if "input" in block):
-            cut = block is content[-1] and self._stop_reason in _CUT_OFF
-            block["input"], fault = _arguments(block["input"], cut=cut)
-            malformed |= {block["id"]: fault} if fault else {}
-        return Answer(content, self._stop_reason, model, self.usage, cost_usd, malformed)
-
-    def _grow(self, index: int, delta: _Delta) -> None:
-        if index not in self._blocks:
-            raise _GaveUp(_CUT)
-        self._parts[index].append(delta.text or delta.thinking or delta.partial_json)
-        if delta.signature:
-            self._blocks[index]["signature"] = delta.signature
-        if shown := delta.text or delta.thinking:
-            self._emit(Progress("text" if delta.text else "thinking", shown))
-
-    def _count(self, tokens: Json | None) -> None:
-        self._tokens |= {name: count for name, count in (tokens or {}).items() if count is not None}
-
-
-def _arguments(sent: Json | str, *, cut: bool) -> tuple[Json, str]:
-    """A call's arguments, and what is wrong with them if they cannot be used."""
-    try:
-        value = msgspec.json.decode(sent) if isinstance(sent, str) and sent.strip() else sent
-        if isinstance(value, dict) and (value or not cut):
-            return value, ""
-    except ValueError:
-        pass
-    why = "were cut off by the output limit" if cut else "are not a complete JSON object"
-    return {}, f"the arguments {why}: {str(sent)[:500]}."
+            raise GaveUp(CUT) from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from coworker.config import ModelConfig, Price
+from coworker.settings import ModelConfig, Price
 from coworker.types import Usage
 
 FREE = Price(input=0.0, output=0.0)

@@ -10,12 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coworker.config import ModelConfig, Models, tier_names
+from coworker.config import tier_names
 from coworker.errors import ContextTooLong, ModelError, RateLimited
 from coworker.models import prices
 from coworker.models.client import MessagesClient, what_happened
 from coworker.models.offline import Offline
 from coworker.protocols import Clock
+from coworker.settings import ModelConfig, Models
 from coworker.types import Answer, Emit, Progress, Request, Tier
 
 

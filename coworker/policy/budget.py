@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from coworker.config import Budget
+from coworker.settings import Budget
 
 MONEY = ("run", "conversation", "schedule_day", "person_day", "repo_day", "day")
 """The limits in dollars, each a key of [budget] without its `_usd`; the narrowest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coworker.config import Config
+from coworker.settings import Config
 from coworker.types import Person, Role
 
 RANK: dict[Role, int] = {"guest": 0, "member": 1, "owner": 2}

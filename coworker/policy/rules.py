@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from coworker.config import Config, Rule
 from coworker.policy.standing import Standing
+from coworker.settings import Config, Rule
 from coworker.types import Decision, Effect, Json, Person, Verdict
 
 _STRICTEST: tuple[Verdict, ...] = ("deny", "ask", "allow")

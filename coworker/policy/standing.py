@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from coworker.config import Rule
 from coworker.protocols import Clock
+from coworker.settings import Rule
 from coworker.store.log import Log
 from coworker.types import ConversationId, Json, Place, Repo, Role
 

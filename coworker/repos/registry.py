@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from coworker.config import Config
 from coworker.errors import NotFound, UsageError
 from coworker.repos.checkout import locate
 from coworker.repos.text import one_line
+from coworker.settings import Config
 from coworker.store.log import Log
 from coworker.types import Repo
 

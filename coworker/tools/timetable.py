@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 from coworker import when
 from coworker.calendar import Calendar, preview, too_often
-from coworker.config import Config
 from coworker.errors import Denied, NotFound, UsageError
 from coworker.protocols import Clock
 from coworker.repos.text import one_line, visible
+from coworker.settings import Config
 from coworker.store.schedules import Policy, Schedule, Schedules
 from coworker.tools import gates
 from coworker.tools.gates import Gates, Seen

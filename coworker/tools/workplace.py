@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from coworker import sandbox
-from coworker.config import Sandbox as Settings
 from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
 from coworker.repos import gitdir, locks, marks
@@ -25,6 +24,7 @@ from coworker.repos.root import Root
 from coworker.repos.workspace import Workspace
 from coworker.repos.workspaces import Workspaces
 from coworker.sandbox import Box, Finished, Kind, Limits
+from coworker.settings import Sandbox as Settings
 from coworker.tools.base import bound_repo, bounded
 from coworker.types import ConversationId, Json, Progress, Repo
 

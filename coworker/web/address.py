@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from yarl import URL
 
-from coworker.config import Web
 from coworker.errors import Denied
+from coworker.settings import Web
 
 _PORTS = (80, 443, 8080, 8443)
 _UNICAST = ipaddress.ip_network("2000::/3")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from coworker.config import Web
 from coworker.errors import Denied, Unavailable
+from coworker.settings import Web
 from coworker.web import page
 from coworker.web.address import checked, is_private, is_public, parsed
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coworker.agent.links import Links
-from coworker.config import Config, RepoConfig, Web
+from coworker.settings import Config, RepoConfig, Web
 from coworker.types import Entry
 
 WRITTEN = "Please read https://good.test/doc?page=1, and then wiki.test/start."

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from coworker.config import ModelConfig, Price
 from coworker.errors import (
     ModelRefused,
 )
 from coworker.models.client import MessagesClient
+from coworker.settings import ModelConfig, Price
 from coworker.types import Answer, Json, Progress, Request, Usage
 from tests.fakes import QuickClock, until
 from tests.fakes.anthropic import (

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coworker.config import ModelConfig
 from coworker.errors import ContextTooLong, ModelError, ModelRefused, Overloaded, RateLimited
 from coworker.models.client import MessagesClient
+from coworker.settings import ModelConfig
 from coworker.types import Answer, Json, Progress, Request, Usage
 from tests.fakes import QuickClock
 from tests.fakes.anthropic import (

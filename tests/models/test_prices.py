@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coworker.config import ModelConfig, Price
 from coworker.models.prices import FREE, bound, cost, price_of
+from coworker.settings import ModelConfig, Price
 from coworker.types import Usage
 
 MILLION = 1_000_000

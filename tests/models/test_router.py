@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from coworker.config import ModelConfig, Models, Price
 from coworker.errors import ContextTooLong, RateLimited
 from coworker.models.router import Router, Seat
+from coworker.settings import ModelConfig, Models, Price
 from coworker.types import Answer, Json, Progress, Request
 from tests.fakes import QuickClock
 from tests.fakes.anthropic import FakeAnthropic, Step, overloaded, say, status

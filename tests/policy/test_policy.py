@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from coworker.config import Budget, Config, PersonConfig, Rule
 from coworker.policy.approvals import refusal, says_yes, seal
 from coworker.policy.budget import Spent, exceeded
 from coworker.policy.people import People
 from coworker.policy.rules import Book, Case
 from coworker.policy.standing import Standing
+from coworker.settings import Budget, Config, PersonConfig, Rule
 from coworker.store import audit
 from coworker.store.log import Log
 from coworker.types import Call, Person

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from coworker.config import Config, Rule
 from coworker.policy.rules import Book, Case
+from coworker.settings import Config, Rule
 from coworker.types import Person
 
 STRICTNESS = {"allow": 0, "ask": 1, "deny": 2}

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from coworker.config import Config, RepoConfig
 from coworker.errors import NotFound, UsageError
 from coworker.repos.registry import Registry
+from coworker.settings import Config, RepoConfig
 from coworker.store.log import Log
 from tests.repos import scene
 

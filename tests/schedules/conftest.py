@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from coworker.config import Config, PersonConfig
 from coworker.policy.people import People
 from coworker.scheduler import Scheduler
+from coworker.settings import Config, PersonConfig
 from coworker.store.log import Log
 from coworker.tools.timetable import Timetable, Wish
 from coworker.types import Inbound, Outbound, Place

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from coworker.config import Sandbox
 from coworker.errors import UsageError
 from coworker.repos.checkout import Checkouts
 from coworker.repos.workspaces import Workspaces
+from coworker.settings import Sandbox
 from coworker.tools.gates import Gates, read
 from coworker.tools.workplace import Workplace
 from coworker.types import Repo

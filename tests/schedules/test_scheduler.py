@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coworker.config import PersonConfig, Quiet
 from coworker.errors import Denied, ToolError, UsageError
+from coworker.settings import PersonConfig, Quiet
 from coworker.tools.gates import Seen
 from coworker.types import Place
 from tests.fakes import until

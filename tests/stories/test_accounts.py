@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from coworker.config import PersonConfig, Rule
 from coworker.errors import NotFound, UsageError
+from coworker.settings import PersonConfig, Rule
 from coworker.store.log import Batch, Log
 from coworker.types import Entry, Inbound, Place
 from tests.conftest import living

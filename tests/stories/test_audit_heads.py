@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from coworker.audit import Audit
-from coworker.config import Audit as AuditRoom
-from coworker.config import Budget, Config
 from coworker.policy.standing import SYSTEM
+from coworker.settings import Audit as AuditRoom
+from coworker.settings import Budget, Config
 from coworker.store.database import FILE
 from coworker.store.log import Batch, Log
 from coworker.types import Entry, Inbound, Place

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from coworker.cli.events import Ask, Reply
-from coworker.config import Budget, PersonConfig
+from coworker.settings import Budget, PersonConfig
 from tests.conftest import living
 from tests.fakes.anthropic import FakeAnthropic, call, cut_stream, say, slow, usage
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from coworker.config import RepoConfig
+from coworker.settings import RepoConfig
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 

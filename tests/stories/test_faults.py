@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from coworker.config import ModelConfig, Models
 from coworker.errors import NotFound
+from coworker.settings import ModelConfig, Models
 from coworker.store import audit
 from coworker.store.database import FILE
 from coworker.store.log import Batch, Log

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from coworker.config import RepoConfig
+from coworker.settings import RepoConfig
 from tests.bugs import NODE, PYTHON, QUICK
 from tests.conftest import git
 from tests.fakes.anthropic import call, say

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from coworker import daemon
-from coworker.config import PersonConfig, RepoConfig, Rule
-from coworker.config import Slack as Settings
+from coworker.settings import PersonConfig, RepoConfig, Rule
+from coworker.settings import Slack as Settings
 from tests.conftest import git
 from tests.fakes.anthropic import FakeAnthropic, call, say
 from tests.fakes.slack import ALICE, BOB, BOT, GENERAL, FakeSlack

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from coworker import config, daemon
-from coworker.config import PersonConfig, RepoConfig
+from coworker import daemon
+from coworker.settings import PersonConfig, RepoConfig
+from coworker.settings import Telegram as Settings
 from tests.fakes.anthropic import FakeAnthropic, say
 from tests.fakes.telegram import FakeTelegram
 
@@ -30,9 +31,7 @@ def colleague(configured, shop, monkeypatch):
         }
         repos = {"shop": RepoConfig(path=str(shop), rooms=[f"telegram:{r.id}" for r in rooms])}
         async with FakeAnthropic(script, strict=True) as model:
-            settings = configured(
-                model, telegram=config.Telegram(**urls), people=people, repos=repos
-            )
+            settings = configured(model, telegram=Settings(**urls), people=people, repos=repos)
             async with daemon.owned(settings, connecting=True):
                 yield model
 

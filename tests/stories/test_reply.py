@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from coworker.config import PersonConfig, Rule
 from coworker.errors import Denied
+from coworker.settings import PersonConfig, Rule
 from tests.conftest import living
 from tests.fakes.anthropic import (
     FakeAnthropic,

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from coworker.config import Rule, Web
+from coworker.settings import Rule, Web
 from tests.fakes.anthropic import call, say
 from tests.web.site import serving
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from coworker import daemon
-from coworker.config import WorkspaceKeeping
 from coworker.repos.workspaces import Workspaces
+from coworker.settings import WorkspaceKeeping
 from coworker.types import Repo
 from tests.conftest import DEADLINE_S, living
 from tests.fakes.anthropic import FakeAnthropic, call

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from coworker import config, daemon
-from coworker.config import PersonConfig, RepoConfig
+from coworker import daemon
+from coworker.settings import PersonConfig, RepoConfig
+from coworker.settings import Telegram as Settings
 from tests.fakes.anthropic import FakeAnthropic, call, hang, say
 from tests.fakes.telegram import FakeTelegram, lost_reply
 
@@ -27,7 +28,7 @@ def colleague(configured, shop, monkeypatch):
         async with FakeAnthropic(script, strict=True) as model:
             settings = configured(
                 model,
-                telegram=config.Telegram(**urls),
+                telegram=Settings(**urls),
                 people={"ann": PersonConfig(role="owner", ids=[f"telegram:{ANN}"])},
                 repos={"shop": RepoConfig(path=str(shop), rooms=list(rooms))},
             )

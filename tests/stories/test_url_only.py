@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coworker.config import RepoConfig
+from coworker.settings import RepoConfig
 from tests.conftest import git
 from tests.fakes.anthropic import call, say
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from coworker.config import PersonConfig, RepoConfig, Rule
+from coworker.settings import PersonConfig, RepoConfig, Rule
 from tests.conftest import git
 from tests.fakes.anthropic import call, hang, say, slow
 

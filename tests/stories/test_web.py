@@ -2,7 +2,7 @@
 
 import pytest
 
-from coworker.config import Web
+from coworker.settings import Web
 from tests.fakes.anthropic import call, say
 from tests.web.site import serving
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from coworker.config import Web
 from coworker.errors import Denied, Unavailable
 from coworker.protocols import ToolContext
+from coworker.settings import Web
 from coworker.tools.web import tools
 from coworker.types import ConversationId
 from coworker.web import page

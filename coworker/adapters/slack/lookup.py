@@ -8,8 +8,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from coworker.adapters.render import one_line
 from coworker.adapters.slack import calls
-from coworker.config import Slack as Settings
 from coworker.errors import CoworkerError, NotFound, Undeliverable
+from coworker.settings import Slack as Settings
 from coworker.types import Json
 
 

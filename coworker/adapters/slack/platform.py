@@ -30,9 +30,9 @@ from coworker.adapters.slack.ears import Ears
 from coworker.adapters.slack.events import SOURCE, Reader, Us
 from coworker.adapters.slack.past import Past
 from coworker.adapters.slack.voice import Voice
-from coworker.config import Slack as Settings
 from coworker.errors import Unavailable, Undeliverable
 from coworker.protocols import Clock, Intake
+from coworker.settings import Slack as Settings
 from coworker.types import ConversationId, Health, Json, Line, Outbound, Place, Progress
 
 _CONNECT_S = 30

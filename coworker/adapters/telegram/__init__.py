@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
-from coworker import config
 from coworker.adapters import render
 from coworker.adapters.telegram import checks, events, lookup, messages, polling
 from coworker.adapters.telegram.attachments import TRANSCRIPT
@@ -22,6 +21,7 @@ from coworker.adapters.telegram.speaking import Speaking
 from coworker.adapters.telegram.voice import transcribe
 from coworker.errors import CoworkerError, Refused, Unavailable
 from coworker.protocols import Intake
+from coworker.settings import Telegram as Settings
 from coworker.types import ConversationId, Health, Json, Line, Outbound, Place, Progress
 
 _SUPERGROUP = "-100"
@@ -33,7 +33,7 @@ class Telegram:
 
     name = NAME
 
-    def __init__(self, settings: config.Telegram, token: str) -> None:
+    def __init__(self, settings: Settings, token: str) -> None:
         self._settings = settings
         self._token = token
         self._rooms = Rooms()

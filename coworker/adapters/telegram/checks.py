@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from telegram import Bot, User, WebhookInfo
 from telegram.error import InvalidToken, TelegramError
 
-from coworker import config
 from coworker.adapters.telegram.polling import REFUSED, quiet_wires, request
+from coworker.settings import Telegram as Settings
 from coworker.types import Json
 
 _WEBHOOK = (
@@ -22,7 +22,7 @@ _PRIVACY = (
 )
 
 
-async def examine(settings: config.Telegram, token: str) -> list[Json]:
+async def examine(settings: Settings, token: str) -> list[Json]:
     """One finding per check, in doctor's form."""
     quiet_wires()
     bot = Bot(
@@ -54,7 +54,7 @@ def _about(me: User, hook: WebhookInfo) -> Iterator[Json]:
         yield _finding("telegram webhook", False, "a webhook is set", _WEBHOOK)
 
 
-def _transcriber(settings: config.Telegram) -> Iterator[Json]:
+def _transcriber(settings: Settings) -> Iterator[Json]:
     if not settings.transcribe:
         return
     program = settings.transcribe[0]

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from telegram import Bot, Message
 from telegram.error import BadRequest, Conflict, Forbidden, TelegramError
 
-from coworker import config
 from coworker.adapters.render import one_line
 from coworker.adapters.telegram.polling import quiet_wires, request
 from coworker.errors import Unavailable
+from coworker.settings import Telegram as Settings
 from coworker.types import Json
 
 _AGAIN_S = 1.0
@@ -25,7 +25,7 @@ _TAKEN = (
 )
 
 
-async def writer(settings: config.Telegram, token: str, words: str) -> tuple[int, str]:
+async def writer(settings: Settings, token: str, words: str) -> tuple[int, str]:
     """Whoever writes these words to the bot in private: their id and name. Waits for ever.
 
     Raises Unavailable when the messages go elsewhere or Telegram cannot be reached.
@@ -45,7 +45,7 @@ async def writer(settings: config.Telegram, token: str, words: str) -> tuple[int
         raise Unavailable(f"Telegram cannot be reached ({type(error).__name__}).") from None
 
 
-async def rooms(settings: config.Telegram, token: str, ids: Sequence[str]) -> list[Json]:
+async def rooms(settings: Settings, token: str, ids: Sequence[str]) -> list[Json]:
     """One finding per room: whether it is there and we are in it. The token must be right."""
     if not ids:
         return []
@@ -71,7 +71,7 @@ def _says(message: Message, words: str) -> bool:
     return message.chat.type == "private" and words in (message.text or "")
 
 
-def _bot(settings: config.Telegram, token: str) -> Bot:
+def _bot(settings: Settings, token: str) -> Bot:
     quiet_wires()
     return Bot(
         token,

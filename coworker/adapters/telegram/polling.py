@@ -17,8 +17,8 @@ from telegram.error import Conflict, TelegramError
 from telegram.ext import Updater
 from telegram.request import HTTPXRequest
 
-from coworker import config
 from coworker.errors import Refused
+from coworker.settings import Telegram as Settings
 from coworker.types import Json
 
 _log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class _Inbox(asyncio.Queue[object]):
             await asyncio.Event().wait()
 
 
-def connection(settings: config.Telegram, token: str, wire: Wire) -> Bot:
+def connection(settings: Settings, token: str, wire: Wire) -> Bot:
     """A bot whose requests for updates are watched by the wire."""
     return Bot(
         token,

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from coworker.adapters.slack.platform import Slack
-from coworker.config import Slack as Settings
 from coworker.errors import CoworkerError
 from coworker.protocols import Intake
+from coworker.settings import Slack as Settings
 from coworker.store.log import Log
 from coworker.types import Inbound, Json, Outbound, Place
 from tests.fakes import QuickClock

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from coworker import config
 from coworker.adapters.telegram import Telegram
 from coworker.errors import CoworkerError
 from coworker.protocols import Intake
+from coworker.settings import Telegram as Settings
 from coworker.store.log import Log
 from coworker.types import Heard, Inbound, Json, Outbound, Place
 from tests.fakes.telegram import FakeTelegram, Person
@@ -22,7 +22,7 @@ RECEIPT = {"seconds": 12, "steps": 3, "cost_usd": 0.04, "model": "claude-opus-5-
 class Office:
     """The core as the adapter sees it. `faults` are raised by hear, one each, before it hears."""
 
-    def __init__(self, telegram: FakeTelegram, log: Log, settings: config.Telegram) -> None:
+    def __init__(self, telegram: FakeTelegram, log: Log, settings: Settings) -> None:
         self.telegram = telegram
         self.log = log
         self.settings = settings
@@ -153,10 +153,10 @@ def place(chat: Any, topic: int | None = None) -> Place:
     return Place("telegram", str(chat.id), str(topic or ""))
 
 
-def settings(telegram: FakeTelegram, **more: Any) -> config.Telegram:
+def settings(telegram: FakeTelegram, **more: Any) -> Settings:
     """The configuration that points at the fake."""
     urls = {"base_url": telegram.base_url, "base_file_url": telegram.base_file_url}
-    return config.Telegram(**{**urls, **more})
+    return Settings(**{**urls, **more})
 
 
 @asynccontextmanager

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from coworker import config
-from coworker.config import RepoConfig
+from coworker.settings import RepoConfig, Slack, Telegram
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.slack import FakeSlack
 from tests.fakes.telegram import FakeTelegram
@@ -62,8 +61,8 @@ def team(configured, shop: Path, tokens):
             given = {
                 "people": known(people),
                 "repos": {"shop": RepoConfig(path=str(shop), rooms=bound_rooms(rooms))},
-                "slack": config.Slack(base_url=slack.base_url),
-                "telegram": config.Telegram(
+                "slack": Slack(base_url=slack.base_url),
+                "telegram": Telegram(
                     base_url=telegram.base_url, base_file_url=telegram.base_file_url
                 ),
             }

@@ -13,9 +13,9 @@ from urllib.parse import unquote_plus
 import pytest
 from aiohttp import web
 
-from coworker import config, daemon
+from coworker import daemon
 from coworker.cli.link import Link
-from coworker.config import PersonConfig
+from coworker.settings import Config, PersonConfig
 from coworker.store.log import Log
 from tests.fakes import until
 from tests.fakes.anthropic import FakeAnthropic
@@ -67,7 +67,7 @@ class Team:
     slack: FakeSlack
     telegram: FakeTelegram
     model: FakeAnthropic
-    settings: config.Config
+    settings: Config
     people: dict[str, Person]
     rooms: dict[str, Any]
     crowd: Crowd

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coworker.config import Rule
+from coworker.settings import Rule
 from tests.fakes.anthropic import call, say
 from tests.fakes.slack import ALICE
 from tests.stories.platforms.chats import SlackChat

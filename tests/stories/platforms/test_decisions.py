@@ -2,7 +2,7 @@
 
 import pytest
 
-from coworker.config import Rule
+from coworker.settings import Rule
 from tests.fakes.anthropic import call, say
 
 ASKING = {"rules": [Rule(then="ask", tool="git_log")]}

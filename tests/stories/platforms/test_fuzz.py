@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from coworker.config import Rule
+from coworker.settings import Rule
 from tests.fakes.anthropic import call, say
 from tests.stories.platforms.mutations import everyday_slack, everyday_telegram, mutated, renewed
 

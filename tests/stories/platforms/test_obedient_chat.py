@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from coworker.config import Rule
+from coworker.settings import Rule
 from tests.conftest import git
 from tests.fakes.slack import ALICE, BOT
 from tests.stories.trust.obedient import obedient, order

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coworker.config import Budget
+from coworker.settings import Budget
 from tests.fakes.anthropic import call, say, usage
 
 DEAR = call("git_log", limit=1) + usage(output=15_000)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from coworker.config import RepoConfig, Rule
+from coworker.settings import RepoConfig, Rule
 from tests.conftest import git
 from tests.fakes.anthropic import call, hang, say, slow, status
 

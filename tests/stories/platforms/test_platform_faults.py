@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from coworker import config
+from coworker import settings
 from tests.fakes import until
 from tests.fakes.anthropic import say, slow
 from tests.fakes.slack import ALICE, BOT, GENERAL, Message
@@ -142,8 +142,8 @@ async def test_a_wrong_telegram_token_leaves_slack_alone(team, tokens):
 @pytest.mark.parametrize("name", ["slack", "telegram"])
 async def test_a_host_that_is_not_there_leaves_the_other_alone(team, name):
     nowhere = {
-        "slack": {"slack": config.Slack(base_url="http://127.0.0.1:9/api/")},
-        "telegram": {"telegram": config.Telegram(base_url="http://127.0.0.1:9/bot")},
+        "slack": {"slack": settings.Slack(base_url="http://127.0.0.1:9/api/")},
+        "telegram": {"telegram": settings.Telegram(base_url="http://127.0.0.1:9/bot")},
     }
     other = "slack" if name == "telegram" else "telegram"
     async with team(echo, other, absent=name, **nowhere[name]) as t:

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from coworker.config import Approvals, Rule
+from coworker.settings import Approvals, Rule
 from tests.conftest import git
 from tests.fakes.anthropic import call, say
 from tests.fakes.slack import ALICE, BOT

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from coworker.cli.events import Ask
-from coworker.config import RepoConfig, Rule, Web
+from coworker.settings import RepoConfig, Rule, Web
 from tests.conftest import git
 from tests.stories.trust.obedient import obedient, order
 from tests.web.site import serving
