@@ -1,25 +1,18 @@
-"""The local socket through which the command line speaks to whoever owns the state directory.
+"""What the command line can ask of whoever owns the state directory.
 
-One JSON object per line. It parses and answers; what a verb means belongs to the rooms below.
+It looks up, checks and answers; what a verb means belongs to the rooms below.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
-import pwd
-import socket
-import sqlite3
-import struct
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from coworker import __version__
 from coworker.adapters.terminal import Terminal
@@ -30,21 +23,13 @@ from coworker.agent.words import broke
 from coworker.audit import Audit
 from coworker.config import file_for
 from coworker.dispatch import Dispatch
-from coworker.errors import ConfigError, CoworkerError, Denied, NotFound, UsageError
+from coworker.errors import Denied, NotFound, UsageError
 from coworker.reception import Reception, stranger, too_long
 from coworker.repos.registry import Registry
 from coworker.types import ConversationId, Inbound, Json, Place, Repo
 from coworker.verbs import prefixed, verb_in
 
-SOCKET = "coworker.sock"
 _LISTENING: Json = {"name": "terminal", "state": "listening", "since": 0, "detail": ""}
-_LINE_BYTES = 16 * 1024 * 1024
-_MAX_UNSENT_BYTES = 1_000_000
-"""Progress to a screen that does not read is dropped beyond this; replies never are."""
-_DAMAGED = (
-    "The database in the state directory is damaged ({error}). Put a backup in its place, "
-    "or name another directory with --state-dir."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,70 +73,21 @@ class Control:
         self._terminal = terminal
         self._registry = registry
         self._rehearsals: set[asyncio.Future[Json]] = set()
-        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._server: asyncio.Server | None = None
-        self._path = Path()
 
-    async def listen(self, path: Path) -> None:
-        """Answer on this socket; only for the user who runs us, and root. Raises ConfigError."""
-        path.unlink(missing_ok=True)
-        mask = os.umask(0o177)
-        try:
-            self._server = await asyncio.start_unix_server(self._connected, path, limit=_LINE_BYTES)
-        except OSError as error:
-            raise ConfigError(
-                f"The control socket {path} cannot be made: {error.strerror or error}. "
-                "A shorter or writable --state-dir helps."
-            ) from None
-        finally:
-            os.umask(mask)
-        self._path = path
+    async def call(self, client: Client, verb: str, params: Json) -> Any:
+        """What this verb answers. Raises CoworkerError, and TypeError for odd parameters."""
+        if verb not in _VERBS:
+            raise UsageError(f"There is no verb {verb!r}.")
+        return await _VERBS[verb](self, client, **params)
 
-    async def close(self) -> None:
-        """Hang up on everybody."""
+    def leave(self, show: Callable[[Json], None]) -> None:
+        """Nobody looks at this screen any more."""
+        self._terminal.detach(show)
+
+    def close(self) -> None:
+        """Give up what takes long."""
         for rehearsal in self._rehearsals:
             rehearsal.cancel()
-        if self._server:
-            self._server.close()
-            self._path.unlink(missing_ok=True)
-        for writer in self._connections.values():
-            writer.close()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task:
-            self._connections[task] = writer
-            task.add_done_callback(self._connections.pop)
-        screen = _screen(writer)
-        try:
-            client = Client(_peer(writer), screen)
-            while line := await reader.readline():
-                answer = self._ports.log.redactor.value(await self._answer(line, client))
-                writer.write(_line(answer))
-                await writer.drain()
-        except (ConnectionError, ValueError):
-            pass  # gone, a line beyond the limit, or somebody else: there is nobody to tell
-        finally:
-            self._terminal.detach(screen)
-            writer.close()
-
-    async def _answer(self, line: bytes, client: Client) -> Json:
-        number: Any = None
-        try:
-            request = json.loads(line)
-            number = request["id"]
-            verb = _VERBS.get(request["verb"])
-            if verb is None:
-                raise UsageError(f"There is no verb {request['verb']!r}.")
-            return {"id": number, "result": await verb(self, client, **request.get("params", {}))}
-        except CoworkerError as error:
-            failure = {"message": str(error), "exit_status": error.exit_status}
-        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
-            failure = {"message": _DAMAGED.format(error=error), "exit_status": 78}
-        except (ValueError, KeyError, TypeError) as error:
-            failure = {"message": f"Not a request: {error}", "exit_status": 2}
-        return {"id": number, "error": failure}
 
     # Verbs
 
@@ -431,31 +367,3 @@ def _check_text(text: str) -> None:
         raise UsageError("The message is empty. Write what you want to know or have done.")
     if sentence := too_long(text):
         raise UsageError(sentence)
-
-
-def _peer(writer: asyncio.StreamWriter) -> str:
-    """`terminal:<user>` of the process at the other end, as the kernel tells it."""
-    connection: socket.socket = writer.get_extra_info("socket")
-    credentials = connection.getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
-    )
-    _, uid, _ = struct.unpack("3i", credentials)
-    if uid not in (0, os.getuid()):
-        raise ConnectionError(f"user {uid} may not use this socket")
-    try:
-        return f"terminal:{pwd.getpwuid(uid).pw_name}"
-    except KeyError:
-        return f"terminal:{uid}"
-
-
-def _screen(writer: asyncio.StreamWriter) -> Callable[[Json], None]:
-    def show(event: Json) -> None:
-        unsent = writer.transport.get_write_buffer_size()
-        if not writer.is_closing() and (unsent < _MAX_UNSENT_BYTES or event["kind"] != "progress"):
-            writer.write(_line({"event": event}))
-
-    return show
-
-
-def _line(message: Json) -> bytes:
-    return json.dumps(message).encode() + b"\n"

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from coworker import control, logs, notify, signals
+from coworker import listener, logs, notify, signals
 from coworker.config import from_systemd, runtime_dir, secrets, watchdog_s
 from coworker.errors import CoworkerError, DiskFull, TryLater
 from coworker.models.router import Router
@@ -84,15 +84,15 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
     chores = [asyncio.create_task(chore) for chore in _chores(parts)] if working else []
     if working:
         await parts.dispatch.recover()
-    path = runtime_dir(parts.config) / control.SOCKET
-    await parts.control.listen(path)
+    path = runtime_dir(parts.config) / listener.SOCKET
+    await parts.listener.listen(path)
     parts.connections.start(parts.intake())
     try:
         async with notify.watched(from_systemd("NOTIFY_SOCKET"), watchdog_s(), parts.log.answers):
             yield path
     finally:
         await parts.connections.stop()
-        await parts.control.close()
+        await parts.listener.close()
         await parts.reception.close()
         await parts.dispatch.stop()
         await parts.memories.close()
@@ -117,7 +117,7 @@ async def _own(config: Config, stack: AsyncExitStack) -> Path:
 
 
 async def _reach_or_own(config: Config, stack: AsyncExitStack, *, working: bool) -> Path:
-    path = runtime_dir(config) / control.SOCKET
+    path = runtime_dir(config) / listener.SOCKET
     for _ in range(_CONNECT_TRIES):
         if await _answers(path):
             return path

@@ -17,6 +17,7 @@ from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.expiry import Expiry
+from coworker.listener import Listener
 from coworker.models.router import Router
 from coworker.notebook import Notebook
 from coworker.planning import Planning
@@ -116,7 +117,8 @@ class Parts:
             planning.act,
             self.audit,
         )
-        self.control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
+        control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
+        self.listener = Listener(control, ports.log.redactor)
 
     def intake(self) -> Intake:
         """What a platform may tell us and ask of us."""

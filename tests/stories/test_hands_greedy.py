@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from coworker.cli.link import Link
-from coworker.control import SOCKET
+from coworker.listener import SOCKET
 from coworker.settings import RepoConfig
 from tests.conftest import running
 from tests.fakes.anthropic import call, say, stories
