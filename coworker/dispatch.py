@@ -5,6 +5,7 @@ A busy conversation is one task; an idle or waiting one is only rows. It knows n
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import uuid
@@ -22,6 +23,8 @@ from coworker.types import ConversationId, Inbound, Outbound, Progress
 
 _log = logging.getLogger(__name__)
 _DISK_FULL_WAIT_S = 5.0
+_STANDING_AT_ONCE = 20
+"""Standing work waits for itself, so that whoever writes meanwhile does not."""
 
 
 class Dispatch:
@@ -30,7 +33,8 @@ class Dispatch:
     def __init__(self, ports: Ports, adapters: Mapping[str, Adapter]) -> None:
         self._adapters = adapters
         self._drives: dict[ConversationId, Drive] = {}
-        self._driving = Tasks(self._drive, "drive")
+        self._standing = asyncio.Semaphore(_STANDING_AT_ONCE)
+        self._driving = Tasks(self._drive, "drive", self._queue)
         self._delivery = Delivery(ports.log, ports.clock, adapters, self.wake)
         self.deliver = self._delivery.request
         self.deliver_all = self._delivery.request_all
@@ -70,6 +74,11 @@ class Dispatch:
         """Stop in order; nothing is lost, for everything is rows."""
         await self._driving.stop()
         await self._delivery.stop()
+
+    def _queue(self, conversation: ConversationId) -> asyncio.Semaphore | None:
+        rows = self._ports.log.open_inbox(conversation)
+        is_standing = bool(rows) and all(row.kind == "due" for row in rows)
+        return self._standing if is_standing else None
 
     async def _drive(self, conversation: ConversationId) -> None:
         logs.about(conversation=conversation)

@@ -24,13 +24,22 @@ async def ended(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 class Tasks:
-    """At most one task per conversation; a request while it runs means once more."""
+    """At most one task per conversation; a request while it runs means once more.
 
-    def __init__(self, work: Callable[[ConversationId], Awaitable[None]], name: str) -> None:
+    `queue` is where this conversation's work waits for its turn, if not with all others.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[ConversationId], Awaitable[None]],
+        name: str,
+        queue: Callable[[ConversationId], asyncio.Semaphore | None] = lambda _: None,
+    ) -> None:
         self._work = work
         self._name = name
-        self._again: set[ConversationId] = set()
+        self._queue = queue
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._again: set[ConversationId] = set()
         self._stopped = False
         self.running: dict[ConversationId, asyncio.Task[None]] = {}
 
@@ -48,7 +57,7 @@ class Tasks:
         try:
             while True:
                 self._again.discard(conversation)
-                async with self._turns:
+                async with self._queue(conversation) or self._turns:
                     await self._work(conversation)
                 if conversation not in self._again or self._stopped:
                     return
