@@ -148,7 +148,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One model request. `system`, `tools` and `messages` are in the Messages API's form."""
+    """One model request. `system`, `tools` and `messages` are in the Messages API's form.
+
+    `tokens` is an estimate of what there is to read, for when the server does not say.
+    """
 
     system: str
     tools: list[Json]
@@ -156,6 +159,16 @@ class Request:
     tier: Tier = "large"
     local_only: bool = False
     max_tokens: int = 16_000
+    tokens: int = 0
+
+
+@dataclass(slots=True)
+class Bill:
+    """What a request costs, in dollars. It grows while the request is under way, so that one that
+    is broken off, or brings nothing, is counted too.
+    """
+
+    usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +184,6 @@ class Answer:
     stop_reason: str
     model: str
     usage: Usage = field(default_factory=Usage)
-    cost_usd: float = 0.0
     malformed: dict[str, str] = field(default_factory=dict)
     notice: str = ""
     is_stopgap: bool = False

@@ -144,6 +144,7 @@ def requested(
         messages=transcript.messages,
         tier=state.base["tier"],
         local_only=bool(repo and repo.local_only),
+        tokens=transcript.tokens,
     )
 
 
@@ -169,15 +170,14 @@ def left_s(state: State, ports: Ports) -> float | None:
     return max(0.0, minutes * 60 - spent_s) if minutes else None
 
 
-def assistant(answer: Answer, purpose: Json) -> Json:
-    """The body of an `assistant` entry: the answer as received, with usage, price and purpose."""
+def assistant(answer: Answer, price: Json) -> Json:
+    """The body of an `assistant` entry: the answer as received, with usage and price."""
     return {
         "content": answer.content,
         "stop_reason": answer.stop_reason,
         "model": answer.model,
         "usage": dataclasses.asdict(answer.usage),
-        "cost_usd": answer.cost_usd,
-        "for": purpose,
+        **price,
         "malformed": answer.malformed,
         "notice": answer.notice,
     }
