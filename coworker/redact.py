@@ -14,6 +14,8 @@ from typing import Any, Literal
 from coworker.shapes import SHAPES, forms
 from coworker.types import Progress, Sign
 
+LABEL = re.compile(r"\[secret: [a-z0-9 ]{1,60}\]")
+"""What stands where a secret was."""
 _KEY_END = re.compile("-----END [^-\n]{0,60}-----")
 _WORDS = re.compile(r"\S+\s+\S+\s*\Z")
 _REACH = 16_384

@@ -13,8 +13,11 @@ from urllib.parse import quote
 
 _SHORTEST = 8
 """A shorter value would be found in ordinary words."""
-_ESCAPED = r"(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})"
-"""What stands before a secret in JSON or in a URL and is no letter of it."""
+_ESCAPED = (
+    r"(?<=\\[abefnrtv])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=[%=][0-9A-Fa-f]{2})"
+    r"|(?<=\[[0-9]m)|(?<=\[[0-9]{2}m)|(?<=\[[0-9];[0-9]{2}m)"
+)
+"""What stands before a secret in JSON, URLs, mails or colours and is no letter of it."""
 _START, _END = rf"(?:(?<![A-Za-z0-9])|{_ESCAPED})", r"(?![A-Za-z0-9])"
 _PEM = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM_END = r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"

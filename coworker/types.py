@@ -67,7 +67,8 @@ class Inbound:
 
     - `message`: `text`; from a platform also `message` (its id there), `at` (milliseconds UTC when
       it was written), `direct` (said to us, by mention, reply or in private), and where there are
-      any `files` ([{id, name, mime, size}]) and `quoted` ([{who, text}], forwarded or cited: data).
+      any `files` ([{id, name, mime, size}], `spoken` for the sender's own voice) and `quoted`
+      ([{who, text}], forwarded or cited: data).
       `when` is "queue" or "instead" for one that is not to steer the run under way.
     - `edit`: `message` and the new `text`, None when it was deleted.
     - `answer`: `ask` (its number), `text`, and where a button was pressed the question's `seal`, or

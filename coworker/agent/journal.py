@@ -77,8 +77,12 @@ class Journal:
     def _shown(self, kind: Kind, body: Json) -> tuple[Kind, Json]:
         """A question as people see it: no link in it leads astray. All else as it is."""
         if kind == "ask":
-            body = {**body, "question": self.links.inert(body["question"])}
+            body = {**body, "question": self._safe(body["question"])}
         return kind, body
+
+    def _safe(self, text: str) -> str:
+        """Secrets first: an address that has become text is not known for one with a password."""
+        return self.links.inert(self.ports.log.redactor.text(text))
 
     def emit(self, progress: Progress) -> None:
         """Show a sign of life, if anybody waits for one."""
@@ -96,7 +100,7 @@ class Journal:
         """Append the reply and put it into the outbox: the run is over."""
         state, conversation = self.state, self.conversation
         if by == "model" and text:
-            text = self.links.inert(marked(text, state.done))
+            text = self._safe(marked(text, state.done))
             if red := red_checks(state.done):
                 text, outcome = f"{text}\n\n{words.red(red)}", "failed"
         run, seq = state.run or state.next_seq, state.next_seq + len(before)

@@ -18,7 +18,7 @@ _DEFAULTS: Mapping[Effect, Decision] = {
     "read": Decision("allow", "reading is allowed"),
     "write": Decision("allow", "writing stays in this conversation's own workspace"),
     "keep": Decision("allow", "what is kept for later can be looked at and taken back"),
-    "rule": Decision("ask", "this changes what may happen, so a person decides"),
+    "rule": Decision("ask", "this changes what happens or is believed later, so a person decides"),
     "world": Decision("ask", "this leaves the machine, so a person decides"),
     "final": Decision("ask", "this cannot be taken back, so an owner decides"),
 }
