@@ -214,15 +214,17 @@ class Workspace:
     @asynccontextmanager
     async def clean_copy(self, ref: str = "HEAD") -> AsyncIterator[Path]:
         """A folder with nothing but the files of a commit, and a `.git` file; gone afterwards."""
-        commit = await self._commit_id(ref)
         async with self._scratch(discard=erase) as scratch:
             copy = scratch / "copy"
             copy.mkdir()
-            git = Git(self.git_dir, copy, scratch / "index", settings=_QUICK)
-            await git.must("read-tree", commit, limits=LIMITS)
-            await git.must("checkout-index", "-a", "-q", limits=LIMITS)
+            await self.bring(copy, ref)
             await in_thread(gitdir.copy, self.dotgit, copy / ".git")
             yield copy
+
+    async def bring(self, copy: Path, ref: str) -> None:
+        """Have a clean copy hold the files of another commit; what git does not know stays."""
+        git = Git(self.git_dir, copy, copy.parent / "index", settings=_QUICK)
+        await git.must("read-tree", "--reset", "-u", await self._commit_id(ref), limits=LIMITS)
 
     async def remove(self, *, force: bool = False) -> None:
         """Remove files, branch and commits. Raises Denied while something would be lost."""
