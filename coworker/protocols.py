@@ -134,6 +134,10 @@ class Platform(Adapter, Protocol):
         """
 
 
+Guard = Callable[[str], str]
+"""Why a file, named from the repository's root, may not be changed unasked; "" when it may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """What a tool is given besides its arguments. It never sees the gate, the log or the model."""
@@ -149,6 +153,8 @@ class ToolContext:
     """The ids of the people whose words the run took."""
     is_approved: bool = False
     """Whether a person has said yes to just this call."""
+    guard: Guard | None = None
+    """What speaks for files that are kept from changes; None when no rule names any."""
 
 
 class Tool(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from coworker.agent.act import Admission, Ports, context_of, done
+from coworker.agent.act import Admission, Ports, case_of, context_of, done
 from coworker.agent.fold import OpenCall, State
 from coworker.errors import ToolError
 from coworker.policy.approvals import ALWAYS, DENY, ONCE, seal
@@ -78,17 +78,11 @@ class Gate:
         return self._start(admission)
 
     async def _case(self, admission: Admission, context: ToolContext) -> Case:
-        tool, args, state = admission.tool, admission.args, self.state
-        return Case(
-            tool=admission.call.name,
-            effect=tool.effect_of(args, "\n".join(state.said)),
-            args=admission.call.input,
-            paths=await tool.touched(args, context) if self.ports.book.have_paths else (),
-            people=self.ports.people.behind(state.senders),
-            repo=self.conversation.repo,
-            room=self.conversation.place.here,
-            taint=state.taint,
-        )
+        case = case_of(admission, self.state, self.conversation, self.ports)
+        if not self.ports.book.have_paths:
+            return case
+        touched = await admission.tool.touched(admission.args, context)
+        return dataclasses.replace(case, paths=touched)
 
     async def _ask(
         self, admission: Admission, case: Case, decision: Decision, context: ToolContext

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 
 from coworker.config import person_environment
 from coworker.errors import ToolError
-from coworker.protocols import Tool, ToolContext
+from coworker.protocols import Guard, Tool, ToolContext
 from coworker.repos import forge
 from coworker.repos.commits import Commit
 from coworker.repos.remote import Pushed
@@ -69,14 +70,22 @@ def _commit(workplace: Workplace) -> Tool:
         """Commit the workspace's changes to this conversation's branch."""
         if not args.message.strip():
             raise ToolError("The message is empty. Say what the change does.")
-        workspace = await workplace.workspace(context)
-        commit = await workspace.commit(args.message, call_id=context.call_id, paths=args.paths)
+        async with workplace.alone(context) as workspace:
+            if context.guard and not context.is_approved:
+                _refuse_kept(await committed(args, context), context.guard)
+            commit = await workspace.commit(args.message, call_id=context.call_id, paths=args.paths)
         if commit is None:
             raise ToolError("Nothing has changed since the last commit, so none was made.")
         subject = args.message.strip().splitlines()[0]
         return ToolResult(_told(workspace, commit), receipt=_receipt(workspace, commit, subject))
 
     return git_commit
+
+
+def _refuse_kept(paths: Sequence[str], guard: Guard) -> None:
+    """A command may have changed something since the gate looked."""
+    if reason := next(filter(None, map(guard, paths)), ""):
+        raise ToolError(f"Not committed: files changed meanwhile, and {reason}. Look, then repeat.")
 
 
 def _publish(workplace: Workplace) -> tuple[Tool, ...]:

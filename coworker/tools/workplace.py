@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import msgspec
 from coworker import sandbox
 from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
-from coworker.repos import gitdir, locks, marks
+from coworker.repos import gitdir, kept, locks, marks
 from coworker.repos.remote import Address
 from coworker.repos.root import Root
 from coworker.repos.tree import erase
@@ -65,6 +65,7 @@ class Workplace:
         self.original = original
         self._is_confined = False
         self._making: dict[ConversationId, asyncio.Lock] = {}
+        self._turns: dict[ConversationId, asyncio.Lock] = {}
 
     def get(self, conversation: ConversationId) -> Workspace | None:
         """A conversation's workspace, if it has written before."""
@@ -103,10 +104,25 @@ class Workplace:
 
     async def run(
         self, context: ToolContext, command: str, timeout_s: float | None = None
-    ) -> Finished:
-        """Run a command in the workspace, without network."""
+    ) -> tuple[Finished, dict[str, str]]:
+        """Run a command in the workspace, without network.
+
+        With it the files that were put back after it, and why.
+        """
+        async with (
+            self.alone(context) as workspace,
+            kept.as_they_were(workspace, context.guard) as put_back,
+        ):
+            finished = await sandbox.run(self._box(workspace), command, timeout_s=timeout_s)
+        return finished, put_back
+
+    @asynccontextmanager
+    async def alone(self, context: ToolContext) -> AsyncIterator[Workspace]:
+        """The workspace while no command runs in it that could change what is kept from changes."""
         workspace = await self.workspace(context)
-        return await sandbox.run(self._box(workspace), command, timeout_s=timeout_s)
+        turn = self._turns.setdefault(context.conversation, asyncio.Lock())
+        async with turn if context.guard else nullcontext():
+            yield workspace
 
     async def check(
         self, conversation: ConversationId, repo: Repo
