@@ -20,7 +20,7 @@ _NAME = re.compile(
     r"|(package-lock|npm-shrinkwrap|package|composer|deno|Pipfile\.lock)\.json|pnpm-lock\.yaml"
     r"|yarn\.lock|bun\.lockb?|go\.(mod|sum|work)|(requirements|constraints)[\w.-]*\.(txt|in)"
     r"|pyproject\.toml|pylock[\w.]*\.toml|setup\.(py|cfg)|Pipfile|Gemfile|Cargo\.toml|build\.rs"
-    r"|\.npmrc|\.yarnrc(\.yml)?|pip\.conf|uv\.toml"
+    r"|[Mm]akefile|GNUmakefile|justfile|\.npmrc|\.yarnrc(\.yml)?|pip\.conf|uv\.toml"
 )
 _ALLOWED = "refs/coworker/set-up"
 _BETWEEN = re.compile(r"[\s;&|()<>=\"']+")
