@@ -26,7 +26,7 @@ from coworker.dispatch import Dispatch
 from coworker.errors import Denied, NotFound, UsageError
 from coworker.reception import Reception, stranger, too_long
 from coworker.repos.registry import Registry
-from coworker.types import ConversationId, Inbound, Json, Place, Repo
+from coworker.types import ConversationId, Inbound, Json, Place, Repo, reply_key
 from coworker.verbs import prefixed, verb_in
 
 _LISTENING: Json = {"name": "terminal", "state": "listening", "since": 0, "detail": ""}
@@ -295,7 +295,7 @@ class Control:
         result: Json = {"conversation": conversation, "accepted": False}
         for entry in log.entries(conversation, row["taken_seq"] or 1):
             if entry.kind == "reply" and row["outcome"]:
-                key = f"{conversation}:{entry.run}:{entry.seq}"
+                key = reply_key(conversation, entry.run, entry.seq)
                 return {**result, "reply": entry.body, "delivered": bool(log.remote_id(key))}
         if row["outcome"] == "failed":  # parked: there is no log to take the reply from
             lost = {"text": broke("see the log"), "outcome": "failed", "exit_status": 1, "run": 0}

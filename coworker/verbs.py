@@ -16,8 +16,6 @@ from coworker import notebook
 from coworker.adapters.render import dollars, duration, receipt_line
 from coworker.admission import Admission
 from coworker.agent.act import Ports
-from coworker.agent.fold import State, fold
-from coworker.agent.receive import answers
 from coworker.agent.spending import accounts, name_of, whose
 from coworker.agent.trace import traced
 from coworker.agent.words import NOTHING_RUNS, midnight
@@ -25,10 +23,10 @@ from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.notebook import Notebook
 from coworker.planning import Planning
-from coworker.policy.approvals import refusal
+from coworker.questions import Questions
 from coworker.repos.registry import Registry
 from coworker.store.log import Conversation
-from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json
+from coworker.types import Inbound, InboundKind, Json
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
@@ -91,6 +89,7 @@ class Verbs:
     ) -> None:
         self._ports = ports
         self._admission = Admission(ports.people, ports.book)
+        self._questions = Questions(ports)
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
@@ -161,7 +160,8 @@ class Verbs:
         rows = self._ports.log.open_inbox(inbound.conversation)
         waiting = [f"· {_short(row.body['text'])}" for row in rows if row.kind == "message"]
         asks = [
-            f"{ask['ask']}. {_short(ask['question'])}" for ask in self._open(inbound.conversation)
+            f"{ask['ask']}. {_short(ask['question'])}"
+            for ask in self._questions.here(inbound.conversation)
         ]
         parts = [
             "Open questions (`!approve N`, `!deny N`):\n" + "\n".join(asks) if asks else "",
@@ -200,7 +200,7 @@ class Verbs:
     def _left(self, inbound: Inbound) -> list[str]:
         """What may still be spent here under each limit, beside that of the day."""
         row = self._ports.log.conversation(inbound.conversation)
-        state = self._state(inbound.conversation)
+        state = self._questions.state(inbound.conversation)
         state.senders = state.senders or [inbound.body["sender"]]
         found = accounts(state, row, self._ports) if row else []
         return [
@@ -216,15 +216,6 @@ class Verbs:
     def help(self, _: Inbound) -> str:
         """The verbs."""
         return HELP
-
-    def objection(self, inbound: Inbound) -> Heard | None:
-        """Why an answer is not taken: nobody asks that, or somebody else may answer it."""
-        person = self._ports.people.find(inbound.body["sender"])
-        state = self._state(inbound.conversation)
-        for ask in state.questions:
-            if answers(inbound.body, ask):
-                return "forbidden" if refusal(person, state.senders, ask) else None
-        return "ignored"
 
     # What drives a conversation
 
@@ -248,7 +239,7 @@ class Verbs:
 
     def _decision(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         number = verb.rest.lstrip("#")
-        open_asks = [str(ask["ask"]) for ask in self._open(inbound.conversation)]
+        open_asks = [str(ask["ask"]) for ask in self._questions.here(inbound.conversation)]
         if not number and len(open_asks) == 1:
             number = open_asks[0]
         if number not in open_asks:
@@ -288,13 +279,6 @@ class Verbs:
             return f"This conversation is about {name}."
         moved = _become(inbound, "action", action="repo", repo=name, run=0)
         return dataclasses.replace(moved, repo=name)
-
-    def _open(self, conversation: ConversationId) -> list[Json]:
-        return self._state(conversation).questions
-
-    def _state(self, conversation: ConversationId) -> State:
-        row = self._ports.log.conversation(conversation)
-        return fold(self._ports.log.entries(conversation, row.base_seq) if row else [])
 
 
 def _speaks_to_room(inbound: Inbound) -> bool:
