@@ -249,6 +249,7 @@ def _ports(
         check=check,
         notes=lambda conversation: workplace.notes(conversation.id),
         undo=undo,
+        diff=lambda conversation: commit.diff(workplace.get(conversation)),
         introduce=introduce,
         rooms=rooms,
         emit=lambda _conversation, _progress: None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from coworker import notebook
@@ -33,7 +33,7 @@ Write what you want to know or have done. While I work, what you write joins the
 `queue: …` waits its turn, `instead: …` replaces it, `stop` ends it.
 `!status` what is going on · `!queue` what waits here · `!stop`
 `!approve N` `!deny N` answer question N
-`!push` `!pr` `!undo` for the last run here
+`!diff` what was committed here · `!push` `!pr` `!undo` for the last run here
 `!remember …` `!forget ID` `!memory [WORDS]` what I know of the repository
 `!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
@@ -93,8 +93,12 @@ class Verbs:
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
-        self._planning = planning
         self._notebook = notes
+        self._doing: dict[str, Callable[[str, Inbound], Awaitable[Inbound | str]]] = {
+            "diff": self._diff,
+            "repo": self._repo,
+            "schedules": planning.verb,
+        }
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -110,10 +114,8 @@ class Verbs:
                 return self._press(_PRESSES[verb.name], inbound)
             case "new":
                 return _become(inbound, "action", action="new", run=0)
-            case "schedules":
-                return await self._planning.verb(verb.rest, inbound)
-            case "repo":
-                return await self._repo(verb.rest, inbound)
+            case name if name in self._doing:
+                return await self._doing[name](verb.rest, inbound)
             case name if name in _ANSWERS:
                 return _ANSWERS[name](self, inbound)
             case name if name in notebook.VERBS:
@@ -254,6 +256,9 @@ class Verbs:
             return "There is no run here yet."
         return _become(inbound, "action", action=action, run=runs[-1])
 
+    async def _diff(self, _: str, inbound: Inbound) -> str:
+        return await self._ports.diff(inbound.conversation)
+
     async def _repo(self, name: str, inbound: Inbound) -> Inbound | str:
         known = [repo.name for repo in self._registry.list()]
         row = self._ports.log.conversation(inbound.conversation)
@@ -334,6 +339,7 @@ NAMES = [
     "stop",
     "approve",
     "deny",
+    "diff",
     "new",
     "repo",
     *_PRESSES,
