@@ -43,7 +43,7 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Views:
     """What there is to look at and to handle beside conversations: how things go now, what is
-    right and wrong, with fixes, and standing work.
+    right and wrong, with fixes, standing work, and what waits for a decision.
     """
 
     overview: Callable[[], Json]
@@ -51,6 +51,7 @@ class Views:
     examine: Callable[[Path], Awaitable[list[Json]]]
     rehearse: Callable[[Repo], Awaitable[Json]]
     schedule: Callable[..., Awaitable[Any]]
+    approve: Callable[..., Awaitable[Any]]
     audit: Audit
 
 
@@ -257,6 +258,10 @@ class Control:
         """Add, show or change standing work."""
         return await self._views.schedule(action, client.sender, **given)
 
+    async def approvals(self, client: Client, action: Any, name: str = "") -> Any:
+        """List what waits for a decision, allow or deny it."""
+        return await self._views.approve(action, client.sender, name)
+
     # Parts of verbs
 
     async def _target(
@@ -357,6 +362,7 @@ _VERBS: dict[str, _Verb] = {
     "repo_remove": Control.repo_remove,
     "memory": Control.memory,
     "schedule": Control.schedule,
+    "approvals": Control.approvals,
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,
 }

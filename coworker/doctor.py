@@ -20,7 +20,7 @@ from coworker.repos import remote
 from coworker.repos.checkout import locate
 from coworker.repos.registry import Registry
 from coworker.settings import Config
-from coworker.types import Json, Repo
+from coworker.types import Json, Repo, Role
 
 _PATIENCE_S = 20
 
@@ -94,7 +94,8 @@ class Doctor:
         reports = await asyncio.gather(
             *[_examined(each, _rooms(name, repos)) for name, each in platforms.items()]
         )
-        known = [_people(name, self._config) for name in platforms]
+        admitted = self._book.standing.people
+        known = [_people(name, self._config, admitted) for name in platforms]
         return [*missing, *itertools.chain.from_iterable(reports), *known]
 
 
@@ -216,9 +217,17 @@ def _rooms(name: str, repos: Sequence[Repo]) -> list[str]:
     ]
 
 
-def _people(name: str, config: Config) -> Json:
+def _people(name: str, config: Config, admitted: Mapping[str, tuple[str, Role]]) -> Json:
+    """Who is known on a platform: by the configuration, and by `!pair` since."""
     people = config.people.items()
     known = [who for who, each in people if any(id.startswith(f"{name}:") for id in each.ids)]
+    paired = {id: each for id, each in admitted.items() if id.startswith(f"{name}:")}
+    known += [f"{who} ({role}, let in as {id})" for id, (who, role) in paired.items()]
+    if twice := [
+        f"{id} is called {who}" for id, (who, _) in paired.items() if who in config.people
+    ]:
+        found = f"{'; '.join(twice)}, like somebody of the configuration whose rules then count"
+        return finding(f"{name} people", False, found, "`!unpair` it, and choose another name.")
     if known:
         return finding(f"{name} people", True, ", ".join(known))
     fix = f'Give yourself an id there: `coworker setup`, or [people.NAME] ids = ["{name}:…"].'

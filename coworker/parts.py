@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.approvals import Approvals
 from coworker.audit import Audit
 from coworker.config import person_environment, refuse_unknown_tools, secret
 from coworker.connections import Connections
@@ -115,6 +116,7 @@ class Parts:
             doctor.examine,
             lambda repo: rehearse(repo, workplace),
             planning.act,
+            Approvals(ports, self.reception.hear).act,
             self.audit,
         )
         control = Control(ports, self.dispatch, self.reception, views, terminal, registry)

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from coworker.adapters.slack import calls, messages
 from coworker.adapters.slack.names import Names
-from coworker.adapters.slack.text import mentioned, opens_with_somebody, plain
+from coworker.adapters.slack.text import mentioned, opens_with_somebody, plain, with_ids
 from coworker.errors import Undeliverable
 from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
 
@@ -63,6 +63,7 @@ class Reader:
 
     async def plain(self, text: str) -> str:
         """A text in plain words, with people's names."""
+        text = with_ids(text, self._us.user)
         return plain(text, self._us.user, await self._names.of(mentioned(text)))
 
     def is_ours(self, message: Json) -> bool:
@@ -208,7 +209,7 @@ class Reader:
     async def commanded(self, body: Json) -> Inbound:
         """`/coworker verb`: the verb as it is written elsewhere, `!verb`."""
         place = Place(SOURCE, body["channel_id"])
-        text = f"!{(await self.plain(body.get('text') or '')).lstrip('!/') or 'help'}"
+        text = await self.plain(f"!{(body.get('text') or '').strip().lstrip('!/') or 'help'}")
         return self._heard(
             place,
             body["trigger_id"],
