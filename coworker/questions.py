@@ -52,6 +52,15 @@ class Questions:
         person = self._ports.people.find(inbound.body["sender"])
         return "forbidden" if refusal(person, state.senders, ask) else None
 
+    def is_forbidden(self, inbound: Inbound) -> bool:
+        """Whether a button of a reply was pressed by somebody who may not decide about its run."""
+        if "on" not in inbound.body:
+            return False
+        entries = self._ports.log.entries(inbound.conversation)
+        own = (e for e in entries if e.run == inbound.body["run"] and e.kind in ("user", "steer"))
+        person = self._ports.people.find(inbound.body["sender"])
+        return bool(refusal(person, [e.body["sender"] for e in own], {"approval": True}))
+
     def is_elsewhere(self, inbound: Inbound) -> bool:
         """Whether a button was pressed in another place, or on another message, than we put it."""
         log, on = self._ports.log, inbound.body.get("on")

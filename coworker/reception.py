@@ -91,6 +91,8 @@ class Reception:
                 return await self._message(inbound)
             case "answer":
                 return await self._answered(inbound)
+            case "action" if self._questions.is_forbidden(inbound):
+                return "forbidden"
             case _:
                 return await self._take(inbound)
 

@@ -106,7 +106,7 @@ class Gate:
             "options": [*card] or [ONCE, *([ALWAYS] if rule else []), DENY],
             "approval": True,
             "card": bool(card),
-            "asker": state.senders[-1],
+            "asker": state.senders[0],
             "run": state.run,
             "seal": seal(self.conversation.id, state.run, call),
             "owner": case.effect == "final",

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from coworker.settings import Rule
-from tests.fakes.anthropic import call, say
+from tests.fakes.anthropic import call, say, slow
 from tests.fakes.slack import ALICE
 from tests.stories.platforms.chats import SlackChat
 
@@ -139,6 +139,22 @@ async def test_whoever_writes_on_while_a_question_waits_is_told_so_once(talk):
         await counts_once(t, chat, card, "One commit.")
         assert "use another branch" in str(t.model.requests[-1]["messages"])
         assert len(chat.saying("I wait for a decision first")) == 2
+
+
+@pytest.mark.parametrize("kind", ["slack"])
+async def test_who_only_joins_in_does_not_decide_for_whoever_asked(talk):
+    look = slow(1) + call("search", pattern="total")
+    script = [look, call("git_log"), say("One commit.")]
+    async with talk(script, **ASKING) as (t, chat):
+        await chat.opens("what changed?")
+        await chat.until(lambda: t.model.requests)
+        await chat.says("also hello", "bob")
+        card = await chat.hears("May I do this")
+        assert set(chat.pings(card)) == {f"<@{ALICE}>"}
+        assert "also hello" in str(t.model.requests[-1]["messages"])
+        await chat.clicks(card, "Allow once", "bob")
+        await chat.until(lambda: "not yours to decide" in str(chat.whispers()))
+        await counts_once(t, chat, card, "One commit.")
 
 
 @pytest.mark.parametrize("kind", ["telegram-group"])

@@ -104,6 +104,22 @@ async def test_a_member_takes_back_his_own_permission_and_nobody_elses(team, ori
 
 
 @HANDS
+@pytest.mark.parametrize("kind", ["slack", "telegram-group"])
+async def test_a_button_of_an_answer_is_for_whoever_asked(talk, shop):
+    async with talk([EDIT + KEEP, say("Praised.")]) as (t, chat):
+        await chat.opens("praise the goods")
+        answer = await chat.hears("Praised.", within=20)
+        before = len(chat.shown())
+        for who in ("bob", "gus"):
+            await chat.clicks(answer, "Undo", who)
+        await chat.until(lambda: str(chat.whispers()).count("not yours to decide") == 2)
+        await t.delivered()
+        assert len(chat.shown()) == before
+        await chat.clicks(answer, "Undo")
+        await chat.hears("Undo of run", within=20)
+
+
+@HANDS
 async def test_always_here_asks_no_more_and_can_be_taken_back(team, origin):
     push = call("git_push")
     script = [EDIT + KEEP, push, say("Pushed it."), push, say("Again."), push, say("Asked.")]
