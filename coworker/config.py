@@ -140,10 +140,12 @@ def person_environment() -> dict[str, str]:
 def refuse_unknown_tools(config: Config, names: Iterable[str]) -> None:
     """A rule for a tool that does not exist protects nothing. Raises ConfigError."""
     known = ("*", *names)
-    for number, rule in enumerate(config.rules):
+    for number, rule in enumerate(config.rules, 1):
         if rule.tool not in known:
             mend = nearest(rule.tool, known)
-            raise ConfigError(f"rules.{number}.tool: there is no tool {rule.tool!r}. {mend}")
+            raise ConfigError(
+                f"rule {number} of the configuration: there is no tool {rule.tool!r}. {mend}"
+            )
 
 
 def file_for(path: Path | None) -> Path:
@@ -235,6 +237,8 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     refuse_odd_ids(people, where, (*TOKENS, "terminal"))
     refuse_shared_ids(people, where)
     rooms |= {"audit.room": [config.audit.room]} if config.audit.room else {}
+    for number, rule in enumerate(config.rules, 1):
+        rooms[f"rule {number}"] = [room for room in rule.rooms if room != "terminal"]
     refuse_odd_ids(rooms, where, (*TOKENS,))
 
 

@@ -151,6 +151,11 @@ def test_a_secret_also_comes_from_the_persons_own_folder_if_it_is_theirs_alone()
 
 def test_a_rule_for_a_tool_that_does_not_exist_is_an_error(write):
     config = load(write("[[rules]]\nthen = 'deny'\n[[rules]]\ntool = 'git_psuh'\nthen = 'deny'"))
-    with pytest.raises(ConfigError, match=r"rules\.1\.tool: .*'git_psuh'. Did you mean git_push"):
+    with pytest.raises(ConfigError, match=r"rule 2 of the .*'git_psuh'. Did you mean git_push"):
         refuse_unknown_tools(config, ["git_push", "shell"])
     refuse_unknown_tools(config, ["git_psuh"])
+
+
+def test_a_rule_for_a_room_without_its_platform_is_an_error(write):
+    with pytest.raises(ConfigError, match=r"rule 1: 'C0SHOP' does not say on which platform"):
+        load(write("[[rules]]\nthen = 'deny'\nrooms = ['terminal', 'C0SHOP']"))

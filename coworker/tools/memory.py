@@ -66,7 +66,8 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
 
     async def would_keep(args: Remember, context: ToolContext) -> str:
         if not args.forbidden:
-            return fenced(args.text)
+            only = "\nThese are words only: no path is named, so nothing is kept from changes."
+            return f"{fenced(args.text)}{only if args.kind == 'rule' else ''}"
         rule = f"No run may change {code(args.forbidden)} in {bound_repo(context).name} then."
         return f"{fenced(args.text)}\n{rule}"
 
