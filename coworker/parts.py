@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.approvals import Approvals
 from coworker.audit import Audit
 from coworker.config import person_environment, refuse_unknown_tools, secret
 from coworker.connections import Connections
@@ -117,6 +118,7 @@ class Parts:
             doctor.examine,
             lambda repo: rehearse(repo, workplace),
             planning.act,
+            Approvals(ports, self.reception.hear).act,
             self.audit,
         )
         control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
@@ -251,6 +253,7 @@ def _ports(
         check=check,
         notes=lambda conversation: workplace.notes(conversation.id),
         undo=undo,
+        diff=lambda conversation: commit.diff(workplace.get(conversation)),
         introduce=introduce,
         rooms=rooms,
         emit=lambda _conversation, _progress: None,

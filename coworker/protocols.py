@@ -187,4 +187,4 @@ class Tool(Protocol):
         """After a crash in a call with rerun `probe`: its result if it took effect, else None."""
 
     async def preview(self, args: Any, context: ToolContext) -> str:
-        """What a person who decides should see before: a diff stat, a whole command. May be ""."""
+        """What a person who decides should see before: a diff, a whole address. May be ""."""

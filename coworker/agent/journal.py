@@ -21,7 +21,7 @@ from coworker.agent.think import receipt
 from coworker.redact import LABEL, Stream
 from coworker.repos.text import rendered
 from coworker.store.log import Batch, Conversation, ConversationState
-from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_key
+from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_key, reply_key
 
 _log = logging.getLogger(__name__)
 Draft = tuple[EntryKind, Json]
@@ -125,7 +125,7 @@ class Journal:
         }
         if silent := is_silent(state, by, outcome):
             body["silent"] = True
-        key = f"{conversation.id}:{run}:{seq}"
+        key = reply_key(conversation.id, run, seq)
         outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
         outbox = [] if silent else self.ports.rooms.split(outbound)
         await self.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
-from coworker.repos.text import path_name
+from coworker.repos.text import fenced, path_name
 from coworker.tools import shell
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.workplace import Workplace
@@ -29,7 +29,9 @@ def tools(workplace: Workplace) -> tuple[Tool, ...]:
         changed = [path_name(path) for path in await workplace.ask_for_setup(context)]
         more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
         told = f"{', '.join(changed[:_NAMED])}{more}" if changed else "nothing that it installs by"
-        return "\n".join([*commands, f"Changed since it was last allowed: {told}."])
+        return "\n".join(
+            [fenced("\n".join(commands)), f"Changed since it was last allowed: {told}."]
+        )
 
     @tool(effect="world", rerun="safe", preview=would_run)
     async def setup(args: Setup, context: ToolContext) -> ToolResult:

@@ -210,11 +210,15 @@ async def test_the_status_says_what_is_wrong_and_how_to_mend_it(clinic):
         assert [each["state"] for each in told] == ["listening", "refused"]
 
 
-async def test_a_rule_that_names_nobody_who_is_there_is_told(clinic):
-    rule = '[[rules]]\nthen = "deny"\npeople = ["ownr"]\nrepo = "shp"\n'
-    clinic.write(KNOWN + rule)
+async def test_a_rule_that_can_never_match_is_named(clinic):
+    clinic.write(
+        KNOWN
+        + '[[rules]]\nthen = "deny"\npeople = ["ann", "ownr"]\nrepo = "shp"\npaths = ["docs/"]\n'
+    )
     ok, found, fix = (await clinic.finds())["rules"]
     assert ok is False
-    assert "'shp', which is no repository here" in found
-    assert "'ownr', whom nobody here is called" in found
-    assert "configuration" in fix
+    for odd in ("ownr, who is nobody", "shp, which is no repository"):
+        assert f"rule 1 of the configuration names {odd}" in found
+    assert "ann" not in found
+    assert "docs" not in found
+    assert "never matches" in fix

@@ -20,6 +20,7 @@ COMMANDS = {  # what Telegram suggests; as `/status` they mean what `!status` me
     "stop": "end what is running here",
     "approve": "allow what question N asks for",
     "deny": "refuse what question N asks for",
+    "diff": "what was committed here",
     "push": "push what the last run committed",
     "pr": "open a pull request for it",
     "undo": "take the last run back",
