@@ -19,12 +19,17 @@ from coworker.errors import CoworkerError, Denied, TryLater, UsageError
 from coworker.repos.registry import Registry
 from coworker.scheduler import firing_row
 from coworker.store.schedules import Policy, Schedule
-from coworker.tools.timetable import Timetable, Wish, coming, is_open
+from coworker.tools import gates
+from coworker.tools.timetable import Timetable, Wish, coming, is_open, not_yet
 from coworker.types import ConversationId, Inbound, Json, Place
 
 _MOST_HISTORY = 1_000
 _USAGE = (
     "`!schedules` lists them; `!schedules run|pause|resume|remove|show|history ID` handles one."
+)
+_UNKNOWN_ROOM = (
+    "Nobody ever spoke to me in {room}, and it is bound to no repository. Say something to me "
+    "there first (on Slack: /invite @coworker), or name it in repos.….rooms."
 )
 _NOBODY = (
     "Standing work has its maker's authority, and {sender} has none here. "
@@ -93,6 +98,8 @@ class Planning:
         if (policy := more.get("policy")) not in (None, *get_args(Policy)):
             raise UsageError(f"{policy} is not one of {', '.join(get_args(Policy))}.")
         place, conversation = _place(to)
+        if to:
+            self._refuse_unknown(place)
         bound = (await self._registry.find(repo)).name if repo else None
         wish = Wish(
             key=uuid.uuid4().hex,
@@ -104,9 +111,10 @@ class Planning:
             repo=bound,
             **more,
         )
-        schedule = self._timetable.draft(wish)
+        schedule = await self._timetable.draft(wish)
         await self._timetable.save(schedule)
-        return self._shown(schedule)
+        note = not_yet(schedule)
+        return {**self._shown(schedule), **({"note": note} if note else {})}
 
     async def listed(self, _: str, *, over: bool = False) -> list[Json]:
         """All schedules, by when they fire next; those that are over only when asked for."""
@@ -117,15 +125,18 @@ class Planning:
         schedule = self._timetable.find(name)
         return {**self._shown(schedule), **self._so_far(schedule)}
 
-    async def preview(self, sender: str, when: str, *, zone: str = "") -> Json:
-        """What a spec means: its next five times, and why it would be refused."""
-        calendar, now = self._timetable.calendar(when, zone, sender), self._ports.clock.now_ms()
+    async def preview(self, sender: str, when: str, *, zone: str = "", gate: str = "") -> Json:
+        """What a spec means: its next five times, and why it would be refused with that gate."""
+        calendar = await self._timetable.calendar(when, zone, sender)
+        now = self._ports.clock.now_ms()
         told = {
             "when": calendar.words,
             "timezone": calendar.zone.key,
             "next": preview(calendar, now),
         }
-        reason = too_often(calendar, now, gated=False)
+        if gate:
+            gates.read(gate)
+        reason = too_often(calendar, now, gated=bool(gate))
         return {**told, "refused": reason} if reason else told
 
     async def run(self, _: str, name: str) -> Json:
@@ -163,6 +174,16 @@ class Planning:
         return [_fired(row) for row in self._schedules.history(schedule.id, limit)]
 
     # Words
+
+    def _refuse_unknown(self, place: Place) -> None:
+        """A room is known by its repository, its person, or what was said in it."""
+        room = f"{place.adapter}:{place.room}"
+        bound = {each for repo in self._registry.list() for each in repo.rooms}
+        people = {each for person in self._ports.config.people.values() for each in person.ids}
+        here = {conversation.place for conversation in self._ports.log.conversations()}
+        spoken_in = {f"{each.adapter}:{each.room}" for each in here}
+        if room not in bound | people | spoken_in and not self._ports.log.cursor("room", room):
+            raise UsageError(_UNKNOWN_ROOM.format(room=room))
 
     def _in_room(self, name: str, place: Place) -> None:
         """Only what belongs to a room is told there. Raises NotFound."""

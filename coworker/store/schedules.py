@@ -144,6 +144,21 @@ class Schedules:
         found = self._read("WHERE id = ?", schedule)
         return found[0] if found else None
 
+    def alike(self, schedule: Schedule) -> list[Schedule]:
+        """The others that ask for the same, but for spaces, of the same repository and room.
+
+        All terminals are one room.
+        """
+        return self._read(
+            f"WHERE id <> ? AND adapter = ? AND (adapter = 'terminal' OR room = ?) AND repo IS ?"
+            f" AND {_bare('prompt')} = {_bare('?')}",
+            schedule.id,
+            schedule.place.adapter,
+            schedule.place.room,
+            schedule.repo,
+            self._redactor.value(schedule.prompt),
+        )
+
     def due(self, at: int, adapters: Collection[str], but: Collection[str]) -> list[Schedule]:
         """Some that are due on these adapters, the longest waiting first, but for a few."""
         where, values = _among(adapters, but)
@@ -230,6 +245,11 @@ def _is_open(db: sqlite3.Connection, schedule: str) -> bool:
         " AND event_id > ? AND event_id < ? LIMIT 1"
     )
     return bool(db.execute(sql, (f"{schedule}/", f"{schedule}0")).fetchone())
+
+
+def _bare(text: str) -> str:
+    """In SQL, a text without spaces and ends of lines."""
+    return f"replace(replace(replace({text}, ' ', ''), char(10), ''), char(9), '')"
 
 
 def _among(adapters: Collection[str], but: Collection[str]) -> tuple[str, list[str]]:

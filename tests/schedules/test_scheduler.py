@@ -14,7 +14,7 @@ from coworker.settings import PersonConfig, Quiet
 from coworker.tools.gates import Seen
 from coworker.types import Place
 from tests.fakes import until
-from tests.schedules.conftest import START, ms, sat
+from tests.schedules.conftest import ANN, START, ms, sat
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -180,8 +180,8 @@ async def test_a_wish_that_comes_twice_is_one_schedule(desk):
     wish = Wish(
         "conversation 1 call 1", "in 1 hour", "x", "slack:U0ANN", Place("slack", "C1"), None
     )
-    await desk.timetable.save(draft(wish))
-    await desk.timetable.save(draft(wish))
+    await desk.timetable.save(await draft(wish))
+    await desk.timetable.save(await draft(wish))
     assert len(desk.log.schedules.all()) == 1
 
 
@@ -199,12 +199,13 @@ async def test_a_schedule_that_breaks_us_is_put_aside_and_the_others_fire(desk):
 class Scripted:
     """A gate that sees what the test says, and counts how often it looks."""
 
-    def __init__(self, *seen) -> None:
+    def __init__(self, *seen, first="head") -> None:
+        self.at_first = first
         self.seen = itertools.chain(seen, itertools.repeat(seen[-1]))
         self.looks = 0
 
     async def first(self, gate, repo):
-        return "head"
+        return self.at_first
 
     async def look(self, gate, repo, seen, now):
         self.looks += 1
@@ -229,6 +230,20 @@ async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
     assert row.body["gate"] == "2 commits, a..b"
 
 
+async def test_the_card_says_that_the_path_of_a_gate_is_not_there(desk):
+    desk.opens(Scripted(SHUT, first="missing"))
+    watch = await desk.adds("every 1 hour", gate="changed docs/new.md", repo="shop")
+    assert "There is no docs/new.md in shop now" in desk.timetable.card(watch)
+    desk.opens(Scripted(SHUT))
+    watch = await desk.adds("every 1 hour", gate="changed docs/old.md", repo="shop")
+    assert "There is no" not in desk.timetable.card(watch)
+
+
+async def test_the_card_of_a_reminder_says_what_it_will_cost(desk):
+    once = await desk.adds("tomorrow at 9")
+    assert "Cost: not known yet" in desk.timetable.card(once)
+
+
 async def test_a_gate_that_breaks_is_a_failure_and_not_looked_through_at_once_again(desk):
     gate = Scripted(ZeroDivisionError())
     desk.opens(gate)
@@ -248,6 +263,47 @@ async def test_a_gate_that_cannot_look_is_a_failure_with_its_reason(desk):
     assert {outcome for _, outcome in desk.history(hourly)} == {"failed"}
     (said,) = desk.said()
     assert "git is broken." in said.body["text"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "profile", "zone"),
+    [
+        ("Europe/Berlin", "America/New_York", "Europe/Berlin"),
+        ("", "America/New_York", "America/New_York"),
+        ("", "", "Asia/Tokyo"),
+        ("", "Mars/Base", "Asia/Tokyo"),
+    ],
+)
+async def test_an_hour_is_meant_where_the_person_is(tmp_path, configured, profile, zone):
+    ann = PersonConfig(role="member", ids=[ANN], timezone=configured)
+    async with sat(tmp_path / "state", people={"ann": ann}, timezone="Asia/Tokyo") as desk:
+        desk.profiles[ANN] = profile
+        daily = await desk.adds("every day at 9", zone="")
+        assert (daily.tz, desk.timetable.again(daily).zone.key) == (zone, zone)
+        assert f"When: every day at 09:00 ({zone})" in desk.timetable.card(daily)
+
+
+async def test_what_does_the_same_in_the_same_place_is_not_added_twice(desk):
+    same = {"prompt": "Sum it up.", "repo": "shop"}
+    first = await desk.adds("every day at 9", **same)
+    with pytest.raises(UsageError, match=rf"{first.id}.*does just that here already"):
+        await desk.adds("every day at 9", **same | {"prompt": "Sum  it\nup."})
+    await desk.adds("every day at 9", **same, to=Place("telegram", "12"))
+    await desk.adds("every day at 9", **same | {"repo": "web"})
+    await desk.adds("every day at 9", **same | {"prompt": "Sum it down."})
+    await desk.timetable.remove(first)
+    await desk.adds("every day at 9", **same)
+
+
+async def test_what_does_the_same_counts_together_against_four_a_day(desk):
+    same = {"prompt": "Sum it up."}
+    await desk.adds("every 6 hours", **same)
+    with pytest.raises(UsageError, match=r"already does the same here.*more than 4 times a day"):
+        await desk.adds("first monday of the month at 9", **same)
+    await desk.adds("tomorrow at 9", **same)
+    await desk.adds("every day at 9", **same, to=Place("telegram", "12"))
+    desk.opens(Scripted(SHUT))
+    await desk.adds("every hour", **same, gate="new commits", repo="shop")
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,15 @@ async def test_the_card_shows_the_next_five_times_and_only_who_asked_or_an_owner
         assert [row["when"] for row in await standing(t)] == ["every weekday at 09:00"]
 
 
+async def test_hours_are_those_of_the_slack_profile_of_whoever_asks(team):
+    async with team(ASKED, "slack") as t:
+        t.slack.world.users[ALICE].tz = "America/New_York"
+        chat = t.chat("slack")
+        await chat.opens("tell us every weekday at 9 what changed")
+        card = await chat.hears("every weekday at 09:00 (America/New_York)")
+        assert card.text.count("09:00 E") == 5
+
+
 async def test_change_goes_back_to_the_model_with_what_was_said(talk):
     script = [*ASKED[:1], say("When, then?")]
     async with talk(script) as (t, chat):
