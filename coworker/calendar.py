@@ -50,6 +50,10 @@ class Calendar:
         found = self._placed(moment) if self.on_wall else self._next(moment)
         return round(found.timestamp() * 1000) if found else None
 
+    def has(self, at: int) -> bool:
+        """Whether it fires at that time in milliseconds UTC."""
+        return self.after(at - 1) == at
+
     def instants(self, at: int) -> Iterator[int]:
         """All instants later than that, in order."""
         while (found := self.after(at)) is not None:

@@ -29,8 +29,6 @@ from coworker.types import ConversationId, Inbound, Outbound
 _LONGEST_SLEEP_S = 60.0
 """Sleeping does not notice a clock that is set, or a machine that slept: look once a minute."""
 _ON_TIME_MS = 5 * 60_000
-_LATE_MS = 6 * 3_600_000
-"""Older than this, what comes again anyway is skipped and told."""
 _PAUSED = """\
 I paused the schedule “{name}”: {reason}. {why}
 Once that is mended, `!schedules resume {id}` lets it go on."""
@@ -58,6 +56,7 @@ class Scheduler:
         self._adapters = adapters
         self._report = report
         self._looking: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, int] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -80,7 +79,9 @@ class Scheduler:
         Gates are looked through meanwhile.
         """
         woken: list[ConversationId] = []
-        while due := self._schedules.due(self._clock.now_ms(), self._adapters, self._looking):
+        now = self._clock.now_ms()
+        self._resting = {each: until for each, until in self._resting.items() if until > now}
+        while due := self._schedules.due(self._clock.now_ms(), self._adapters, self._aside()):
             firings = [firing for each in due if (firing := await self._tried(each))]
             woken += await self._record(firings)
         for conversation in woken:
@@ -91,11 +92,15 @@ class Scheduler:
         while self._looking:
             await asyncio.wait(self._looking.values())
 
+    def _aside(self) -> set[str]:
+        """Those whose gate is being looked through, or that wait for the end of quiet hours."""
+        return {*self._looking, *self._resting}
+
     async def _sleep(self) -> None:
-        next_at = self._schedules.next_at(self._adapters, self._looking)
-        wait_s = _LONGEST_SLEEP_S
-        if next_at is not None:
-            wait_s = min(wait_s, max(0.0, (next_at - self._clock.now_ms()) / 1000))
+        next_at = self._schedules.next_at(self._adapters, self._aside())
+        now, wait_s = self._clock.now_ms(), _LONGEST_SLEEP_S
+        for at in filter(None, (next_at, *self._resting.values())):
+            wait_s = min(wait_s, max(0.0, (at - now) / 1000))
         sleeping = asyncio.ensure_future(self._clock.sleep(wait_s))
         changed = asyncio.ensure_future(self._timetable.changed.wait())
         try:
@@ -117,15 +122,19 @@ class Scheduler:
             return None
 
     async def _begun(self, schedule: Schedule) -> Firing | None:
-        """What happens to a schedule that is due; nothing yet while its gate is looked through."""
+        """What happens to a schedule that is due.
+
+        Nothing yet in quiet hours, and while its gate is looked through.
+        """
         now = self._clock.now_ms()
         if reason := self._objection(schedule):
             await self._pause(schedule, reason)
             return None
-        ends = quiet_until(self._quiet, now, schedule.tz)
-        if ends and not schedule.urgent:
-            return Firing(schedule.id, schedule.next_at or now, ends)
-        firing = planned(schedule, now)
+        firing = planned(schedule, now, self._quiet)
+        begin = _begin(schedule, now, self._quiet)
+        if begin > now and not firing.outcome:
+            self._resting[schedule.id] = begin
+            return None
         if not schedule.gate or firing.outcome:
             return firing
         looking = asyncio.create_task(self._look(schedule, firing), name=f"gate {schedule.id}")
@@ -186,20 +195,28 @@ class Scheduler:
         self._dispatch.deliver(conversation)
 
 
-def planned(schedule: Schedule, now: int) -> Firing:
-    """The firing of a schedule that is due, by its policy for hours that went by."""
+def planned(schedule: Schedule, now: int, quiet: Quiet) -> Firing:
+    """The firing of a schedule that is due, by its policy for hours that went by.
+
+    An hour in quiet hours is on time at their end. A retry after a failure is no hour of its own.
+    """
     assert schedule.next_at is not None, "only what has a next hour is due"  # noqa: S101
     calendar = when.again(schedule.spec, schedule.tz)
     instants = _passed(calendar, schedule.next_at, now)
-    late_ms, before = now - instants[-1], len(instants) - 1
-    runs = late_ms <= _ON_TIME_MS
-    if not runs and schedule.policy == "late":
-        runs = late_ms <= _LATE_MS or calendar.is_once
-    missed = before + (late_ms > _ON_TIME_MS)
-    row = firing_row(schedule, instants[-1], missed=missed)
+    hours = {_begin(schedule, at, quiet) for at in instants if calendar.has(at)}
+    last = instants[-1]
+    is_late = now - _begin(schedule, last, quiet) > _ON_TIME_MS
+    runs = not is_late or schedule.policy == "late" or not hours
+    missed = len(hours) - (not is_late and calendar.has(last))
+    row = firing_row(schedule, last, missed=missed)
     return Firing(
         schedule.id, schedule.next_at, calendar.after(now), row, None if runs else "missed"
     )
+
+
+def _begin(schedule: Schedule, at: int, quiet: Quiet) -> int:
+    """When what is due at that time may begin, both in milliseconds UTC."""
+    return at if schedule.urgent else quiet_until(quiet, at, schedule.tz) or at
 
 
 def firing_row(schedule: Schedule, at: int, *, missed: int = 0, extra: bool = False) -> Inbound:

@@ -57,7 +57,7 @@ async def test_three_days_away_each_follows_its_policy_and_one_report_is_asked_f
     weekly = await desk.adds("every friday at 9", name="weekly")
     await desk.fires(NINE + 2 * DAY + 2 * HOUR)
     assert desk.history(late) == [("11-24 09:00", None)]
-    assert desk.history(stale) == [("11-24 03:00", "missed")]
+    assert desk.history(stale) == [("11-24 03:00", None)]
     assert desk.history(skip) == [("11-24 09:00", "missed")]
     assert desk.history(ask) == [("11-24 09:00", "missed")]
     assert desk.history(once) == [("11-22 03:00", None)]
@@ -145,8 +145,64 @@ async def test_in_quiet_hours_nothing_begins_but_what_is_urgent(tmp_path):
         assert desk.history(calm) == []
         assert desk.history(urgent) == [("11-22 03:00", None)]
         await desk.fires(three + 4 * HOUR)
-        assert desk.history(calm) == [("11-22 07:00", None)]
+        assert desk.history(calm) == [("11-22 03:00", None)]
         assert desk.log.schedules.get(calm.id).next_at == ms(three + DAY)
+
+
+@pytest.mark.parametrize("back", [datetime(2026, 11, 21, 23, tzinfo=UTC), NINE + 2 * DAY])
+async def test_coming_back_in_quiet_hours_changes_no_policy(tmp_path, back):
+    quiet = Quiet(begin="22:00", end="07:00")
+    async with sat(tmp_path / "state", quiet=quiet) as desk:
+        late = await desk.adds("every day at 20:30")
+        skip = await desk.adds("every day at 20:30", policy="skip")
+        ask = await desk.adds("every day at 20:30", policy="ask")
+        back = back.replace(hour=23)
+        await desk.fires(back)
+        assert desk.history(late) == []
+        assert [outcome for _, outcome in desk.history(skip)] == ["missed"]
+        assert [outcome for _, outcome in desk.history(ask)] == ["missed"]
+        await desk.fires(back + 8 * HOUR)
+        assert desk.history(late) == [(f"{back:%m-%d} 20:30", None)]
+        assert len(desk.history(skip)) == len(desk.history(ask)) == 1
+        days = (back - START).days + 1
+        assert {row["body"]["missed"] for row in desk.log.schedules.missed(0)} == {days}
+
+
+async def test_hours_put_off_by_quiet_hours_are_one_and_none_of_them_was_missed(tmp_path):
+    quiet = Quiet(begin="22:00", end="07:00")
+    async with sat(tmp_path / "state", quiet=quiet) as desk:
+        often = await desk.adds("every day at 1, 3 and 9", policy="skip")
+        night = datetime(2026, 11, 22, 1, tzinfo=UTC)
+        for hours in (0, 2, 4):
+            await desk.fires(night + hours * HOUR)
+        assert desk.history(often) == []
+        await desk.fires(night + 6 * HOUR)
+        assert desk.history(often) == [("11-22 03:00", None)]
+        assert (desk.reports, desk.log.schedules.missed(0)) == (0, [])
+
+
+async def test_the_end_of_quiet_hours_wakes_the_scheduler(tmp_path):
+    async with sat(tmp_path / "state", quiet=Quiet(begin="12:00", end="13:00")) as desk:
+        running = asyncio.create_task(desk.scheduler.run())
+        calm = await desk.adds("in 1 minute")
+        await until(lambda: desk.clock.slept[-1:] == [60.0], 5)
+        desk.clock.turn(START + timedelta(minutes=59, seconds=30))
+        await until(lambda: desk.clock.slept[-1] == 30.0, 5)
+        assert desk.history(calm) == []
+        desk.clock.turn(START + HOUR)
+        await until(lambda: desk.history(calm) == [("11-21 12:01", None)], 5)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_late_retry_is_no_hour_that_was_missed(desk):
+    daily = await desk.adds("every day at 9", policy="skip")
+    await desk.fires(NINE)
+    await desk.ends("telegram:4711", "failed", said=False)
+    await desk.fires(NINE + HOUR)
+    assert [outcome for _, outcome in desk.history(daily)] == ["failed", None]
+    assert (desk.reports, desk.log.schedules.missed(0)) == (0, [])
 
 
 async def test_who_left_takes_the_schedules_along(tmp_path):
