@@ -31,6 +31,10 @@ _UNKNOWN_ROOM = (
     "Nobody ever spoke to me in {room}, and it is bound to no repository. Say something to me "
     "there first (on Slack: /invite @coworker), or name it in repos.….rooms."
 )
+_ASKED = (
+    "“{}” speaks where a question is open that nobody has answered. Answer it there, or write "
+    "`!stop`, and run it then."
+)
 _NOBODY = (
     "Standing work has its maker's authority, and {sender} has none here. "
     "An owner adds it to a member's ids in the configuration."
@@ -144,6 +148,8 @@ class Planning:
         schedule = self._timetable.find(name)
         now = self._ports.clock.now_ms()
         row = firing_row(schedule, now, extra=True)
+        if self._ports.log.state(row.conversation) == "waiting":
+            raise TryLater(_ASKED.format(schedule.name))
         if not await self._schedules.run_now(row, now):
             raise TryLater(f"“{schedule.name}” is running already. Wait for its end, or stop it.")
         self._dispatch.wake(row.conversation)
@@ -273,6 +279,7 @@ def _fired(row: Json) -> Json:
         "conversation": row["conversation"] if row["run"] else None,
         "run": row["run"] or None,
         "text": row["text"] or "",
+        "undelivered": body.get("undelivered", ""),
     }
 
 
@@ -280,7 +287,8 @@ def _line(row: Json, zone: ZoneInfo) -> str:
     at = datetime.fromtimestamp(row["at"] / 1000, zone)
     cost = f" · {dollars(row['cost_usd'])}" if row["cost_usd"] else ""
     gate = f" · {row['gate']}" if row["gate"] else ""
-    return f"- {at:%a %Y-%m-%d %H:%M}: {row['outcome']}{cost}{gate}"
+    lost = f" · not delivered: {row['undelivered']}" if row["undelivered"] else ""
+    return f"- {at:%a %Y-%m-%d %H:%M}: {row['outcome']}{cost}{gate}{lost}"
 
 
 _ACTIONS: dict[str, Callable[..., Awaitable[Any]]] = {

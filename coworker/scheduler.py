@@ -24,7 +24,7 @@ from coworker.settings import Quiet
 from coworker.store.outcomes import MOST_FAILURES
 from coworker.store.schedules import SOURCE, Firing, Schedule
 from coworker.tools.timetable import Timetable
-from coworker.types import ConversationId, Inbound, Outbound
+from coworker.types import ConversationId, Inbound, Outbound, Place
 
 _LONGEST_SLEEP_S = 60.0
 """Sleeping does not notice a clock that is set, or a machine that slept: look once a minute."""
@@ -32,6 +32,9 @@ _ON_TIME_MS = 5 * 60_000
 _PAUSED = """\
 I paused the schedule “{name}”: {reason}. {why}
 Once that is mended, `!schedules resume {id}` lets it go on."""
+_WAITS = """\
+“{name}” is due, but here is a question that nobody has answered. Answer it, or write `!stop`, and \
+it runs."""
 _LOOK_BACK_MS = 31 * 86_400_000
 _log = logging.getLogger(__name__)
 
@@ -47,9 +50,11 @@ class Scheduler:
         adapters: Collection[str],
         report: Callable[[], None],
     ) -> None:
+        self._log = ports.log
         self._schedules = ports.log.schedules
         self._clock = ports.clock
         self._people = ports.people
+        self._config = ports.config
         self._quiet = ports.config.quiet
         self._timetable = timetable
         self._dispatch = dispatch
@@ -151,6 +156,8 @@ class Scheduler:
             return f"it failed {schedule.failures} times in a row"
         if self._people.find(schedule.creator) is None:
             return "whoever made it is not among the people any more"
+        if not self._timetable.has_repo(schedule):
+            return f"the repository {schedule.repo} is not known any more"
         return None
 
     async def _look(self, schedule: Schedule, firing: Firing) -> None:
@@ -163,7 +170,8 @@ class Scheduler:
             _log.exception("a gate broke", extra={"schedule": schedule.id})
             firing = _with(firing, "failed", "Something broke inside coworker; its log says what.")
         else:
-            firing = _with(firing, None if seen.is_open else "nothing new", seen.words, seen.state)
+            outcome, news = (None, seen.words) if seen.is_open else ("nothing new", "")
+            firing = _with(firing, outcome, news, seen.state)
         try:
             for conversation in await self._record([firing]):
                 self._dispatch.wake(conversation)
@@ -173,6 +181,7 @@ class Scheduler:
 
     async def _record(self, firings: list[Firing]) -> list[ConversationId]:
         """Write what became of them; the conversations that have something to do now."""
+        asked = {row.conversation for each in firings if (row := each.row) and self._asks(row)}
         done = await self._schedules.fire(firings, self._clock.now_ms())
         rows = [(firing.row, firing.outcome) for firing in done if firing.row]
         for row, outcome in rows:
@@ -180,19 +189,48 @@ class Scheduler:
                 _log.info("due", extra={"schedule": row.body["schedule"], "outcome": outcome})
         if any(row.body["missed"] for row, _ in rows):
             self._report()
+        for row, outcome in rows:
+            if not outcome and row.conversation in asked:
+                await self._say_waits(row)
         return [row.conversation for row, outcome in rows if not outcome]
 
+    def _asks(self, row: Inbound) -> bool:
+        """Whether somebody is asked there, so that nothing else goes on."""
+        return self._log.state(row.conversation) == "waiting"
+
+    async def _say_waits(self, row: Inbound) -> None:
+        now, place = self._clock.now_ms(), row.place
+        text = _WAITS.format(name=row.body["name"])
+        said = Outbound(f"{row.event_id}:waits", row.conversation, "reply", notice(text), place)
+        await self._log.notice(said, now)
+        self._dispatch.deliver(row.conversation)
+
     async def _pause(self, schedule: Schedule, reason: str) -> None:
-        place = schedule.place
-        last = self._schedules.history(schedule.id, 1)
-        why = (last[0]["text"] or last[0]["body"]["gate"]) if last else ""
+        place, why = self._told(schedule)
         text = _PAUSED.format(name=schedule.name, id=schedule.id, reason=reason, why=why)
-        body = notice(text)
-        conversation = schedule.conversation or place.conversation
+        ours = schedule.conversation if place == schedule.place else None
+        conversation = ours or place.conversation
         key = f"schedule:{schedule.id}:paused:{self._clock.now_ms()}"
-        said = Outbound(key, conversation, "reply", body, place)
+        said = Outbound(key, conversation, "reply", notice(text), place)
         await self._schedules.give_up(schedule.id, reason, said, self._clock.now_ms())
         self._dispatch.deliver(conversation)
+
+    def _told(self, schedule: Schedule) -> tuple[Place, str]:
+        """Where to say that it is paused, and what became of its last firing."""
+        for row in self._schedules.history(schedule.id, 1):
+            if undelivered := row["body"].get("undelivered"):
+                return self._elsewhere(schedule), f"Its room takes no messages: {undelivered}"
+            return schedule.place, row["text"] or row["body"]["gate"]
+        return schedule.place, ""
+
+    def _elsewhere(self, schedule: Schedule) -> Place:
+        """Its maker's own messages there, else an owner's."""
+        owners = [each for each in self._config.people.values() if each.role == "owner"]
+        for each in (schedule.creator, *(known for owner in owners for known in owner.ids)):
+            adapter, _, person = each.partition(":")
+            if adapter == schedule.place.adapter and person != "*":
+                return Place(adapter, person)
+        return schedule.place
 
 
 def planned(schedule: Schedule, now: int, quiet: Quiet) -> Firing:

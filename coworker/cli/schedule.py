@@ -17,7 +17,7 @@ from coworker.errors import UsageError
 from coworker.settings import Config
 from coworker.types import Json
 
-_HISTORY = ("at", "outcome", "gate", "missed", "cost_usd", "conversation", "text")
+_HISTORY = ("at", "outcome", "gate", "missed", "undelivered", "cost_usd", "conversation", "text")
 _ADDED = ("when", "prompt", "gate", "to", "name", "policy", "urgent", "zone")
 _SENTENCES = {
     "run": "“{name}” runs now: coworker log {conversation}",

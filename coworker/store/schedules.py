@@ -114,6 +114,19 @@ class Schedules:
 
         await self._writer.write(write)
 
+    async def undelivered(self, outbound: Outbound, why: str, at: int) -> None:
+        """Let the firing that this answers, if it does, count as failed."""
+        sql = (
+            "SELECT event_id FROM inbox"
+            " WHERE conversation = ? AND taken_seq = ? AND source = 'schedule'"
+        )
+
+        def write(db: sqlite3.Connection) -> None:
+            for (event_id,) in db.execute(sql, (outbound.conversation, outbound.body["run"])):
+                outcomes.undelivered(db, event_id, why, at)
+
+        await self._writer.write(write)
+
     async def fire(self, firings: Sequence[Firing], at: int) -> list[Firing]:
         """Let these schedules fire, each in one step with its calendar; those that did."""
         return await self._writer.write(

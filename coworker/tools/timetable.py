@@ -152,6 +152,10 @@ class Timetable:
         repo, now = self._bound(schedule.repo), self._clock.now_ms()
         return await self._gates.look(schedule.gate, repo, schedule.seen, now)
 
+    def has_repo(self, schedule: Schedule) -> bool:
+        """Whether what it is about is still known; some are about nothing."""
+        return schedule.repo is None or self._repo(schedule.repo) is not None
+
     def find(self, name: str) -> Schedule:
         """A schedule by its id, the beginning of that, or its name. Raises NotFound."""
         known = self._schedules.all()

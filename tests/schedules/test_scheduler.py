@@ -12,7 +12,7 @@ import pytest
 from coworker.errors import Denied, ToolError, UsageError
 from coworker.settings import PersonConfig, Quiet
 from coworker.tools.gates import Seen
-from coworker.types import Place
+from coworker.types import Outbound, Place
 from tests.fakes import until
 from tests.schedules.conftest import ANN, START, ms, sat
 
@@ -205,6 +205,51 @@ async def test_a_late_retry_is_no_hour_that_was_missed(desk):
     assert (desk.reports, desk.log.schedules.missed(0)) == (0, [])
 
 
+async def test_a_repository_that_is_not_known_any_more_takes_its_schedules_along(desk):
+    daily = await desk.adds("every day at 9", repo="shop", name="daily")
+    desk.timetable._repo = lambda name: None
+    await desk.fires(NINE)
+    assert (desk.history(daily), desk.woken) == ([], ["telegram:4711"])
+    (said,) = desk.said()
+    assert "I paused the schedule “daily”: the repository shop is not known" in said.body["text"]
+
+
+async def test_an_answer_that_cannot_be_posted_is_a_failure_and_its_maker_is_told(tmp_path):
+    people = {"ann": PersonConfig(role="owner", ids=[ANN])}
+    async with sat(tmp_path / "state", people=people) as desk:
+        daily = await desk.adds("every day at 9", to=Place("slack", "C0OPS"), name="nightly")
+        moment = NINE
+        for number in range(1, 6):
+            await desk.fires(moment)
+            (row, *_) = desk.log.schedules.history(daily.id)
+            await desk.ends(row["conversation"], "answered")
+            assert desk.log.schedules.get(daily.id).failures == 0
+            said = Outbound("key", row["conversation"], "reply", {"run": 1}, daily.place)
+            await desk.log.schedules.undelivered(said, "is_archived", desk.clock.now)
+            await desk.log.schedules.undelivered(said, "is_archived", desk.clock.now)
+            now = desk.log.schedules.get(daily.id)
+            assert now.failures == number
+            moment = datetime.fromtimestamp(now.next_at / 1000, UTC)
+        await desk.fires(moment)
+        assert [outcome for _, outcome in desk.history(daily)] == ["failed"] * 5
+        (said,) = desk.said()
+        assert said.place == Place("slack", "U0ANN")
+        assert "Its room takes no messages: is_archived" in said.body["text"]
+
+
+async def test_where_somebody_is_asked_a_firing_says_that_it_waits(desk):
+    daily = await desk.adds("every day at 9", name="daily")
+    await desk.fires(NINE)
+    await desk.ends("telegram:4711", "answered")
+    sql = "UPDATE conversation SET state = ? WHERE id = 'telegram:4711'"
+    await desk.log._writer.write(lambda db: db.execute(sql, ("waiting",)))
+    await desk.fires(NINE + DAY)
+    await desk.fires(NINE + 2 * DAY)
+    assert [outcome for _, outcome in desk.history(daily)] == ["answered", None, "skipped"]
+    (said,) = desk.said()
+    assert said.body["text"].startswith("“daily” is due, but here is a question")
+
+
 async def test_who_left_takes_the_schedules_along(tmp_path):
     async with sat(tmp_path / "state") as desk:
         daily = await desk.adds("every day at 9")
@@ -271,7 +316,7 @@ class Scripted:
         return found
 
 
-SHUT, OPEN = Seen(False, "head", ""), Seen(True, "next", "2 commits, a..b")
+SHUT, OPEN = Seen(False, "head", "the path changed"), Seen(True, "next", "2 commits, a..b")
 
 
 async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
@@ -279,6 +324,7 @@ async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
     hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop")
     await desk.fires(START + HOUR)
     assert (desk.woken, desk.history(hourly)) == ([], [("11-21 13:00", "nothing new")])
+    assert desk.log.schedules.history(hourly.id)[0]["body"]["gate"] == ""
     await desk.fires(START + 2 * HOUR)
     assert desk.woken == ["telegram:4711"]
     assert desk.log.schedules.get(hourly.id).seen == "next"

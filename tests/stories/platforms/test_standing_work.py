@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from coworker.errors import TryLater
 from coworker.store.log import Log
 from coworker.store.schedules import Schedule
 from coworker.types import Place
@@ -131,6 +132,32 @@ async def test_a_run_without_news_posts_nothing(talk):
         await t.delivered()
         assert [each.id for each in chat.shown()] == shown
         assert [m for m in t.slack.messages(GENERAL) if m.user == BOT and not m.thread_ts] == []
+
+
+async def test_an_answer_that_its_room_does_not_take_is_a_failure(team):
+    async with team([*ASKED, say("Two commits since yesterday.")], "slack") as t:
+        schedule = await saved(t, t.chat("slack"))
+        await t.delivered()
+        t.slack.world.channels[GENERAL].archived = True
+        await standing(t, "run", name=schedule)
+        async with asyncio.timeout(15):
+            while (await standing(t, "history", name=schedule))[0]["outcome"] != "failed":
+                await asyncio.sleep(0.02)
+        (fired,) = await standing(t, "history", name=schedule)
+        assert "is_archived" in fired["undelivered"]
+        assert (await standing(t, "show", name=schedule))["failures"] == 1
+
+
+async def test_where_a_card_is_undecided_nothing_is_run(team):
+    later = call("schedule", when="every weekday at 10:00", prompt="What is new?")
+    async with team([*ASKED, later], "telegram") as t:
+        chat = t.chat("telegram-private")
+        schedule = await saved(t, chat)
+        await chat.says("and what is new at 10, please")
+        await chat.hears("every weekday at 10:00")
+        await t.delivered()
+        with pytest.raises(TryLater, match="a question is open"):
+            await standing(t, "run", name=schedule)
 
 
 async def test_guests_cannot_ask_for_standing_work(team):
