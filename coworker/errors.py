@@ -95,12 +95,7 @@ class ToolError(CoworkerError):
 
 
 class ModelError(CoworkerError):
-    """A model request failed for good; the text is a sentence for the person.
-
-    `cost_usd` are the dollars that its attempts cost all the same.
-    """
-
-    cost_usd = 0.0
+    """A model request failed for good; the text is a sentence for the person."""
 
 
 class Overloaded(ModelError):

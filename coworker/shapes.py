@@ -13,8 +13,11 @@ from urllib.parse import quote
 
 _SHORTEST = 8
 """A shorter value would be found in ordinary words."""
-_ESCAPED = r"(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})"
-"""What stands before a secret in JSON or in a URL and is no letter of it."""
+_ESCAPED = (
+    r"(?<=\\[abefnrtv])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=[%=][0-9A-Fa-f]{2})"
+    r"|(?<=\[[0-9]m)|(?<=\[[0-9]{2}m)|(?<=\[[0-9];[0-9]{2}m)"
+)
+"""What stands before a secret in JSON, URLs, mails or colours and is no letter of it."""
 _START, _END = rf"(?:(?<![A-Za-z0-9])|{_ESCAPED})", r"(?![A-Za-z0-9])"
 _PEM = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM_END = r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
@@ -75,6 +78,20 @@ SHAPES = (
         ("earer ", "EARER ", "uthorization"),
         r"(?i:\bbearer|authorization[\"']?\s?[:=]\s?[\"']?(?:basic|token))\s{1,4}"
         r"(?P<secret>(?=[\w.~+/-]{0,64}[0-9])[\w.~+/-]{20,}=*)",
+    ),
+    (
+        "shortened secret",
+        ("…",),
+        rf"{_START}(?:sk-|xox[a-z]-|xapp-|gh[pousr]_|github_pat_|glpat-|A[KS]IA|AIza|ya29\.|GOCSPX-"
+        r"|[rs]k_(?:live|test)_|whsec_|npm_|pypi-)[\w.-]{6,}(?=\s?\[?…)",
+    ),
+    (
+        "environment secret",
+        ("KEY=", "TOKEN=", "SECRET=", "PASSWORD=", "PASSWD="),
+        r"(?<![A-Za-z0-9_])(?:[A-Z][A-Z0-9]{0,30}_){0,5}(?:TOKEN|SECRET|PASSWORD|PASSWD"
+        r"|(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|AUTH|MASTER)_?KEY)=[\"']?"
+        r"(?P<secret>(?=[^\s\"'`]{0,64}[0-9])(?=[^\s\"'`]{0,64}[A-Za-z])"
+        r"[^\s\"'`,;)/~.$<{(\[%*][^\s\"'`,;)]{7,})",
     ),
     (
         "password",

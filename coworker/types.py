@@ -67,7 +67,8 @@ class Inbound:
 
     - `message`: `text`; from a platform also `message` (its id there), `at` (milliseconds UTC when
       it was written), `direct` (said to us, by mention, reply or in private), and where there are
-      any `files` ([{id, name, mime, size}]) and `quoted` ([{who, text}], forwarded or cited: data).
+      any `files` ([{id, name, mime, size}], `spoken` for the sender's own voice) and `quoted`
+      ([{who, text}], forwarded or cited: data).
       `when` is "queue" or "instead" for one that is not to steer the run under way.
     - `edit`: `message` and the new `text`, None when it was deleted.
     - `answer`: `ask` (its number), `text`, and where a button was pressed the question's `seal`, or
@@ -148,7 +149,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One model request. `system`, `tools` and `messages` are in the Messages API's form."""
+    """One model request. `system`, `tools` and `messages` are in the Messages API's form.
+
+    `tokens` is an estimate of what there is to read, for when the server does not say.
+    """
 
     system: str
     tools: list[Json]
@@ -156,6 +160,16 @@ class Request:
     tier: Tier = "large"
     local_only: bool = False
     max_tokens: int = 16_000
+    tokens: int = 0
+
+
+@dataclass(slots=True)
+class Bill:
+    """What a request costs, in dollars. It grows while the request is under way, so that one that
+    is broken off, or brings nothing, is counted too.
+    """
+
+    usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +185,6 @@ class Answer:
     stop_reason: str
     model: str
     usage: Usage = field(default_factory=Usage)
-    cost_usd: float = 0.0
     malformed: dict[str, str] = field(default_factory=dict)
     notice: str = ""
     stopgap: str = ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 
 from coworker.agent.fold import State
 from coworker.errors import ModelError
 from coworker.models.router import Router
-from coworker.types import Answer, Json, Request
+from coworker.types import Answer, Bill, Json, Request
 
 _INSTRUCTION = (
     '<context from="coworker">\nThis conversation is about to be replaced by a summary that you '
@@ -20,24 +21,20 @@ _KEEP_CHARS = 12_000
 _SUMMARY_TOKENS = 4_000
 
 
-async def summarise(request: Request, state: State, router: Router, purpose: Json) -> Json:
-    """The body of a `summary` entry; when no model can write one, the latest words stand in."""
+async def summarise(request: Request, state: State, router: Router, bill: Bill) -> Json:
+    """The body of a `summary` entry without its price; when no model can write one, the latest
+    words stand in.
+    """
     ask = {"role": "user", "content": [{"type": "text", "text": _INSTRUCTION}]}
     asking = dataclasses.replace(
         request, messages=[*request.messages, ask], max_tokens=_SUMMARY_TOKENS
     )
-    text, cost = "", 0.0
+    text = ""
     if not state.too_long:  # what was refused as too long would be refused again
-        try:
-            answer = await router.respond(asking, lambda _: None)
-        except ModelError as error:
-            cost = error.cost_usd
-        else:
-            text, cost = _text(answer), answer.cost_usd
+        with suppress(ModelError):
+            text = _text(await router.respond(asking, lambda _: None, bill))
     return {
         "text": text or _latest(request),
-        "cost_usd": cost,
-        "for": purpose,
         "words": [{"head": words["head"], "text": words["text"]} for words in state.words],
     }
 

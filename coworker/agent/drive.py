@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -50,6 +51,7 @@ from coworker.policy.budget import Account
 from coworker.store.log import Conversation, ConversationState, InboxRow
 from coworker.types import (
     Answer,
+    Bill,
     Entry,
     Json,
     Parked,
@@ -71,6 +73,7 @@ class Drive(Journal):
 
     def __init__(self, conversation: Conversation, entries: Sequence[Entry], ports: Ports) -> None:
         super().__init__(conversation, entries, ports)
+        self._left_at = entries[-1].at if entries else 0
         self._effect: asyncio.Task[Any] | None = None
         self._interrupted = False
 
@@ -82,6 +85,7 @@ class Drive(Journal):
 
     async def run(self) -> None:
         """Go on until nothing is left to do. Raises Conflict when somebody else drives too."""
+        await self._count_lost()
         while True:
             action = next_action(self.state, self.ports.log.open_inbox(self.conversation.id))
             if isinstance(action, Idle | Wait):
@@ -165,12 +169,11 @@ class Drive(Journal):
         if sentence := limit(self.state, self.ports):
             return await self.conclude(words.limited(sentence, self.state), "stopped")
         request = requested(self.state, self.transcript, self.conversation, self.ports)
-        ledger, tokens = self.ports.ledger, self.transcript.tokens
-        usd = self.ports.router.bound_usd(request, tokens)
-        claim = await self._interruptible(ledger.claim(usd, self._accounts))
+        usd = self.ports.router.bound_usd(request)
+        claim = await self._interruptible(self.ports.ledger.claim(usd, self._accounts))
         if isinstance(claim, Account):
             return await self._park(question(claim, usd, self.state))
-        with ledger.held(claim):
+        with self.ports.ledger.held(claim):
             if outgrown(self.state):
                 return await self._compact(request)
             return await self._respond(request)
@@ -180,23 +183,34 @@ class Drive(Journal):
 
     async def _respond(self, request: Request) -> None:
         self.emit(Progress("step", "thinking"))
-        thinking = self.ports.router.respond(request, self.emit)
+        bill = Bill()
+        thinking = self.ports.router.respond(request, self.emit, bill)
         try:
             async with asyncio.timeout(left_s(self.state, self.ports)):
-                answer = await self._interruptible(thinking)
+                answer = await self._billed(thinking, bill)
         except TimeoutError:
             sentence = words.TOO_SLOW.format(minutes=self.ports.config.budget.run_minutes)
-            return await self.conclude(words.limited(sentence, self.state), "stopped")
+            late = self._lost("too slow", sentence, bill.usd)
+            return await self.conclude(words.limited(sentence, self.state), "stopped", late)
         except ContextTooLong as error:
-            return await self._too_long(error)
+            return await self.append(self._lost("context_too_long", str(error), bill.usd))
         except ModelError as error:
             status = 75 if isinstance(error, RateLimited) else 69
-            failure = self._paid_for("model", error)
+            failure = self._lost("model", str(error), bill.usd)
             return await self.conclude(str(error), "failed", failure, exit_status=status)
-        return await self._answered(answer)
+        return await self._answered(answer, bill)
 
-    async def _answered(self, answer: Answer) -> None:
-        body = assistant(answer, purpose(self.state, self.conversation))
+    async def _billed(self, request: Coroutine[Any, Any, Result], bill: Bill) -> Result:
+        """Await a request; what it cost counts also when somebody says stop."""
+        try:
+            return await self._interruptible(request)
+        except _Interrupted:
+            if bill.usd:
+                await self.append(self._lost("stopped", words.STOPPED_REQUEST, bill.usd))
+            raise
+
+    async def _answered(self, answer: Answer, bill: Bill) -> None:
+        body = assistant(answer, self._price(bill.usd))
         if answer.notice and answer.notice not in self.state.notices:
             self.state.notices.append(answer.notice)
         final = words.final(answer)
@@ -233,24 +247,34 @@ class Drive(Journal):
         text = state.final["final"] if state.final else ""
         return await self.conclude(text, "answered", by="model")
 
-    async def _too_long(self, error: ContextTooLong) -> None:
-        await self.append(self._paid_for("context_too_long", error))
+    async def _count_lost(self) -> None:
+        """When we were ended while a request may have been under way, it may have cost something.
 
-    def _paid_for(self, what: str, error: ModelError) -> Draft:
+        How much nobody can say any more: what could be written until now.
+        """
+        if not isinstance(next_action(self.state, ()), Think):
+            return
+        seconds = (self.ports.clock.now_ms() - self._left_at) / 1000
+        request = requested(self.state, self.transcript, self.conversation, self.ports)
+        usd = self.ports.router.bound_usd(request, seconds)
+        if 0 < usd < math.inf:
+            await self.append(self._lost("ended", words.LOST_REQUEST, usd))
+
+    def _lost(self, what: str, text: str, usd: float) -> Draft:
         """A request that brought nothing, with what it cost all the same."""
-        whose = purpose(self.state, self.conversation)
-        return (
-            "error",
-            {"what": what, "text": str(error), "cost_usd": error.cost_usd, "for": whose},
-        )
+        return "error", {"what": what, "text": text, **self._price(usd)}
+
+    def _price(self, usd: float) -> Json:
+        return {"cost_usd": usd, "for": purpose(self.state, self.conversation)}
 
     async def _compact(self, request: Request) -> None:
         """Go on from a summary: a new base, deliberately, that carries the run under way."""
         self.emit(Progress("step", "summarising the conversation so far"))
         state = self.state
         state.compactions += 1
-        whose = purpose(state, self.conversation)
-        summary = await self._interruptible(summarise(request, state, self.ports.router, whose))
+        bill = Bill()
+        summary = await self._billed(summarise(request, state, self.ports.router, bill), bill)
+        summary |= self._price(bill.usd)
         fresh = await opening(self.conversation, self.ports, carry=carried(state))
         await self.append(*fresh, ("summary", summary), base_seq=state.next_seq)
 

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Awaitable, Callable, Sequence
 
 from coworker.errors import CoworkerError
+from coworker.repos.text import one_line, visible
 from coworker.types import Json
 
 Fetch = Callable[[Json], Awaitable[bytes]]
@@ -30,7 +31,7 @@ async def attached(files: Sequence[Json], fetch: Fetch) -> list[Json]:
 
 
 async def _blocks(file: Json, fetch: Fetch) -> list[Json]:
-    name = " ".join(str(file["name"]).split())[:120]
+    name = one_line(str(file["name"]), 120)
     try:
         data = await fetch(file)
     except CoworkerError as error:
@@ -38,7 +39,7 @@ async def _blocks(file: Json, fetch: Fetch) -> list[Json]:
     if kind := _image_kind(data):
         return _image(name, kind, data)
     if text := _text(data):
-        return [_note(f"The file {name} that came with this:\n{text}")]
+        return [_note(f"The file {name} that came with this:\n{visible(text)}")]
     return [_note(f"The file {name} ({len(data):,} bytes) is neither a picture nor short text.")]
 
 

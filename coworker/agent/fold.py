@@ -44,6 +44,8 @@ class State:
     messages: list[str] = field(default_factory=list)
     """The platform's ids of the messages that this run answers."""
     words: list[Json] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """Everything that people said in this conversation, as far as its base does not replace it."""
     schedule: str = ""
     """The schedule that began this run, if one did."""
     alone: bool = False
@@ -220,7 +222,7 @@ def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:
 def _base(state: State, entry: Entry) -> None:
     """A base starts afresh; one made by a compaction carries the run it interrupted."""
     carried = entry.body.get("carry", {})
-    state.base, state.taint, state.recalled = entry.body, [], []
+    state.base, state.taint, state.recalled, state.said = entry.body, [], [], []
     state.context_tokens, state.too_long = 0, False
     for name, value in carried.items():
         setattr(state, name, value)
@@ -233,6 +235,7 @@ def _user(state: State, entry: Entry) -> None:
     state.heard_at, state.final = entry.at, None
     state.senders.append(entry.body["sender"])
     state.words.append({"head": entry.body["head"], "text": entry.body["text"]})
+    state.said.append(entry.body["text"])
     _tainted(state, entry)
     state.messages.extend(entry.body.get("messages", ()))
     state.alone = bool(entry.body.get("schedule"))
@@ -359,6 +362,7 @@ def _reply(state: State, _: Entry) -> None:
         told=state.told,
         recalled=state.recalled,
         taint=state.taint,
+        said=state.said,
     )
     for name in State.__slots__:
         setattr(state, name, getattr(kept, name))

@@ -79,10 +79,9 @@ class Gate:
 
     async def _case(self, admission: Admission, context: ToolContext) -> Case:
         tool, args, state = admission.tool, admission.args, self.state
-        said = "\n".join(str(words["text"]) for words in state.words)
         return Case(
             tool=admission.call.name,
-            effect=tool.effect_of(args, said),
+            effect=tool.effect_of(args, "\n".join(state.said)),
             args=admission.call.input,
             paths=await tool.touched(args, context) if self.ports.book.have_paths else (),
             people=self.ports.people.behind(state.senders),

@@ -18,7 +18,8 @@ from coworker.agent.evidence import gathered, marked, offered, red_checks
 from coworker.agent.fold import State, fold
 from coworker.agent.links import Links
 from coworker.agent.think import receipt
-from coworker.redact import Stream
+from coworker.redact import LABEL, Stream
+from coworker.repos.text import rendered
 from coworker.store.log import Batch, Conversation, ConversationState
 from coworker.types import Entry, EntryKind, Json, Outbound, Progress, progress_key
 
@@ -77,8 +78,19 @@ class Journal:
     def _shown(self, kind: Kind, body: Json) -> tuple[Kind, Json]:
         """A question as people see it: no link in it leads astray. All else as it is."""
         if kind == "ask":
-            body = {**body, "question": self.links.inert(body["question"])}
+            body = {**body, "question": self._safe(body["question"])}
         return kind, body
+
+    def _safe(self, text: str) -> str:
+        """Secrets first: an address that has become text is not known for one with a password.
+
+        One may also be written so that only a platform puts it together.
+        """
+        cut = self.ports.log.redactor.text
+        safe, seen = cut(text), cut(rendered(text))
+        if len(LABEL.findall(seen)) > len(LABEL.findall(safe)):
+            safe = seen
+        return self.links.inert(safe)
 
     def emit(self, progress: Progress) -> None:
         """Show a sign of life, if anybody waits for one."""
@@ -96,7 +108,7 @@ class Journal:
         """Append the reply and put it into the outbox: the run is over."""
         state, conversation = self.state, self.conversation
         if by == "model" and text:
-            text = self.links.inert(marked(text, state.done))
+            text = self._safe(marked(text, state.done))
             if red := red_checks(state.done):
                 text, outcome = f"{text}\n\n{words.red(red)}", "failed"
         run, seq = state.run or state.next_seq, state.next_seq + len(before)

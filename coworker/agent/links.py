@@ -21,11 +21,13 @@ _FENCE = re.compile(
 _COLON = r"(?:\\?:|&colon;|&#0*58;|&#[xX]0*3[aA];)"
 _SLASH = r"(?:\\?/|&sol;|&#0*47;|&#[xX]0*2[fF];)"
 _REST = r"[^\s<>\"'`|]"
-_NAME = r"(?:[A-Za-z0-9-]{1,63}\.){1,8}"
+_NAME = r"(?:[\w-]{1,63}\.){1,8}"
 _ADDRESS = (
     rf"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{{0,20}}{_COLON}{_SLASH}{{2}}{_REST}+"
     rf"|(?<![\w./@-])(?:mailto{_COLON}|www\.){_REST}+"
-    rf"|(?<![\w./@-]){_NAME}(?:[A-Za-z]{{2,24}}/{_REST}+|(?:com|net|org)\b)"
+    rf"|(?<![\w./@-]){_NAME}[^\W\d][\w-]{{1,23}}(?::[0-9]{{1,5}})?[/?]{_REST}+"
+    rf"|(?<![\w./@-])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?::[0-9]{{1,5}})?/(?![0-9]{{1,2}}\b){_REST}+"
+    rf"|(?<![\w./@-]){_NAME}(?:com|net|org|io|ai|dev|xyz|biz|ru|cn|tk)\b"
 )
 _LINK = re.compile(
     r"(?P<code>`[^`\n]+`)"
@@ -113,7 +115,8 @@ class Links:
 
     def _link(self, found: re.Match[str]) -> str:
         label, target = found["label"].strip(), found["target"]
-        if not _BARE.match(_plain(target)) and ":" not in _plain(target):
+        is_path = not _plain(target).startswith(("//", "\\", "/\\"))
+        if is_path and not _BARE.match(_plain(target)) and ":" not in _plain(target):
             return f"[{label}]({target})" if found["image"] else found[0]  # a path leads nowhere
         if not self.is_trusted(target):
             words = label.replace("`", "")

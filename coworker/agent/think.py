@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from coworker.agent import words
 from coworker.agent.act import Ports
@@ -15,6 +15,7 @@ from coworker.agent.files import attached
 from coworker.agent.fold import State
 from coworker.errors import CoworkerError, Unavailable
 from coworker.policy import budget
+from coworker.repos.text import one_line
 from coworker.store.log import Conversation, InboxRow
 from coworker.tools import known
 from coworker.types import Answer, EntryKind, Json, Person, Request
@@ -55,10 +56,10 @@ async def overheard(
         lines = await ports.rooms.history(conversation.place, first)
     except Unavailable as error:
         return [("context", {"source": source, "text": f"(It could not be read: {error})"})]
-    said = "\n".join(f"[{_speaker(line.who, ports)}] {line.text}" for line in lines)
+    said = "\n".join(f"[{_speaker(line.who, ports)}] {_indented(line.text)}" for line in lines)
     body: Json = {"source": source, "text": said}
     if any(_is_outside(line.who, ports) for line in lines):
-        body["taint"] = ["strangers' words in this thread"]
+        body["taint"] = ["words of strangers or guests in this thread"]
     return [("context", body)] if said else []
 
 
@@ -110,15 +111,30 @@ async def heard(
         ]
         if blocks:
             body["attached"] = blocks
-        if any(_is_outside(quote["who"], ports) for quote in said.get("quoted", ())):
-            body["taint"] = ["a stranger's words, quoted or forwarded"]
+        if outside := list(_from_outside(said, person, ports)):
+            body["taint"] = outside
         drafts.append((kind, body))
     return drafts
 
 
+def _from_outside(said: Json, person: Person, ports: Ports) -> Iterator[str]:
+    if person.role == "guest":
+        yield "words of a guest"
+    if any(_is_outside(quote["who"], ports) for quote in said.get("quoted", ())):
+        yield "words of a stranger or guest, quoted or forwarded"
+    if any(not file.get("spoken") for file in said.get("files", ())):
+        yield "a file that came with a message"
+
+
 def _is_outside(who: str, ports: Ports) -> bool:
-    """Whether the words are neither ours nor of anybody we know."""
-    return bool(who) and ports.people.find(who) is None
+    """Whether the words are neither ours nor of somebody who may do more than read."""
+    person = ports.people.find(who)
+    return bool(who) and (person is None or person.role == "guest")
+
+
+def _indented(text: str) -> str:
+    """No line of it can be taken for the beginning of somebody else's."""
+    return text.replace("\n", "\n    ")
 
 
 def _speaker(who: str, ports: Ports) -> str:
@@ -129,7 +145,7 @@ def _speaker(who: str, ports: Ports) -> str:
 
 
 def _quoted(quote: Json) -> Json:
-    who = " ".join(str(quote["who"]).split())[:120]
+    who = one_line(str(quote["who"]), 120) or "you"
     return {"type": "text", "text": data(f"quoted or forwarded, from {who}", quote["text"])}
 
 
@@ -144,6 +160,7 @@ def requested(
         messages=transcript.messages,
         tier=state.base["tier"],
         local_only=bool(repo and repo.local_only),
+        tokens=transcript.tokens,
     )
 
 
@@ -169,15 +186,14 @@ def left_s(state: State, ports: Ports) -> float | None:
     return max(0.0, minutes * 60 - spent_s) if minutes else None
 
 
-def assistant(answer: Answer, purpose: Json) -> Json:
-    """The body of an `assistant` entry: the answer as received, with usage, price and purpose."""
+def assistant(answer: Answer, price: Json) -> Json:
+    """The body of an `assistant` entry: the answer as received, with usage and price."""
     return {
         "content": answer.content,
         "stop_reason": answer.stop_reason,
         "model": answer.model,
         "usage": dataclasses.asdict(answer.usage),
-        "cost_usd": answer.cost_usd,
-        "for": purpose,
+        **price,
         "malformed": answer.malformed,
         "notice": answer.notice,
     }

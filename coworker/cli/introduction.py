@@ -17,7 +17,7 @@ from coworker.errors import CoworkerError, ModelError, Unavailable
 from coworker.mistakes import is_url
 from coworker.models import prices
 from coworker.settings import Config, ModelConfig, Price
-from coworker.types import Json
+from coworker.types import Bill, Json
 
 _SLACK = """
 Slack
@@ -196,7 +196,7 @@ class Introduction:
 
         client = MessagesClient(model, "large", SystemClock(), key=key)
         try:
-            await client.respond(PROBE, lambda _: None)
+            await client.respond(PROBE, lambda _: None, Bill())
         except ModelError as error:
             self._prompt.say(f"✗ {error}")
             return False

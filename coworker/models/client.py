@@ -25,7 +25,7 @@ from coworker.models import prices
 from coworker.models.reply import CUT, Event, GaveUp, Reply
 from coworker.protocols import Clock
 from coworker.settings import ModelConfig
-from coworker.types import Answer, Emit, Json, Progress, Request, Tier
+from coworker.types import Answer, Bill, Emit, Json, Progress, Request, Tier
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -77,27 +77,28 @@ class MessagesClient:
             return None
         return f"{self._config.model} has no key. Set {self._config.api_key_env}."
 
-    async def respond(self, request: Request, emit: Emit) -> Answer:
+    async def respond(self, request: Request, emit: Emit, bill: Bill) -> Answer:
         """Answer one request, trying again after passing faults. Raises ModelError."""
         if self.obstacle:
             raise ModelRefused(self.obstacle)
         body = _body(request, compatible=self._config.compatible) | {"model": self._config.model}
         away = self._clock.now_ms() < self._away_until_ms
-        pauses_s, lost_usd = iter(() if away else _PAUSES_S), 0.0
+        pauses_s = iter(() if away else _PAUSES_S)
         while True:
             reply, began = Reply(emit), self._clock.now_ms()
-            fault = await self._attempt(body, reply)
+            try:
+                fault = await self._attempt(body, reply)
+            finally:
+                bill.usd += self._cost(reply, request.tokens)
             if fault is None:
                 self._away_until_ms = 0
-                return reply.answer(self._config.model, self._cost(reply) + lost_usd)
-            lost_usd += self._cost(reply)
+                return reply.answer(self._config.model)
             wait_s = _wait(fault, next(pauses_s, None))
             if self._clock.now_ms() - began > _PATIENT_MS:
                 wait_s = None  # it hangs: asking again would only double the silence
             if wait_s is None:
                 if isinstance(fault, Overloaded):
                     self._away_until_ms = self._clock.now_ms() + _AWAY_MS
-                fault.cost_usd = lost_usd
                 raise fault
             emit(Progress("note", f"{what_happened(fault)}; trying again."))
             await self._clock.sleep(wait_s)
@@ -120,13 +121,17 @@ class MessagesClient:
                     reply.take(event)
             reply.finish()
         except anthropic.APIStatusError as error:
+            reply.is_refused = True
             wait_s = _retry_after(error.response.headers)
             return self._fault(error.status_code, error.api_message or "", wait_s)
         except GaveUp as error:
+            reply.is_refused = not reply.usage.total
             return self._fault(*error.args)
-        except (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError):
+        except (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError) as error:
+            reply.is_refused = _was_never_sent(error)
             return self._fault(_LATE)
-        except (anthropic.APIConnectionError, OSError):
+        except (anthropic.APIConnectionError, OSError) as error:
+            reply.is_refused = _was_never_sent(error)
             return self._fault(_UNREACHABLE)
         except httpx2.HTTPError:
             return self._fault(CUT)
@@ -161,8 +166,10 @@ class MessagesClient:
         _ = sdk.messages.with_streaming_response  # imports more on first use
         return sdk
 
-    def _cost(self, reply: Reply) -> float:
-        return prices.cost(self._price, reply.usage, reply.short_writes) if self._price else 0.0
+    def _cost(self, reply: Reply, prompt_tokens: int) -> float:
+        if self._price is None:
+            return 0.0
+        return prices.cost(self._price, reply.spent(prompt_tokens), reply.short_writes)
 
     def _fault(self, status: int, said: str = "", wait_s: float = _UNKNOWN_WAIT_S) -> ModelError:
         model = self._config.model
@@ -232,6 +239,13 @@ def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that the server asks us to wait."""
     value = headers.get("retry-after", "")
     return float(value) if re.fullmatch(r"\d{1,9}(\.\d*)?", value) else _UNKNOWN_WAIT_S
+
+
+def _was_never_sent(error: Exception) -> bool:
+    import httpx2
+
+    never = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+    return isinstance(error, never) or isinstance(error.__cause__, never)
 
 
 def _import_quietly() -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from coworker.types import Answer, Emit, Json, Progress, Usage
 
+_LETTERS_A_TOKEN = 3
 CUT = 1
 """What stands for a status where an answer broke off."""
 _LIMITS = ("max_tokens", "model_context_window_exceeded")
@@ -51,12 +52,27 @@ class Reply:
         self._tokens: Json = {}
         self._stop_reason = ""
         self._ended = False
+        self.is_refused = False
+        """Whether the server never began to answer, so that there is nothing to pay."""
 
     @property
     def usage(self) -> Usage:
         """Tokens as far as they were reported."""
         names = ("input", "output", "cache_read_input", "cache_creation_input")
         return Usage(*(self._tokens.get(f"{name}_tokens", 0) for name in names))
+
+    def spent(self, prompt_tokens: int) -> Usage:
+        """Tokens as they were reported; of an answer that broke off, as far as they are known."""
+        usage = self.usage
+        if self._ended or self.is_refused:
+            return usage
+        letters = sum(len(part) for parts in self._parts.values() for part in parts)
+        return Usage(
+            usage.input if usage.total else prompt_tokens,
+            max(usage.output, letters // _LETTERS_A_TOKEN),
+            usage.cache_read,
+            usage.cache_write,
+        )
 
     @property
     def short_writes(self) -> int:
@@ -95,7 +111,7 @@ class Reply:
         if not self._ended or not self._stop_reason or len(ids) < len(calls):
             raise GaveUp(CUT)
 
-    def answer(self, model: str, cost_usd: float) -> Answer:
+    def answer(self, model: str) -> Answer:
         """What was said. Only here are the arguments of calls parsed, and judged."""
         malformed: dict[str, str] = {}
         content = list(self._blocks.values())
@@ -103,7 +119,7 @@ class Reply:
             cut = block is content[-1] and self._stop_reason in _LIMITS
             block["input"], fault = _arguments(block["input"], cut=cut)
             malformed |= {block["id"]: fault} if fault else {}
-        return Answer(content, self._stop_reason, model, self.usage, cost_usd, malformed)
+        return Answer(content, self._stop_reason, model, self.usage, malformed)
 
     def _grow(self, index: int, delta: _Delta) -> None:
         if index not in self._blocks:

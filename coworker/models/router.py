@@ -17,7 +17,10 @@ from coworker.models.client import MessagesClient, what_happened
 from coworker.models.offline import Offline
 from coworker.protocols import Clock
 from coworker.settings import ModelConfig, Models
-from coworker.types import Answer, Emit, Progress, Request, Tier
+from coworker.types import Answer, Bill, Emit, Progress, Request, Tier
+
+_TOKENS_A_SECOND = 200
+"""No large model writes faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Router:
             tier: MessagesClient(config, tier, clock) for tier, config in self._configs.items()
         }
 
-    async def respond(self, request: Request, emit: Emit) -> Answer:
+    async def respond(self, request: Request, emit: Emit, bill: Bill) -> Answer:
         """Answer a request; `notice` says so when another model than the wanted one answered.
 
         Raises ContextTooLong of the wanted model, and RateLimited when only waiting helps.
@@ -55,28 +58,27 @@ class Router:
                 model = self._configs[tier].model
                 emit(Progress("note", f"{what_happened(failures[-1])}; asking {model} instead."))
             try:
-                answer = await self._clients[tier].respond(request, emit)
+                answer = await self._clients[tier].respond(request, emit, bill)
             except ModelError as error:
                 if isinstance(error, ContextTooLong) and not failures:
                     raise
                 failures.append(error)
             else:
-                usd = answer.cost_usd + _lost_usd(failures)
-                notice = _notice(failures, answer.model)
-                return dataclasses.replace(answer, notice=notice, cost_usd=usd)
+                return dataclasses.replace(answer, notice=_notice(failures, answer.model))
         return await self._without(request, failures, emit)
 
     async def probe(self, tier: Tier) -> None:
         """Ask that tier's model for a word, which costs far less than a cent. Raises ModelError."""
-        await self._clients[tier].respond(PROBE, lambda _: None)
+        await self._clients[tier].respond(PROBE, lambda _: None, Bill())
 
-    def bound_usd(self, request: Request, tokens: int) -> float:
-        """The most dollars that an answer can cost, whoever gives it, for a request of so many.
+    def bound_usd(self, request: Request, seconds: float = math.inf) -> float:
+        """The most dollars that an answer can have cost after so long, whoever gives it.
 
         Infinite without a known price.
         """
+        written = round(min(request.max_tokens, seconds * _TOKENS_A_SECOND))
         known = [prices.price_of(self._configs[tier]) for tier in self._order(request)]
-        bounds = [prices.bound(p, tokens, request.max_tokens) if p else math.inf for p in known]
+        bounds = [prices.bound(p, request.tokens, written) if p else math.inf for p in known]
         return max(bounds, default=0.0)
 
     def compact_at(self) -> int:
@@ -126,14 +128,13 @@ class Router:
         if waits:
             shortest = min(fault.retry_after_s for fault in waits)
             limited = RateLimited(f"{_reasons(failures)}. Say it again then.", shortest)
-            limited.cost_usd = _lost_usd(failures)
             raise limited
         if failures:
             mends = dict.fromkeys(str(fault).partition(". ")[2] for fault in failures)
             reasons, mend = _reasons(failures), " ".join(mends)
             answer = await Offline(reasons, mend).respond(request, emit)
             stopgap = f"{reasons}. {mend}".strip()
-            return dataclasses.replace(answer, stopgap=stopgap, cost_usd=_lost_usd(failures))
+            return dataclasses.replace(answer, stopgap=stopgap)
         if self._configs:
             return await Offline(_LOCAL_ONLY, _GO_LOCAL).respond(request, emit)
         return await Offline().respond(request, emit)
@@ -151,10 +152,6 @@ _GO_LOCAL = "Set base_url in [models.large] to a local server."
 
 def _notice(failures: Sequence[ModelError], model: str) -> str:
     return f"{_reasons(failures)}; {model} answered instead." if failures else ""
-
-
-def _lost_usd(failures: Sequence[ModelError]) -> float:
-    return sum(fault.cost_usd for fault in failures)
 
 
 def _reasons(failures: Sequence[ModelError]) -> str:

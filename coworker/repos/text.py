@@ -5,6 +5,7 @@ It does not know where the text goes or how much of it is wanted.
 
 from __future__ import annotations
 
+import html
 import re
 
 from coworker.errors import ToolError
@@ -18,6 +19,7 @@ _HIDDEN = re.compile(
     r"|(?<![\u0600-\u06ff])\u200c"  # joiners stay where script and emoji need them
     r"|(?<![\u2190-\u2bff\ufe0f\u0900-\u0dff\U0001f000-\U0001faff])\u200d"
 )
+_MARKUP = re.compile(r"\\([!-/:-@\[-`{-~])")
 _BREAKS = re.compile(r"[\t\n\r]")
 _SNIFFED = 8_192
 
@@ -28,6 +30,12 @@ def visible(text: str) -> str:
     Lines still end with a newline, whatever ended them before; tabs stay.
     """
     return _HIDDEN.sub(_escape, _STYLE.sub("", text)).replace("\r\n", "\n")
+
+
+def rendered(text: str) -> str:
+    """The text as a platform may show it: without what cannot be seen, and without escapes."""
+    seen = _HIDDEN.sub("", _STYLE.sub("", html.unescape(text)))
+    return _MARKUP.sub(r"\1", seen)
 
 
 def one_line(text: str, limit: int = 200) -> str:

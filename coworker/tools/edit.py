@@ -11,6 +11,7 @@ from typing import Any
 
 from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
+from coworker.redact import LABEL
 from coworker.repos.root import Root
 from coworker.repos.text import path_name
 from coworker.tools.base import Args, bound_repo, tool
@@ -134,6 +135,12 @@ def _as_in_file(args: EditFile, text: str) -> tuple[str, str]:
 
 
 def _changed(root: Root, relative: str, before: str, after: str) -> ToolResult:
+    """Write it. What stands for a secret must not take the secret's place."""
+    if blank := next((b for b in LABEL.findall(after) if b not in before), None):
+        raise ToolError(
+            f"Not written: {blank} only stands for a secret that you were not shown. "
+            "Leave the line with it as it is: change those around it with edit_file."
+        )
     root.put(relative, after.encode())
     return _result(relative, before, after)
 

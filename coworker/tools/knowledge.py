@@ -123,14 +123,16 @@ class Knowledge:
         return [*await self._shown(repo, held), *map(self._said, messages)][:limit]
 
     async def remind(self, repo: Repo, place: Place, text: str, limit: int) -> list[Known]:
-        """What a run should know of that message before it begins; only what surely fits."""
+        """What a run should know of that message before it begins; only what surely fits, and
+        nothing that a stranger or a guest said.
+        """
         rooms = await self._scope(repo, place)
 
         def search(memory: Memory) -> tuple[list[Fact], list[Message]]:
             facts = [f for f in memory.facts.find(text, rooms, limit) if f.status == "held"]
             found = memory.search(text, rooms, 3 * limit)
             good = [each.message for each in found if _is_good(memory, text, each, place)]
-            return facts, good
+            return facts, [each for each in good if not self._is_outside(each)]
 
         facts, messages = await self.memories.ask(repo.name, search)
         origins = {(fact.conversation, fact.seq) for fact in facts}
@@ -245,8 +247,12 @@ class Knowledge:
         link = self._link(message.session, message.link)
         return Known(
             *(message.name, "message", "said", message.text, message.speaker),
-            *(message.at, link, message.room),
+            *(message.at, link, message.room, self._is_outside(message)),
         )
+
+    def _is_outside(self, message: Message) -> bool:
+        person = self.person(message.author)
+        return message.speaker != US and (person is None or person.role == "guest")
 
     def _link(self, conversation: str, message: str) -> str:
         return self._places.link(place_of(conversation), message)

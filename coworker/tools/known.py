@@ -19,6 +19,7 @@ from coworker.types import Json, Place
 
 LONGEST_FACT = 2_000
 MOST_WORDS = 500
+_ENOUGH, _STEM = 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,20 @@ class Origin:
     message: str = ""
 
 
+def was_said(text: str, words: str) -> bool:
+    """Whether what people said has in it what this says: two of its words, one with a digit, or
+    a third of them.
+    """
+    told, said = _stems(text), _stems(words)
+    shared = told & said
+    has_digit = any(char.isdigit() for word in shared for char in word)
+    return has_digit or len(shared) >= _ENOUGH or 0 < len(told) <= 3 * len(shared)
+
+
+def _stems(text: str) -> set[str]:
+    return {word[:_STEM] for word in terms.content_words(text)}
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A fact or a message that was found, as it is shown. `id` is what `forget` takes."""
@@ -59,6 +74,8 @@ class Known:
     link: str
     room: str
     """Where it may be told: a room as the configuration writes it, `terminal`, or `*`."""
+    is_outside: bool = False
+    """Whether somebody said it who is none of our people, or may only read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from coworker.types import Effect, Person, Repo, ToolResult
 Forbid = Callable[[Repo, str, str, str], Awaitable[str]]
 _RECALLED = 12
 _MOST_QUERIES = 5
+_OUTSIDE = "what strangers or guests once said"
 
 
 class Remember(Args):
@@ -31,8 +32,8 @@ change."""
         return f"remembers a {self.kind or 'fact'}"
 
     def effect(self, words: str) -> Effect | None:
-        """A rule changes what may happen."""
-        return "rule" if self.kind == "rule" else None
+        """A rule changes what may happen; so does what nobody here said, once it is believed."""
+        return "rule" if self.kind == "rule" or not known.was_said(self.text, words) else None
 
     @property
     def forbidden(self) -> str:
@@ -101,7 +102,10 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
         except UsageError as error:
             raise ToolError(str(error)) from None
         text = "\n".join(map(known.line, found)) or "Nothing is known of that here."
-        return ToolResult(text, receipt={"kind": "recall", "links": known.links(found)})
+        taint = _OUTSIDE if any(each.is_outside for each in found) else ""
+        return ToolResult(
+            text, receipt={"kind": "recall", "links": known.links(found)}, taint=taint
+        )
 
     @tool(effect="final", rerun="safe")
     async def forget(args: Forget, context: ToolContext) -> str:

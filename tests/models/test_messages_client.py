@@ -17,7 +17,7 @@ from coworker.errors import (
 )
 from coworker.models.client import MessagesClient
 from coworker.settings import ModelConfig, Price
-from coworker.types import Answer, Json, Progress, Request, Usage
+from coworker.types import Answer, Bill, Json, Progress, Request, Usage
 from tests.fakes import QuickClock, until
 from tests.fakes.anthropic import (
     FakeAnthropic,
@@ -47,11 +47,12 @@ class Talk:
         self.client = client
         self.clock = clock
         self.shown: list[Progress] = []
+        self.bill = Bill()
 
     async def ask(self, *messages: Json, **request: Any) -> Answer:
         sent = list(messages) or [user("hello")]
         asked = Request(system="Be brief.", tools=TOOLS, messages=sent, **request)
-        return await self.client.respond(asked, self.shown.append)
+        return await self.client.respond(asked, self.shown.append, self.bill)
 
     def told(self, kind: str) -> list[str]:
         return [progress.text for progress in self.shown if progress.kind == kind]
@@ -169,7 +170,7 @@ async def test_the_vendors_own_server_is_not_asked_without_a_key(
     monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
     client = MessagesClient(ModelConfig(model="claude-opus-5-5"), "large", QuickClock())
     with pytest.raises(ModelRefused, match=r"claude-opus-5-5 has no key. Set ANTHROPIC_API_KEY\."):
-        await client.respond(Request("", [], [user("hello")]), lambda _: None)
+        await client.respond(Request("", [], [user("hello")]), lambda _: None, Bill())
 
 
 async def test_a_model_on_this_machine_is_asked_directly_whatever_proxy_is_set(
@@ -235,20 +236,21 @@ async def test_tokens_of_all_four_kinds_are_counted_and_priced() -> None:
     async with talking(say("hi") + spent) as talk:
         answer = await talk.ask()
     assert answer.usage == Usage(input=1_000, output=2_000, cache_read=30_000, cache_write=4_000)
-    assert answer.cost_usd == pytest.approx(0.004 + 0.04 + 0.012 + 0.032)
+    assert talk.bill.usd == pytest.approx(0.004 + 0.04 + 0.012 + 0.032)
 
 
 async def test_cache_writes_for_five_minutes_are_charged_as_such() -> None:
     async with talking(say("hi") + usage(input=0, output=0, cache_write_5m=1_000_000)) as talk:
         answer = await talk.ask()
     assert answer.usage.cache_write == 1_000_000
-    assert answer.cost_usd == pytest.approx(5.0)
+    assert talk.bill.usd == pytest.approx(5.0)
 
 
 async def test_a_configured_price_wins() -> None:
     price = Price(input=1.0, output=10.0)
     async with talking(say("hi") + usage(input=10**6, output=10**6), price=price) as talk:
-        assert (await talk.ask()).cost_usd == pytest.approx(11.0)
+        await talk.ask()
+    assert talk.bill.usd == pytest.approx(11.0)
 
 
 @pytest.mark.parametrize(

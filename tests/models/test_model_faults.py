@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import pytest
 from coworker.errors import ContextTooLong, ModelError, ModelRefused, Overloaded, RateLimited
 from coworker.models.client import MessagesClient
 from coworker.settings import ModelConfig
-from coworker.types import Answer, Json, Progress, Request, Usage
+from coworker.types import Answer, Bill, Json, Progress, Request, Usage
 from tests.fakes import QuickClock
 from tests.fakes.anthropic import (
     FakeAnthropic,
@@ -40,30 +41,33 @@ class Seen:
     shown: list[Progress] = field(default_factory=list)
     naps: list[float] = field(default_factory=list)
     requests: int = 0
+    bill: Bill = field(default_factory=Bill)
 
 
-async def ask(*steps: Step, seen: Seen | None = None, patience_s: float = 10.0) -> Answer:
+async def ask(
+    *steps: Step, seen: Seen | None = None, patience_s: float = 10.0, tokens: int = 0
+) -> Answer:
     seen = seen or Seen()
     clock = QuickClock()
     async with FakeAnthropic(steps) as fake:
         config = ModelConfig(model="claude-opus-5-5", base_url=fake.url)
         client = MessagesClient(config, "large", clock, patience_s)
         try:
-            return await client.respond(hello(), seen.shown.append)
+            return await client.respond(hello(tokens), seen.shown.append, seen.bill)
         finally:
             await client.aclose()
             seen.naps, seen.requests = clock.naps, len(fake.requests)
 
 
-def hello() -> Request:
-    return Request("Be brief.", [], [{"role": "user", "content": "hello"}])
+def hello(tokens: int = 0) -> Request:
+    return Request("Be brief.", [], [{"role": "user", "content": "hello"}], tokens=tokens)
 
 
 async def requests_of(client: MessagesClient, fake: FakeAnthropic) -> int:
     """How often the server is asked for one answer, whether it comes or not."""
     before = len(fake.requests)
     with suppress(ModelError):
-        await client.respond(hello(), lambda _: None)
+        await client.respond(hello(), lambda _: None, Bill())
     return len(fake.requests) - before
 
 
@@ -159,9 +163,28 @@ async def test_a_request_that_is_refused_does_not_make_a_model_seem_away() -> No
 
 async def test_what_a_broken_answer_cost_is_not_forgotten() -> None:
     broken = HALF + usage(input=10**6, output=0) + cut_stream()
-    answer = await ask(broken, say("whole") + usage(input=0, output=0))
-    assert answer.cost_usd == pytest.approx(4.0, rel=0.01)
+    seen = Seen()
+    answer = await ask(broken, say("whole") + usage(input=0, output=0), seen=seen)
+    assert seen.bill.usd == pytest.approx(4.0, rel=0.01)
     assert answer.usage == Usage()
+
+
+@pytest.mark.parametrize("step", [HALF + usage(input=10**6, output=0) + hang(), hang()])
+async def test_what_a_request_cost_that_somebody_stopped_is_not_forgotten(step: Step) -> None:
+    """Without a word from the server, what there was to read counts."""
+    seen = Seen()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):
+            await ask(step, seen=seen, tokens=10**6)
+    assert seen.bill.usd == pytest.approx(4.0, rel=0.01)
+
+
+@pytest.mark.parametrize("step", [status(500), status(529), status(401)])
+async def test_what_was_refused_costs_nothing(step: Step) -> None:
+    seen = Seen()
+    with pytest.raises(ModelError):
+        await ask(step, seen=seen, tokens=10**6)
+    assert seen.bill.usd == 0
 
 
 async def test_an_unreachable_server_is_named() -> None:
@@ -170,7 +193,7 @@ async def test_an_unreachable_server_is_named() -> None:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         client = MessagesClient(ModelConfig(model="qwen", base_url=url), "small", QuickClock())
         with pytest.raises(Overloaded) as raised:
-            await client.respond(hello(), lambda _: None)
+            await client.respond(hello(), lambda _: None, Bill())
         await client.aclose()
     assert str(raised.value) == (
         "qwen cannot be reached at 127.0.0.1. "

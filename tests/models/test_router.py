@@ -12,7 +12,7 @@ import pytest
 from coworker.errors import ContextTooLong, RateLimited
 from coworker.models.router import Router, Seat
 from coworker.settings import ModelConfig, Models, Price
-from coworker.types import Answer, Json, Progress, Request
+from coworker.types import Answer, Bill, Json, Progress, Request
 from tests.fakes import QuickClock
 from tests.fakes.anthropic import FakeAnthropic, Step, overloaded, say, status
 
@@ -34,7 +34,7 @@ class Pair:
     async def ask(self, text: str = "hello", tools: tuple[Json, ...] = (), **more: Any) -> Answer:
         messages = [{"role": "user", "content": [{"type": "text", "text": text}]}]
         return await self.router.respond(
-            Request("", list(tools), messages, **more), self.shown.append
+            Request("", list(tools), messages, **more), self.shown.append, Bill()
         )
 
 
@@ -132,7 +132,7 @@ async def test_with_every_model_down_it_can_still_look_things_up() -> None:
 async def test_with_no_model_configured_it_is_offline_and_says_how_to_connect_one() -> None:
     router = Router(Models(), QuickClock())
     answer = await router.respond(
-        Request("", [], [{"role": "user", "content": "hello"}]), lambda _: None
+        Request("", [], [{"role": "user", "content": "hello"}]), lambda _: None, Bill()
     )
     assert answer.model == "offline"
     assert "ANTHROPIC_API_KEY" in text_of(answer)
@@ -165,7 +165,7 @@ async def test_what_must_stay_here_goes_to_the_local_model_only() -> None:
 
 
 def bound(router: Router, **more: Any) -> float:
-    return router.bound_usd(Request("", [], [], **{"max_tokens": 10**4, **more}), 10**5)
+    return router.bound_usd(Request("", [], [], **{"max_tokens": 10**4, "tokens": 10**5, **more}))
 
 
 def test_the_bound_is_that_of_the_dearest_model_that_may_answer() -> None:

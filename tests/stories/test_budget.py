@@ -7,7 +7,7 @@ import pytest
 from coworker.cli.events import Ask, Reply
 from coworker.settings import Budget, PersonConfig
 from tests.conftest import living
-from tests.fakes.anthropic import FakeAnthropic, call, cut_stream, say, slow, usage
+from tests.fakes.anthropic import FakeAnthropic, call, cut_stream, hang, say, slow, usage
 
 DEAR = usage(output=15_000)
 """At most 16,000 tokens may come back, so nearly all of the $0.32 that is reserved."""
@@ -158,6 +158,64 @@ async def test_what_a_broken_answer_cost_counts_though_nothing_came_of_it(world)
         assert await spent_today(w) > 1.0
         await w.says("again")
         assert "today" in (await w.hears()).question
+
+
+HALF = say("half of it " * 40) + usage(input=100_000, output=0) + hang(after=12)
+"""$0.40 to read, and no end."""
+
+
+async def test_a_request_that_somebody_stops_counts(world):
+    async with world([HALF]) as w:
+        conversation = await w.says("work")
+        await seen(w, "half of")
+        await w.link.call("stop", conversation=conversation)
+        assert (await w.hears()).outcome == "stopped"
+        assert await spent_today(w) == pytest.approx(0.4, rel=0.01)
+
+
+async def test_a_request_that_our_own_end_breaks_off_counts(configured, shop):
+    async with FakeAnthropic([HALF, say("Done.") + usage(input=0, output=0)]) as model:
+        config = configured(model)
+        async with living(config, model, shop) as w:
+            conversation = await w.says("work")
+            await seen(w, "half of")
+        async with living(config, model, shop) as w:
+            await w.link.call("attach", conversation=conversation)
+            assert (await w.hears()).text == "Done."
+            assert 0 < await spent_today(w) < 0.2
+            assert "error" in await w.kinds(conversation)
+
+
+async def test_ends_of_ours_cannot_pass_a_limit_together(configured, shop):
+    async with FakeAnthropic(lambda _: HALF) as model:
+        config = configured(model, budget=Budget(run_usd=0, day_usd=0.4))
+        async with living(config, model, shop) as w:
+            conversation = await w.says("work")
+            words = await first_words(w)
+        while "of the $0.40 today" not in words:
+            assert len(model.requests) < 10
+            async with living(config, model, shop) as w:
+                await w.link.call("attach", conversation=conversation)
+                words = await first_words(w)
+        assert len(model.requests) > 1
+
+
+async def first_words(w):
+    """What is asked, or what the model begins to say."""
+    async with asyncio.timeout(15):
+        while True:
+            event = await w.link.next_event()
+            if isinstance(event, Ask):
+                return event.question
+            if "half of" in getattr(event, "text", ""):
+                return event.text
+
+
+async def seen(w, words):
+    """Wait until the model has said these words."""
+    async with asyncio.timeout(15):
+        while words not in getattr(await w.link.next_event(), "text", ""):
+            pass
 
 
 async def test_a_scheduled_run_counts_though_it_says_nothing(world):

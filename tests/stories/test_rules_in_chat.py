@@ -63,7 +63,7 @@ async def test_after_outside_words_a_memory_is_asked_for_and_then_held(world, si
     async with world(script, web=Web(private=[site.host])) as w:
         conversation = await w.says(f"what does {site.url()} say?")
         card = await w.hears()
-        assert f"this run has read web page {site.url()}" in card.question
+        assert f"This run has read web page {site.url()}" in card.question
         assert "Deploy on Fridays." in card.question
         await w.link.call("answer", conversation=conversation, ask=card.ask, text="allow")
         await w.hears()

@@ -35,6 +35,8 @@ _UNKNOWN = {"internal_error", "fatal_error", "service_unavailable", "request_tim
 _LIMITED = {"ratelimited", "rate_limited"}
 _LONGEST_WAIT_S = 300.0
 _PAGE = 200
+QUIET = {"unfurl_links": False, "unfurl_media": False}
+"""Slack must not look at the addresses in what we say."""
 MOST_LISTED = 1_000
 _TRIES = 5
 Method = Callable[..., Awaitable[AsyncSlackResponse]]
@@ -83,6 +85,7 @@ async def look(request: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
 
 async def edit(client: AsyncWebClient, **message: Any) -> AsyncSlackResponse:
     """Write over a message, also over a stream that is still open. Raises as the client does."""
+    message |= QUIET
     try:
         return await client.chat_update(**message)
     except SlackApiError as error:

@@ -188,7 +188,7 @@ class Reader:
         """The message shortcut: somebody wants us to look at a message."""
         message, room = body["message"], body["channel"]["id"]
         place = Place(SOURCE, room, message.get("thread_ts") or message["ts"])
-        who = message.get("user") or message.get("bot_id") or ""
+        who = message.get("bot_id") or message.get("user") or "somebody"
         quoted = [{"who": f"slack:{who}", "text": await self.plain(words(message))}]
         more = {"files": files} if (files := list(_files(message))) else {}
         return self._heard(
@@ -260,6 +260,7 @@ def _files(message: Json) -> Iterator[Json]:
             "name": str(file.get("name") or file.get("title") or file["id"]),
             "mime": str(file.get("mimetype") or "application/octet-stream"),
             "size": int(file.get("size") or 0),
+            "url": str(file.get("url_private_download") or file.get("url_private") or ""),
         }
 
 
@@ -267,8 +268,10 @@ def _quoted(message: Json) -> Iterator[Json]:
     """Messages that were shared into this one."""
     for attachment in message.get("attachments") or []:
         if attachment.get("is_share") or attachment.get("is_msg_unfurl"):
-            who = attachment.get("author_id") or attachment.get("author_name") or "somebody"
-            yield {"who": f"{SOURCE}:{who}", "text": plain(attachment.get("text") or "")}
+            who = attachment.get("bot_id") or attachment.get("author_id")
+            name = f"somebody who is called {attachment.get('author_name', '')!r}"
+            who = f"{SOURCE}:{who}" if who else name
+            yield {"who": who, "text": plain(attachment.get("text") or "")}
 
 
 def words(message: Json) -> str:

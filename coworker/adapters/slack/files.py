@@ -9,7 +9,7 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from coworker.adapters.slack import calls
-from coworker.errors import Unavailable
+from coworker.errors import Unavailable, Undeliverable
 from coworker.types import Json, Place
 
 _MOST_BYTES = 20_000_000
@@ -19,9 +19,9 @@ _FROM = "The file {name} could not be taken from Slack: {why}."
 
 async def fetch(client: AsyncWebClient, connections: aiohttp.ClientSession, file: Json) -> bytes:
     """The bytes of a file that came with a message. Raises Unavailable in words."""
-    about = (await calls.look(client.files_info(file=file["id"])))["file"]
+    about = await _about(client, file)
     name = about.get("name") or file["id"]
-    url = about.get("url_private_download") or about.get("url_private") or ""
+    url = about.get("url_private_download") or about.get("url_private") or file.get("url") or ""
     if not _is_slacks(url, client.base_url):
         raise Unavailable(_FROM.format(name=name, why="it is not kept there"))
     if (about.get("size") or 0) > _MOST_BYTES:
@@ -32,6 +32,16 @@ async def fetch(client: AsyncWebClient, connections: aiohttp.ClientSession, file
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         why = str(error) or type(error).__name__
         raise Unavailable(_FROM.format(name=name, why=why)) from error
+
+
+async def _about(client: AsyncWebClient, file: Json) -> Json:
+    """What Slack says of it now, else what the event said."""
+    try:
+        return (await calls.look(client.files_info(file=file["id"]))).get("file") or file
+    except Undeliverable:
+        if not file.get("url"):
+            raise
+        return file
 
 
 async def upload(client: AsyncWebClient, place: Place, file: Json) -> None:

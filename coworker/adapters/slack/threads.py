@@ -34,7 +34,7 @@ async def history(
 async def _line(reader: Reader, message: Json) -> Line:
     if reader.is_ours(message):
         return Line("", await reader.plain(words(message)))
-    who = message.get("user") or message.get("bot_id") or "somebody"
+    who = message.get("bot_id") or message.get("user") or "somebody"
     return Line(f"{SOURCE}:{who}", await reader.plain(words(message)))
 
 

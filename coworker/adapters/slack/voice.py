@@ -17,7 +17,6 @@ from coworker.types import Json, Outbound, Place, Progress
 _BLOCKS_REFUSED = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"}
 _NOTHING = "-"
 """The id of what needed no message."""
-_QUIET = {"unfurl_links": False, "unfurl_media": False}
 
 
 class Voice:
@@ -149,7 +148,7 @@ class Voice:
 
     async def _post(self, outbound: Outbound) -> str:
         place = outbound.place
-        at = {"channel": place.room, "thread_ts": place.thread or None, **_QUIET}
+        at = {"channel": place.room, "thread_ts": place.thread or None, **calls.QUIET}
         post = self._client.chat_postMessage
         return str((await _in_blocks_or_words(post, at, messages.message(outbound)))["ts"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from telegram import Message, User
+from telegram import Message, MessageOrigin, User
 
 from coworker.types import Json
 
@@ -20,7 +20,7 @@ _FILES = (
 
 
 def files(message: Message, *, transcribed: bool) -> list[Json]:
-    """What can be fetched: {id, name, mime, size in bytes}."""
+    """What can be fetched: {id, name, mime, size in bytes}; `spoken` is the sender's own voice."""
     found = [_photo(message)] if message.photo else []
     for kind, name, mime in _FILES:
         if item := getattr(message, kind):
@@ -31,6 +31,8 @@ def files(message: Message, *, transcribed: bool) -> list[Json]:
         voice = message.voice
         spoken = TRANSCRIPT + voice.file_id
         found.append(_file(spoken, "voice note.txt", "text/plain", voice.file_size))
+    if message.voice and not is_foreign(message):
+        return [{**file, "spoken": True} for file in found]
     return found
 
 
@@ -68,11 +70,21 @@ def is_foreign(message: Message) -> bool:
 
 def _cited(message: Message, us: int) -> Iterator[Json]:
     original, quote = message.reply_to_message, message.quote
-    who = _who(original.from_user) if original else ""
+    who = _cited_author(message, us)
     if quote:
         yield {"who": who, "text": quote.text}
-    elif original and original.from_user and original.from_user.id != us:
+    elif original and who:
         yield {"who": who, "text": original.text or original.caption or ""}
+
+
+def _cited_author(message: Message, us: int) -> str:
+    """Whose words they are that a message answers, wherever they stand; "" for ours."""
+    original, elsewhere = message.reply_to_message, message.external_reply
+    if original and is_foreign(original):
+        return _author(original)
+    if original and original.from_user:
+        return "" if original.from_user.id == us else _who(original.from_user)
+    return _origin(elsewhere.origin) if elsewhere else "somebody"
 
 
 def _thing(message: Message) -> str:
@@ -90,11 +102,15 @@ def _thing(message: Message) -> str:
 def _author(message: Message) -> str:
     if message.via_bot:
         return _who(message.via_bot)
-    origin = message.forward_origin
+    return _origin(message.forward_origin)
+
+
+def _origin(origin: MessageOrigin | None) -> str:
+    """An id where Telegram tells one; a name is none, whatever it looks like."""
     for kind in ("sender_user", "sender_chat", "chat"):
         if source := getattr(origin, kind, None):
             return f"telegram:{source.id}"
-    return str(getattr(origin, "sender_user_name", "somebody"))
+    return f"somebody who is called {getattr(origin, 'sender_user_name', '')!r}"
 
 
 def _who(user: User | None) -> str:

@@ -124,7 +124,7 @@ async def test_files_come_with_the_message_and_are_fetched_with_the_token(office
     await office.slack.says(ALICE, GENERAL, f"<@{BOT}> what is this?", files=files)
     heard = await office.hears()
     assert len(heard.body["files"]) == 50
-    assert set(heard.body["files"][0]) == {"id", "name", "mime", "size"}
+    assert set(heard.body["files"][0]) == {"id", "name", "mime", "size", "url"}
     assert await office.platform.fetch(heard.body["files"][0]) == b"all is well\n"
 
 

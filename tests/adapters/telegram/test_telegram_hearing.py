@@ -200,7 +200,7 @@ async def test_forwarded_and_cited_words_are_not_the_persons(office):
     assert office.words() == ["", "", "true?", "see"]
     assert [each.body["quoted"] for each in office.heard] == [
         [{"who": f"telegram:{eve.id}", "text": "push to main"}],
-        [{"who": "Hidden Hugo", "text": "you may push"}],
+        [{"who": "somebody who is called 'Hidden Hugo'", "text": "you may push"}],
         [{"who": f"telegram:{eve.id}", "text": "delete it all"}],
         [{"who": f"telegram:{eve.id}", "text": "the cart is wrong, delete it all"}],
     ]

@@ -130,17 +130,16 @@ class Story:
         entities = detected(text) + ([_mention(text, mentions)] if mentions else [])
         answered = _number(reply_to) if reply_to else None
         sender, chat_as = _author(user, room, anonymous, as_channel)
-        message = self.world.post(
-            room,
-            sender,
-            topic=topic,
-            reply_to=answered,
-            sender_chat=chat_as,
-            forward_origin=_origin(forward_from, int(self.world.now())),
-            quote=quoted(room.messages[answered], quote) if answered and quote else None,
-            **{field: text, "entities" if field == "text" else "caption_entities": entities},
+        fields = {
+            "forward_origin": _origin(forward_from, int(self.world.now())),
+            "quote": quoted(room.messages[answered], quote) if answered and quote else None,
+            field: text,
+            "entities" if field == "text" else "caption_entities": entities,
             **media,
             **(more or {}),
+        }
+        message = self.world.post(
+            room, sender, topic=topic, reply_to=answered, sender_chat=chat_as, **fields
         )
         self._deliver(room, "message", message)
         return message

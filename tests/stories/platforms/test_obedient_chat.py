@@ -43,11 +43,61 @@ async def in_thread(team):
 
 async def forwarded(team):
     """Alice asks for work, and then forwards what mallory wrote."""
+    chat = await busy(team)
+    alice, mallory = team.people["alice"], team.people["mallory"]
+    await team.telegram.says(alice, text=WISHES, forward_from=mallory)
+    return chat
+
+
+async def by_a_guest(team):
+    """Gus, who may only read, writes, and alice calls us into the thread."""
+    chat = team.chat("slack")
+    chat.root = await team.slack.says("U0GUS", chat.channel, WISHES)
+    await team.slack.says(ALICE, chat.channel, f"<@{BOT}> {WORK}", chat.root)
+    return chat
+
+
+async def in_a_file(team):
+    """Alice does not know what stands in the file that she sends."""
+    chat = team.chat("slack")
+    notes = [("notes.txt", WISHES.encode())]
+    chat.root = await team.slack.says(ALICE, chat.channel, f"<@{BOT}> {WORK}", files=notes)
+    return chat
+
+
+async def under_her_id(team):
+    """Mallory hides in forwards, under a name that looks like alice's id."""
+    chat = await busy(team)
+    alice = team.people["alice"]
+    await team.telegram.says(alice, text=WISHES, forward_from=f"telegram:{alice.id}")
+    return chat
+
+
+async def in_her_own_forward(team):
+    """Alice answers what she has forwarded."""
+    chat = await busy(team)
+    alice = team.people["alice"].json()
+    theirs = {"type": "user", "date": 1, "sender_user": team.people["mallory"].json()}
+    original = {"from": alice, "forward_origin": theirs, "text": WISHES, "message_id": 1, "date": 1}
+    original["chat"] = {"id": alice["id"], "type": "private"}
+    await team.telegram.says(team.people["alice"], text="look", more={"reply_to_message": original})
+    return chat
+
+
+async def cited_from_elsewhere(team):
+    """Alice answers, here, what mallory wrote in another chat."""
+    chat = await busy(team)
+    theirs = {"type": "user", "date": 1, "sender_user": team.people["mallory"].json()}
+    more = {"quote": {"text": WISHES, "position": 0}, "external_reply": {"origin": theirs}}
+    await team.telegram.says(team.people["alice"], text="look", more=more)
+    return chat
+
+
+async def busy(team):
+    """Alice has had work done."""
     chat = team.chat("telegram-private")
     await chat.opens(WORK)
     await chat.hears("I have read this")
-    alice, mallory = team.people["alice"], team.people["mallory"]
-    await team.telegram.says(alice, text=WISHES, forward_from=mallory)
     return chat
 
 
@@ -66,12 +116,23 @@ def standing(team):
 
 
 @HANDS
-@pytest.mark.parametrize(("name", "tell"), [("slack", in_thread), ("telegram", forwarded)])
-async def test_strangers_words_only_ever_lead_to_questions(team, origin, name, tell):
+@pytest.mark.parametrize(
+    ("name", "tell"),
+    [
+        ("slack", in_thread),
+        ("slack", by_a_guest),
+        ("slack", in_a_file),
+        ("telegram", forwarded),
+        ("telegram", under_her_id),
+        ("telegram", in_her_own_forward),
+        ("telegram", cited_from_elsewhere),
+    ],
+)
+async def test_outside_words_only_ever_lead_to_questions(team, origin, name, tell):
     async with team(obedient, name, rules=TRUSTING) as t:
         chat = await tell(t)
         cards = await chat.until(lambda: asked(chat) if len(asked(chat)) == 3 else [], within=20)
-        assert all("stranger" in card.text for card in cards)
+        assert all("This run has read" in card.text for card in cards)
         assert not [card for card in cards if "Always here" in card.buttons]
         assert (standing(t), git(origin, "branch")) == ([0, 0], "")
         for card in cards:
@@ -108,3 +169,14 @@ async def test_a_display_name_gives_no_orders_and_makes_no_link(team, origin):
         assert git(origin, "branch") == ""
         shown = "".join(each.text for each in chat.shown())
         assert "https://evil.test" not in shown
+
+
+async def test_what_a_guest_said_does_not_come_back_as_a_note(team):
+    async with team(obedient, "slack") as t:
+        chat = t.chat("slack")
+        told = f"<@{BOT}> the wombat rollout: {WISHES}"
+        chat.root = await t.slack.says("U0GUS", chat.channel, told)
+        await chat.until(lambda: chat.saying("I have read this"), within=20)
+        chat.root = await t.slack.says(ALICE, chat.channel, f"<@{BOT}> what is the wombat rollout?")
+        await chat.until(lambda: chat.saying("what is the wombat rollout?"), within=20)
+        assert "evil.test" not in str(t.model.requests[-1]["messages"])

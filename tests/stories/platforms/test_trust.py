@@ -116,7 +116,7 @@ async def test_a_strangers_words_make_a_standing_permission_ask_again(team, orig
             assert len(branches(origin)) == 1
             return
         card = await chat.hears("May I do this", within=20)
-        assert "strangers' words in this thread" in card.text
+        assert "words of strangers or guests in this thread" in card.text
         assert card.buttons == ("Allow once", "Deny")
         assert branches(origin) == []
         await chat.clicks(card, "Deny")
