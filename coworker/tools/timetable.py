@@ -33,8 +33,6 @@ _MISSED = {
     "skip": "An hour missed while I am away is skipped.",
     "ask": "An hour missed while I am away waits for your word.",
 }
-
-
 _THERE_ALREADY = "{} does just that here already ({}). Change its words or its time, or remove it."
 _TOGETHER = "{} already does the same here. With this one added: "
 
