@@ -74,6 +74,7 @@ class Ports:
     check: Callable[[Conversation], Coroutine[Any, Any, list[Json]]]
     notes: Callable[[Conversation], Sequence[str]]
     undo: Callable[[Conversation, int], Awaitable[str]]
+    diff: Callable[[ConversationId], Awaitable[str]]
     introduce: Callable[[Repo | None], Awaitable[list[tuple[str, str]]]]
     rooms: Rooms
     emit: Callable[[ConversationId, Progress], None]

@@ -15,9 +15,9 @@ from coworker.agent.act import Admission, Ports, case_of, context_of, done
 from coworker.agent.fold import OpenCall, State
 from coworker.errors import ToolError
 from coworker.policy.approvals import ALWAYS, DENY, ONCE, seal
-from coworker.policy.rules import Case
+from coworker.policy.rules import Case, in_words
 from coworker.protocols import Tool, ToolContext
-from coworker.repos.text import visible
+from coworker.repos.text import code, fenced
 from coworker.settings import Rule
 from coworker.store.log import Conversation
 from coworker.types import Call, Decision, EntryKind, Json, Outbound, ToolResult, ask_key
@@ -59,7 +59,8 @@ class Gate:
 
     async def _admit(self, waiting: OpenCall, admission: Admission) -> None:
         if waiting.starts:
-            return self._start(_recovered(waiting, admission))
+            again = _recovered(waiting, admission)
+            return self._start(dataclasses.replace(again, is_approved=waiting.is_approved))
         if waiting.verdict == "deny":
             raise ToolError(waiting.denial or _DENIED)
         context = context_of(admission, self.state, self.conversation, self.ports)
@@ -89,8 +90,8 @@ class Gate:
     ) -> None:
         """Put the question to a person: all that the call would do, bound to just this call."""
         call, state, card = admission.call, self.state, admission.tool.card
-        question = await _question(admission, decision, context)
         rule = None if card else _for_ever(admission.tool.lasting(admission.args), case)
+        question = await _question(admission, decision, context, rule)
         body: Json = {
             "ask": state.asks + sum(kind == "ask" for kind, _ in self.drafts) + 1,
             "call": call.id,
@@ -98,7 +99,7 @@ class Gate:
             "options": [*card] or [ONCE, *([ALWAYS] if rule else []), DENY],
             "approval": True,
             "card": bool(card),
-            "asker": state.senders[-1],
+            "asker": state.senders[0],
             "run": state.run,
             "seal": seal(self.conversation.id, state.run, call),
             "owner": case.effect == "final",
@@ -149,13 +150,16 @@ def _recovered(waiting: OpenCall, admission: Admission) -> Admission:
     return dataclasses.replace(admission, is_again=True)
 
 
-async def _question(admission: Admission, decision: Decision, context: ToolContext) -> str:
+async def _question(
+    admission: Admission, decision: Decision, context: ToolContext, rule: Json | None
+) -> str:
     """The effect first, then why it is asked. Raises ToolError when it cannot be shown whole."""
     tool, args = admission.tool, admission.args
     effect = await tool.preview(args, context) or _arguments(admission.call)
-    head = "" if tool.card else f"May I do this: {tool.describe(args)}? ({decision.reason})"
+    why = "" if tool.card else f"May I do this: {code(tool.describe(args))}? ({decision.reason})"
     outside = f"This run has read {', '.join(context.taint)}." if context.taint else ""
-    question = "\n".join(filter(None, [head, effect, outside]))
+    for_ever = f"“{ALWAYS}” means: {in_words(msgspec.convert(rule, Rule))}." if rule else ""
+    question = "\n\n".join(filter(None, [effect, why, outside, for_ever]))
     if len(question) > _MOST_SHOWN:
         raise ToolError(
             f"Not asked: a person would have to read {len(question):,} characters to decide this, "
@@ -166,7 +170,7 @@ async def _question(admission: Admission, decision: Decision, context: ToolConte
 
 def _arguments(call: Call) -> str:
     lines = [f"{name}: {_plain(value)}" for name, value in call.input.items()]
-    return visible("\n".join(lines)).replace("```", "'''").join(("```\n", "\n```")) if lines else ""
+    return fenced("\n".join(lines)) if lines else ""
 
 
 def _plain(value: object) -> str:

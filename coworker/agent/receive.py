@@ -16,7 +16,7 @@ from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_y
 from coworker.policy.rules import in_words
 from coworker.settings import Rule
 from coworker.store.log import Conversation, InboxRow
-from coworker.types import EntryKind, Json, Outbound, Person, ToolResult, ask_key
+from coworker.types import SEAL_SHOWN, EntryKind, Json, Outbound, Person, ToolResult, ask_key
 
 Draft = tuple[EntryKind, Json]
 _CLOCK = Person(CLOCK, "nobody in time", "owner")
@@ -135,7 +135,6 @@ def _shown(ask: Json, word: str, person: Person) -> str:
 
 
 def answers(body: Json, ask: Json) -> bool:
-    """Whether an answer is meant for this question: by number, and by seal where it has one."""
-    return str(ask["ask"]) == str(body["ask"]) and str(ask.get("seal", "")).startswith(
-        str(body.get("seal", ""))
-    )
+    """Whether an answer is meant for this question: by its number, a button's also by its seal."""
+    seal, shown = str(ask.get("seal", ""))[:SEAL_SHOWN], str(body.get("seal", ""))
+    return str(ask["ask"]) == str(body["ask"]) and (shown == seal or "on" not in body)

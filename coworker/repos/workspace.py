@@ -133,6 +133,11 @@ class Workspace:
         out = await self.git.must(*_STAT, *against, commit, limits=LIMITS)
         return out.decode(errors="replace").rstrip("\n")
 
+    async def patch_of(self, commit: str, since: str = "") -> str:
+        """The same and below it the changed lines, as a patch of at most a megabyte."""
+        against = (since,) if since else ("--root", "--no-commit-id")
+        return await self._patch(*_DIFF, "--stat=80", "--stat-count=15", *against, commit)
+
     async def commit(
         self,
         message: str,
@@ -184,13 +189,15 @@ class Workspace:
             return "commits that are not pushed"
         return "changes that are not committed" if await self.status() else ""
 
-    async def push(self, to: Address, credentials: Mapping[str, str] | None = None) -> Pushed:
-        """Push the last commit to its branch at that address: never by force, nothing else.
+    async def push(
+        self, to: Address, credentials: Mapping[str, str] | None = None, commit: str = "HEAD"
+    ) -> Pushed:
+        """Push a commit to the branch at that address: never by force, nothing else.
 
         `credentials` are the person's own variables, such as HOME and SSH_AUTH_SOCK.
         """
         async with self._lock:
-            head, ref = await self.head(), f"refs/heads/{self.branch}"
+            head, ref = await self._commit_id(commit), f"refs/heads/{self.branch}"
             pushed = await remote.push(self.git, head, ref, to, credentials)
             await self._move(_PUSHED, head)
         return pushed
@@ -249,8 +256,10 @@ class Workspace:
         self, command: Sequence[str], base: str | None, paths: Sequence[str] = ()
     ) -> str:
         against = await self._commit_id(base or "HEAD")
-        now = await self.files()
-        output = await self.git.run(*command, against, now, "--", *paths, limits=_PATCH)
+        return await self._patch(*command, against, await self.files(), "--", *paths)
+
+    async def _patch(self, *arguments: str) -> str:
+        output = await self.git.run(*arguments, limits=_PATCH)
         if output.status != 0:
             raise failure("diff", output)
         left = f"\n({output.size - len(output.out):,} more bytes are not shown)\n"

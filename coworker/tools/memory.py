@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from coworker.errors import ToolError, UsageError
 from coworker.protocols import Tool, ToolContext
+from coworker.repos.text import code, fenced
 from coworker.store.facts import FactKind
 from coworker.tools import known
 from coworker.tools.base import Args, bound_repo, tool
@@ -66,10 +67,10 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
 
     async def would_keep(args: Remember, context: ToolContext) -> str:
         if not args.forbidden:
-            return args.text
-        return (
-            f"{args.text}\nNo run may change {args.forbidden} in {bound_repo(context).name} then."
-        )
+            only = "\nThese are words only: no path is named, so nothing is kept from changes."
+            return f"{fenced(args.text)}{only if args.kind == 'rule' else ''}"
+        rule = f"No run may change {code(args.forbidden)} in {bound_repo(context).name} then."
+        return f"{fenced(args.text)}\n{rule}"
 
     @tool(effect="keep", rerun="safe", preview=would_keep)
     async def remember(args: Remember, context: ToolContext) -> ToolResult:

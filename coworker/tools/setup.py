@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
+from coworker.repos.text import fenced
 from coworker.tools import shell
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.workplace import Workplace
@@ -29,7 +30,7 @@ def tools(workplace: Workplace) -> tuple[Tool, ...]:
     async def would_run(_: Setup, context: ToolContext) -> str:
         commands = [f"$ {command}" for command in bound_repo(context).setup]
         changed = await workplace.ask_for_setup(context) or "nothing"
-        return "\n".join([*commands, _CARD, changed])
+        return "\n".join([fenced("\n".join(commands)), _CARD, fenced(changed)])
 
     @tool(effect="world", rerun="safe", preview=would_run)
     async def setup(args: Setup, context: ToolContext) -> ToolResult:

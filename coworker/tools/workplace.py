@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 
 from coworker import sandbox
+from coworker.config import person_environment
 from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
 from coworker.repos import gitdir, kept, locks, marks
-from coworker.repos.remote import Address
+from coworker.repos.remote import Address, Pushed
 from coworker.repos.root import Root
 from coworker.repos.tree import erase
 from coworker.repos.workspace import Workspace
@@ -31,6 +32,7 @@ from coworker.types import ConversationId, Json, Progress, Repo
 _SETUP_S = 900.0
 _READY = "set-up"
 _ASKED = "set-up.asked"
+_SHOWN, _MOST_SHOWN = "push.shown", 50
 _RESTORED = (
     "The workspace came out of a backup, without what set-up had installed. Commands may miss it; "
     "the tool setup installs it again and asks a person."
@@ -79,6 +81,24 @@ class Workplace:
     async def push_address(self, context: ToolContext) -> Address:
         """Where the repository's branches are pushed. Raises ToolError."""
         return await self._workspaces.push_address(self._source(context))
+
+    async def ask_for_push(self, context: ToolContext) -> tuple[Workspace, Address]:
+        """What a push would take, and where to; if a person allows it, only that is pushed."""
+        workspace, address = await self.workspace(context), await self.push_address(context)
+        record = workspace.folder / _SHOWN
+        before = [*_got(record).items()][-_MOST_SHOWN:]
+        _put(record, dict(before) | {context.call_id: [await workspace.head(), address.url]})
+        return workspace, address
+
+    async def push(self, context: ToolContext) -> tuple[Pushed, Address]:
+        """Push the branch: the commit that a person was shown, or the last. Raises ToolError."""
+        workspace, address = await self.workspace(context), await self.push_address(context)
+        commit = "HEAD"
+        if context.is_approved:
+            commit, url = _got(workspace.folder / _SHOWN).get(context.call_id, ["", ""])
+            if url != address.url:
+                raise ToolError("Where it would be pushed changed after the question. Ask again.")
+        return await workspace.push(address, person_environment(), commit), address
 
     async def workspace(self, context: ToolContext) -> Workspace:
         """A conversation's workspace, made and set up if need be. Raises ToolError."""
