@@ -104,7 +104,7 @@ class Parts:
         self.expiry = Expiry(ports, self.dispatch)
         self.audit = Audit(ports, self.dispatch.deliver)
         planning = Planning(ports, timetable, self.dispatch, registry)
-        notes = Notebook(ports.knowledge, registry, log)
+        notes = Notebook(ports.knowledge, registry, log, ports.book.standing.forbid)
         states = self.connections.states
         self._verbs = Verbs(ports, self.dispatch, registry, states, planning, notes)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)

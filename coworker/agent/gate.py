@@ -14,7 +14,7 @@ import msgspec
 from coworker.agent.act import Admission, Ports, case_of, context_of, done
 from coworker.agent.fold import OpenCall, State
 from coworker.errors import ToolError
-from coworker.policy.approvals import ALWAYS, DENY, ONCE, seal
+from coworker.policy.approvals import ALWAYS, DENY, KEEP, ONCE, seal
 from coworker.policy.rules import Case, in_words
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.text import code, fenced
@@ -92,11 +92,12 @@ class Gate:
         call, state, card = admission.call, self.state, admission.tool.card
         rule = None if card else _for_ever(admission.tool.lasting(admission.args), case)
         question = await _question(admission, decision, context, rule)
+        yes = KEEP if case.effect == "rule" else ONCE
         body: Json = {
             "ask": state.asks + sum(kind == "ask" for kind, _ in self.drafts) + 1,
             "call": call.id,
             "question": question,
-            "options": [*card] or [ONCE, *([ALWAYS] if rule else []), DENY],
+            "options": [*card] or [yes, *([ALWAYS] if rule else []), DENY],
             "approval": True,
             "card": bool(card),
             "asker": state.senders[0],

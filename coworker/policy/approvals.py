@@ -10,6 +10,8 @@ import msgspec
 from coworker.types import Call, ConversationId, Json, Person
 
 ONCE, ALWAYS, DENY = "Allow once", "Always here", "Deny"
+KEEP = "Keep it"
+"""Instead of `ONCE` for what stands from then on."""
 MORE, STOP = "+ $1", "Stop"
 CLOCK = "coworker:clock"
 """Who answers a question that nobody answered in time."""

@@ -37,6 +37,7 @@ _DURABLE = ("core.fsync=committed", "core.fsyncMethod=batch")
 _PATCH = Limits(seconds=60, keep=1_000_000)
 _STAT = ("diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--stat=100", "--stat-count=60")
 _DIFF = ("diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "-p")
+Discard = Callable[[Path], Awaitable[None]]
 Kind = Literal["added", "modified", "deleted", "left out"]
 _KINDS: dict[str, Kind] = {"A": "added", "D": "deleted"}
 
@@ -349,9 +350,7 @@ class Workspace:
         return (await self.git.must("rev-parse", f"{commit}^{{tree}}")).decode().strip()
 
     @asynccontextmanager
-    async def _scratch(
-        self, discard: Callable[[Path], Awaitable[None]] | None = None
-    ) -> AsyncIterator[Path]:
+    async def _scratch(self, discard: Discard | None = None) -> AsyncIterator[Path]:
         """A folder that only we write, gone afterwards."""
         scratch = self.folder / f"scratch-{secrets.token_hex(4)}"
         try:
