@@ -112,13 +112,14 @@ async def test_without_a_head_the_last_one_on_record_counts(ports, tmp_path, las
     assert head[:12] in fault["what"]
 
 
-async def test_a_record_of_heads_that_was_changed_is_told_and_not_believed(ports, tmp_path):
+@pytest.mark.parametrize("word", ["hash", "heads", "gone"])
+async def test_a_record_of_heads_that_was_changed_is_told_and_not_believed(ports, tmp_path, word):
     audit = Audit(ports, lambda _: None)
     await talk(ports, "1.0")
     head = (await audit.head())["hash"]
     with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
         sql = "UPDATE entry SET body = replace(body, ?, ?) WHERE conversation = 'system'"
-        assert db.execute(sql, (head, "0" * 64)).rowcount == 1
+        assert db.execute(sql, (f'"{word}"', '"other"')).rowcount == 1
     for known in ("", head, "0" * 64):
         (fault,) = (await audit.verify(known))["faults"]
         assert (fault["conversation"], fault["seq"]) == ("system", 1)
