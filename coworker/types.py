@@ -71,7 +71,8 @@ class Inbound:
       ([{who, text}], forwarded or cited: data).
       `when` is "queue" or "instead" for one that is not to steer the run under way.
     - `edit`: `message` and the new `text`, None when it was deleted.
-    - `answer`: `ask` (its number) and `text`. `action`: `action` (push, open_pr, undo) and `run`.
+    - `answer`: `ask` (its number) and `text`, or the place of an `option`.
+    - `action`: `action` (push, open_pr, undo) and `run`.
     - `verb`: `text`, answered outside of any run. `stop`: nothing more.
     - `due`: a schedule's hour has come: `text` (its prompt), `schedule` (its id), `name`, `due`
       (milliseconds UTC), `missed` (how many hours before went by unused), `gate` (what it saw).

@@ -58,7 +58,7 @@ class Received:
             return self._object("I do not know who that was")
         if reason := self._objection(ask, person, row):
             return self._object(reason)
-        text = str(row.body["text"])
+        text = _words(row.body, ask)
         answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": person.id}
         if ask["approval"]:
             answer |= await self._verdict(ask, text, person)
@@ -78,7 +78,7 @@ class Received:
             return None
         if is_expired(ask, row.received_at, hours):
             return f"that question expired after {hours:g} hours"
-        if ask["approval"] and not ask.get("card") and says_yes(row.body["text"], ask) is None:
+        if ask["approval"] and not ask.get("card") and says_yes(_words(row.body, ask), ask) is None:
             return f"only {' or '.join(ask['options'])} answers this question"
         return refusal(person, self.state.senders, ask)
 
@@ -120,6 +120,12 @@ class Received:
             if row.kind == "answer" and answers(row.body, ask):
                 return ask
         return None
+
+
+def _words(body: Json, ask: Json) -> str:
+    """What was said; of an option that is only known by its place, what stands there."""
+    options = ask["options"][body["option"] :] if "option" in body else []
+    return str(options[0] if options else body["text"])
 
 
 def _shown(ask: Json, word: str, person: Person) -> str:

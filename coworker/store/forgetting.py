@@ -1,7 +1,8 @@
 """Taking words out of the log for good: from entries, blobs, inbox and outbox.
 
 An entry keeps its place and its hash; only what it said is gone, and with it the salt, so that
-nobody can guess words and compare. It does not decide who may forget what.
+nobody can guess words and compare. What is left of it is salted anew, and the `forgotten` entry
+keeps that hash. It does not decide who may forget what.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coworker.store import chain
 from coworker.store import transactions as tx
-from coworker.types import Json
+from coworker.types import Json, Place
 
 MARK = "[forgotten]"
 _SHORTEST = 8
@@ -20,26 +22,28 @@ _SHORTEST = 8
 _QUOTED = (299, 199, 119, 80)
 """So many characters are quoted of a longer message in lists and reports."""
 _GOES_WITH = ("attached", "quoted", "quote", "files", "source")
-Place = tuple[str, int]
-"""An entry: its conversation and its seq."""
+VERSION = 2
+"""Of what a `forgotten` entry says: since 2 with the hash of what is left of each entry."""
+EntryKey = tuple[str, int]
+"""Of an entry: its conversation and its seq."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
     """What is to be gone: these entries' words, and these texts wherever they are repeated."""
 
-    places: Collection[Place]
+    places: Collection[EntryKey]
     texts: Sequence[str]
 
 
-def blank(db: sqlite3.Connection, what: Forgetting) -> list[Place]:
-    """Take the words out of every row; the entries that lost something."""
-    eraser = Eraser(what.texts)
-    found = [*dict.fromkeys([*what.places, *_entries_with(db, eraser.needles)])]
-    blanked = [place for place in found if _blank_entry(db, place, eraser, what.places)]
-    _blank_rows(db, "inbox", eraser)
-    _blank_rows(db, "outbox", eraser)
-    return blanked
+def forget(
+    db: sqlite3.Connection, what: Forgetting, place: Place, body: Json, at: int
+) -> list[EntryKey]:
+    """Take the words out of every row, and note in that place which entries lost something."""
+    left = _blank(db, what)
+    blanked = [[*key, body_hash] for key, body_hash in left.items()]
+    tx.record(db, place, "forgotten", {**body, "blanked": blanked}, at, VERSION)
+    return [*left]
 
 
 def purge(db: sqlite3.Connection) -> bool:
@@ -85,8 +89,18 @@ class Eraser:
         return is_thought and self.clean(block["thinking"]) != block["thinking"]
 
 
-def _entries_with(db: sqlite3.Connection, needles: Sequence[str]) -> list[Place]:
-    found: list[Place] = []
+def _blank(db: sqlite3.Connection, what: Forgetting) -> dict[EntryKey, str]:
+    """The entries that lost something, each with the salted hash of what is left of it."""
+    eraser = Eraser(what.texts)
+    found = dict.fromkeys([*what.places, *_entries_with(db, eraser.needles)])
+    left = {key: _blank_entry(db, key, eraser, what.places) for key in found}
+    _blank_rows(db, "inbox", eraser)
+    _blank_rows(db, "outbox", eraser)
+    return {key: body_hash for key, body_hash in left.items() if body_hash}
+
+
+def _entries_with(db: sqlite3.Connection, needles: Sequence[str]) -> list[EntryKey]:
+    found: list[EntryKey] = []
     for needle in needles:
         found += db.execute(
             "SELECT conversation, seq FROM entry WHERE instr(body, ?)", (needle,)
@@ -100,21 +114,24 @@ def _entries_with(db: sqlite3.Connection, needles: Sequence[str]) -> list[Place]
 
 
 def _blank_entry(
-    db: sqlite3.Connection, place: Place, eraser: Eraser, sources: Collection[Place]
-) -> bool:
+    db: sqlite3.Connection, key: EntryKey, eraser: Eraser, sources: Collection[EntryKey]
+) -> str:
+    """The salted hash of what is left, in hex; "" when nothing had to go."""
     sql = "SELECT body FROM entry WHERE conversation = ? AND seq = ?"
-    row = db.execute(sql, place).fetchone()
+    row = db.execute(sql, key).fetchone()
     if row is None:
-        return False
+        return ""
     body = tx.decode(tx.whole(db, row[0]))
-    clean = _emptied(eraser.clean(body)) if place in sources else eraser.clean(body)
+    clean = _emptied(eraser.clean(body)) if key in sources else eraser.clean(body)
     if clean == body:
-        return False
-    sql = "UPDATE entry SET body = ?, salt = NULL WHERE conversation = ? AND seq = ?"
-    db.execute(sql, (tx.spill(db, tx.encode(clean), clean), *place))
+        return ""
+    text = tx.encode(clean)
+    salt, body_hash = chain.salted(text)
+    sql = "UPDATE entry SET body = ?, salt = ? WHERE conversation = ? AND seq = ?"
+    db.execute(sql, (tx.spill(db, text, clean), salt, *key))
     if blob := tx.decode(row[0]).get("blob"):
         tx.drop_blobs(db, [(blob,)])
-    return True
+    return body_hash.hex()
 
 
 def _blank_rows(db: sqlite3.Connection, table: str, eraser: Eraser) -> None:

@@ -190,15 +190,9 @@ class Log:
 
     async def forget(
         self, what: forgetting.Forgetting, place: Place, body: Json, at: int
-    ) -> list[forgetting.Place]:
+    ) -> list[forgetting.EntryKey]:
         """Take words out of the log, and note in that place which entries lost them."""
-
-        def transaction(db: sqlite3.Connection) -> list[forgetting.Place]:
-            blanked = forgetting.blank(db, what)
-            tx.record(db, place, "forgotten", {**body, "blanked": blanked}, at)
-            return blanked
-
-        return await self._writer.write(transaction)
+        return await self._writer.write(lambda db: forgetting.forget(db, what, place, body, at))
 
     async def purge(self) -> bool:
         """Leave no byte of what was taken out in any of the files; False if they are in use."""

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from coworker.errors import ConfigError, DiskFull
 from coworker.store import said
-from coworker.store.forgetting import Eraser, Forgetting, Place
+from coworker.store.forgetting import EntryKey, Eraser, Forgetting
 from coworker.store.log import Log
 from coworker.store.memory import Memory, Message
 from coworker.store.writer import connect
@@ -73,7 +73,7 @@ class Memories:
         clean = [replace(each, text=redact(each.text)) for each in messages]
         return await self.ask(repo, lambda memory: memory.add(clean))
 
-    async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[Place]:
+    async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[EntryKey]:
         """Take words out of the log and of all memories, out of every byte; the emptied entries.
 
         `body` has `facts` and `messages`, what they are called in this memory.

@@ -20,7 +20,7 @@ _YES, _NO, _STOP = "👍", "👎", "😴"
 _ABOUT = {"✍": "!remember", "📌": "!remember", "🙈": "!forget", "🧹": "!forget"}
 _REMEMBERED = 10_000
 _PRESS = re.compile(
-    r"ask:(?P<ask>\d{1,9}):\d{1,3}(?::(?P<seal>\w{1,16}))?"
+    r"ask:(?P<ask>\d{1,9}):(?P<option>\d{1,3})(?::(?P<seal>\w{1,16}))?"
     r"|act:(?P<action>[a-z_]{1,20}):(?P<run>\d{1,9})"
     r"|stop"
 )
@@ -76,6 +76,8 @@ def pressed(query: CallbackQuery) -> Press | None:
     body: Json = {"sender": sender(query.from_user), "on": f"{message.message_id:d}"}
     if found["ask"]:
         said = {"text": label, **question(found["ask"], found["seal"])}
+        if not label:
+            said["option"] = int(found["option"])
         return Press("answer", body | said, label)
     if found["action"] == "retry":
         return Press("message", {**body, "text": _AGAIN, "direct": True}, label)
@@ -131,8 +133,13 @@ def _emoji(reactions: object) -> set[str]:
 
 
 def _label(query: CallbackQuery, data: str) -> str | None:
-    """What stands on the button. Only the card knows: data has no room, and can be made up."""
-    return next((label for row in _rows(query) for label, each in row if each == data), None)
+    """What stands on the button, None when there is none like that; "" when Telegram does not show
+    us the card any more, so that only the data tells which option it was.
+    """
+    rows = _rows(query)
+    if not rows:
+        return ""
+    return next((label for row in rows for label, each in row if each == data), None)
 
 
 def _rows(query: CallbackQuery) -> list[list[tuple[str, str]]]:

@@ -101,7 +101,7 @@ async def test_the_stop_button_stops(office, ann, shop):
 @pytest.mark.parametrize(
     "press",
     [
-        {"inaccessible": True, "data": "ask:3:0"},
+        {"inaccessible": True, "data": "ask:x"},
         {"inline": True, "data": "ask:3:0"},
         {"data": "ask:3:9"},
         {"data": "ask:x"},

@@ -157,6 +157,14 @@ async def test_who_only_joins_in_does_not_decide_for_whoever_asked(talk):
         await counts_once(t, chat, card, "One commit.")
 
 
+@pytest.mark.parametrize("kind", ["telegram-private"])
+async def test_a_press_counts_on_a_card_that_telegram_does_not_show_us_any_more(talk):
+    async with talk([call("git_log"), say("One commit.")], **ASKING) as (t, chat):
+        card = await card_of(chat)
+        await t.telegram.clicks(t.people["alice"], card.raw, "Allow once", inaccessible=True)
+        await chat.hears("One commit.")
+
+
 @pytest.mark.parametrize("kind", ["telegram-group"])
 async def test_a_press_by_a_bot_is_none(talk):
     async with talk([call("git_log"), say("One commit.")], **ASKING) as (t, chat):
