@@ -52,7 +52,7 @@ class Fixing(Case):
     """The model runs the failing test, mends the bug, runs it again, and commits."""
 
     def checks(self, reply, results):
-        ran = (self.folder / "cache" / "shop" / "ran").read_text().split()
+        ran = next(self.folder.glob("workspaces/*/home/ran")).read_text().split()
         texts = [each["text"] for each in results if each["tool"] == "shell"]
         unknown = ["effect is unknown" in text for text in texts]
         first, second = (

@@ -30,10 +30,13 @@ CHANGES = {  # what a command does to them
     "a file in its place": "rm -rf db && echo x > db",
     "a pipe in its place": "rm db/migrations/001.sql && mkfifo db/migrations/001.sql",
     "another date": 'F=db/migrations/001.sql; D=$(stat -c %y $F); echo two > $F; touch -d "$D" $F',
+    "another name": "ln db/migrations/001.sql here && echo x >> here",
     "mode": "chmod 777 db/migrations/001.sql",
     "by extension": "rm uv.lock; mkdir -p sub; echo x > sub/new.lock",
     "to be asked": "echo x >> schema.sql",
+    "past a filter": "echo '* filter=x' > .gitattributes; echo x >> db/migrations/001.sql",
 }
+AT_ONCE = 5
 
 
 @pytest.fixture
@@ -54,8 +57,10 @@ def files(world):
     return {str(path.relative_to(tree)): (path.read_text(), path.stat().st_mode) for path in found}
 
 
-async def test_what_a_command_changed_is_put_back_and_told(world):
-    commands, seen = ["true", *CHANGES.values()], []
+@pytest.mark.parametrize("first", range(0, len(CHANGES), AT_ONCE))
+async def test_what_a_command_changed_is_put_back_and_told(world, first):
+    names = [*CHANGES][first : first + AT_ONCE]
+    commands, seen = ["true", *(CHANGES[name] for name in names)], []
 
     def next_command(request):
         result = request["messages"][-1]["content"][0]
@@ -68,7 +73,7 @@ async def test_what_a_command_changed_is_put_back_and_told(world):
     (before, told), *rest = seen
     assert "Put back" not in told
     assert {name: text for name, (text, _) in before.items()} == KEPT
-    for name, (after, told) in zip(CHANGES, rest, strict=True):
+    for name, (after, told) in zip(names, rest, strict=True):
         assert after == before, name
         assert "Put back, for a command may not change it" in told, name
         rule = "ask before anything on schema.sql" if name == "to be asked" else "team's"

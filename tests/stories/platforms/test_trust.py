@@ -155,8 +155,8 @@ async def test_a_rule_keeps_a_folder_from_edits_and_from_the_shell(team, shop):
         + call("edit_file", path="docs/1.sql", old="a;", new="b;")
         + call("write_file", path="docs/new/2.sql", content="drop table a;"),
         call("shell", command="sed -i s/a/b/ migrations/1.sql; echo x > fine.txt"),
-        call("git_commit", message="Change it"),
-        call("git_commit", message="Add what is fine", paths=["fine.txt"]),
+        call("git_commit", message="Add what is fine"),
+        call("git_show", rev="HEAD"),
         say("The rest is done."),
     ]
     async with team(script, "slack", rules=rules) as t:
@@ -164,7 +164,9 @@ async def test_a_rule_keeps_a_folder_from_edits_and_from_the_shell(team, shop):
         await chat.opens("change the migration")
         await chat.hears("The rest is done.", within=20)
         told = str([request["messages"][-1] for request in t.model.requests])
-        assert told.count("Denied: rule 1 of the configuration says: never anything on") == 5
+        assert told.count("Denied: rule 1 of the configuration says: never anything on") == 4
+        assert "Put back, for a command may not change it: migrations/1.sql" in told
+        assert "fine.txt" in told.partition("Committed")[2]
         assert "the database team's" in told
         assert "Add what is fine" not in git(shop, "log", "--all", "--format=%s")
         assert (shop / "migrations" / "1.sql").read_text() == "create table a;\n"
