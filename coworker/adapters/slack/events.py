@@ -176,7 +176,7 @@ class Reader:
         if mark is None:
             return None
         name = f"{click['action_ts']}:{action}"
-        inbound = self._pressed(mark, name, body["user"]["id"], body["container"]["message_ts"])
+        inbound = self._pressed(mark, name, body["user"]["id"], _message_of(body))
         return dataclasses.replace(inbound, place=_place_of(body))
 
     def _pressed(self, mark: messages.Mark, name: str, person: str, on: str) -> Inbound:
@@ -255,9 +255,17 @@ def _is_private(place: Place) -> bool:
 
 
 def _place_of(click: Json) -> Place:
-    """Where the message stands whose button was clicked."""
-    at, message = click["container"], click.get("message") or {}
-    return Place(SOURCE, at["channel_id"], message.get("thread_ts") or at["message_ts"])
+    """Where the button is that somebody pressed."""
+    at, message = click.get("container") or {}, click.get("message") or {}
+    thread = message.get("thread_ts") or at.get("thread_ts")
+    room = at.get("channel_id") or click["channel"]["id"]
+    return Place(SOURCE, room, thread or _message_of(click))
+
+
+def _message_of(click: Json) -> str:
+    """The message on which it is."""
+    container = click.get("container") or {}
+    return str(container.get("message_ts") or click["message"]["ts"])
 
 
 def _answer(mark: messages.Mark, text: str, on: str) -> Json:
