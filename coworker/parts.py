@@ -56,6 +56,7 @@ from coworker.tools.gates import Gates
 from coworker.tools.knowledge import Knowledge
 from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
+from coworker.tools.zones import Zones
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
 from coworker.web.fetch import Reader
@@ -89,7 +90,8 @@ class Parts:
         rooms = Rooms(adapters, platforms, log.redactor)
         ports = _ports(log, router, workplace, checkouts, rooms, config)
         gates, find = Gates(checkouts, workplace), ports.people.find
-        timetable = Timetable(log.schedules, gates, registry.get, find, config, clock)
+        zones = Zones(config, find, rooms.zone)
+        timetable = Timetable(log.schedules, gates, registry.get, find, zones, clock)
         keeping = [*schedule.tools(timetable, log), *digest.tools(checkouts, log, clock, find)]
         ports = _keeping_time(ports, keeping, timetable)
         refuse_unknown_tools(config, ports.tools)

@@ -124,6 +124,12 @@ class Platform(Adapter, Protocol):
         What cannot be found out counts as no; it never raises.
         """
 
+    async def zone(self, person: str) -> str:
+        """The time zone in somebody's profile, such as Europe/Berlin; "" when it is not known.
+
+        It never raises, and is asked again and again: what it costs is kept.
+        """
+
     def link(self, place: Place, message: str) -> str:
         """Where a person can open a message; "" when there is no such address."""
 

@@ -297,7 +297,9 @@ class Reception:
         body = rows[-1]["body"]
         many = sum(row["body"]["missed"] for row in rows)
         known = self._ports.log.schedules.get(body["schedule"])
-        if rows[-1]["outcome"] != "missed":
+        if rows[-1]["outcome"] == "failed":
+            became = "tried late, and failed"
+        elif rows[-1]["outcome"] != "missed":
             became = "run late, once" if many == 1 else "run once for all of them"
         elif known and known.policy == "ask":
             became = f"shall I? `!schedules run {body['schedule']}` runs it now"

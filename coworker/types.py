@@ -178,7 +178,7 @@ class Answer:
 
     `malformed` maps a tool call's id to what is wrong with its arguments, for the model to read.
     `notice` is a sentence for the person when another model than the wanted one answered;
-    `is_stopgap` when none of the configured ones could.
+    `stopgap` says why none of the configured ones could.
     """
 
     content: list[Json]
@@ -187,7 +187,7 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     malformed: dict[str, str] = field(default_factory=dict)
     notice: str = ""
-    is_stopgap: bool = False
+    stopgap: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,20 @@ def final(answer: Answer) -> tuple[str, str, str] | None:
     return text, "answered", "model"
 
 
+def offline(state: State, answer: Answer, text: str, *, is_last: bool) -> tuple[str, str, str]:
+    """(text, outcome, by) when no model could be asked.
+
+    Of standing work a digest needs none, and a reminder is due now; the rest is tried again, and
+    nobody is told.
+    """
+    done = state.done[-1] if state.done else None
+    if state.alone and done and done["tool"] == "digest" and not done["is_error"]:
+        return text, "answered", "model"
+    if state.alone and not is_last:
+        return answer.stopgap, "failed", "host"
+    return text, "failed", "model"
+
+
 def with_notices(text: str, notices: Sequence[str]) -> str:
     """The reply with what the person should know about how it came about."""
     return "\n\n".join([text, *(f"({notice})" for notice in notices)])

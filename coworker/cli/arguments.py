@@ -195,6 +195,7 @@ def _add_schedule(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     preview = _command(actions, everywhere, "schedule preview", "the next five times of a spec")
     preview.add_argument("when", metavar="WHEN")
     preview.add_argument("--zone", metavar="ZONE", default="", help="such as Europe/Berlin")
+    preview.add_argument("--gate", metavar="GATE", default="", help="which it would be given")
     _add_json(preview)
     for name, what in (
         ("show", "one of them, what comes next and what it cost"),

@@ -60,7 +60,7 @@ class Nothing(Args):
 def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
     """The tools that keep time."""
 
-    def drafted(args: AddSchedule, context: ToolContext) -> Schedule:
+    async def drafted(args: AddSchedule, context: ToolContext) -> Schedule:
         row = log.conversation(context.conversation)
         assert row is not None, "a run has a conversation"  # noqa: S101
         wish = Wish(
@@ -76,10 +76,10 @@ def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
             policy=args.missed or "late",
             urgent=bool(args.urgent),
         )
-        return timetable.draft(wish)
+        return await timetable.draft(wish)
 
     async def card(args: AddSchedule, context: ToolContext) -> str:
-        return timetable.card(drafted(args, context), context.conversation)
+        return timetable.card(await drafted(args, context), context.conversation)
 
     @tool(effect="keep", rerun="safe", preview=card, card=CARD)
     async def schedule(args: AddSchedule, context: ToolContext) -> ToolResult:
@@ -88,7 +88,7 @@ def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
 what to do then, complete in itself. `gate`, needed for more than 4 a day: "new commits", \
 "changed PATH", "failing check", "stale branch 30 days" or "command: …". \
 The person sees a card and saves it."""
-        made = drafted(args, context)
+        made = await drafted(args, context)
         await timetable.save(made)
         return ToolResult(f"Saved.\n{timetable.lines([made])}")
 

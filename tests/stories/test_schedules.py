@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from coworker.settings import ModelConfig, Models
 from tests.conftest import git, living
 from tests.fakes.anthropic import call, say, status, usage
 
@@ -198,6 +200,49 @@ async def test_offline_it_reminds_through_the_same_card(world, configured, shop)
         (row,) = await schedules(w)
         await schedules(w, "run", name=row["id"])
         assert (await w.hears()).text == "Reminder: drink water"
+
+
+@pytest.fixture
+def modelless(configured):
+    """A configuration whose only model cannot be reached."""
+    nobody = ModelConfig(model="claude-opus-5-5", base_url="http://127.0.0.1:9")
+    return configured(None, models=Models(large=nobody))
+
+
+async def test_while_the_model_is_away_a_digest_is_posted_and_other_work_is_tried_again(
+    modelless, shop
+):
+    async with living(modelless, None, shop) as w:
+        await w.ask("what changed?")
+        given = {"when": "every day at 9", "repo": str(shop)}
+        digest = await schedules(w, "add", **given, prompt="Post the digest.")
+        await schedules(w, "run", name=digest["id"])
+        assert await outcome(w, digest["id"]) == "answered"
+        (fired,) = await schedules(w, "history", name=digest["id"])
+        assert "Digest of shop since" in fired["text"]
+        assert "cannot be reached" in fired["text"]
+        think = await schedules(w, "add", **given, prompt="Think about the cart.")
+        await schedules(w, "run", name=think["id"])
+        assert await outcome(w, think["id"]) == "failed"
+        (fired,) = await schedules(w, "history", name=think["id"])
+        assert "cannot be reached" in fired["text"]
+        assert "Reminder" not in fired["text"]
+
+
+async def test_a_reminder_needs_no_model(modelless, shop):
+    async with living(modelless, None, shop) as w:
+        soon = datetime.now(UTC) + timedelta(seconds=2)
+        when = f"{soon:%Y-%m-%d %H:%M:%S}+00:00"
+        reminder = await schedules(w, "add", when=when, prompt="Call Bob.")
+
+        async def fired():
+            return await schedules(w, "history", name=reminder["id"])
+
+        await with_deadline(fired)
+        await w.link.call("attach", conversation=reminder["to"])
+        told = (await w.hears()).text
+        assert told.startswith("Reminder: Call Bob.")
+        assert "cannot be reached" in told
 
 
 async def test_the_digest_needs_no_model(world, configured, shop):

@@ -65,6 +65,10 @@ class Reader:
         """A text in plain words, with people's names."""
         return plain(text, self._us.user, await self._names.of(mentioned(text)))
 
+    async def zone(self, person: str) -> str:
+        """The time zone of somebody's profile, "" when it is not known."""
+        return await self._names.zone(person)
+
     def is_ours(self, message: Json) -> bool:
         """Whether we said it."""
         return message.get("user") == self._us.user or message.get("bot_id") == self._us.bot

@@ -24,6 +24,7 @@ COMMANDS = {  # what Telegram suggests; as `/status` they mean what `!status` me
     "pr": "open a pull request for it",
     "undo": "take the last run back",
     "why": "how the last reply came about",
+    "schedules": "what I do by the clock",
     "cost": "what was spent",
     "remember": "keep something about this repository",
     "forget": "remove it for good",
