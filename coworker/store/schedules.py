@@ -53,16 +53,15 @@ class Schedule:
 class Firing:
     """What one turn of the clock does to a schedule that was due at `due`.
 
-    A row with an `outcome` is a line of the history and wakes nobody. Without a row it is only put
-    off to `next_at`.
+    A row with an `outcome` is a line of the history and wakes nobody. Where a gate was looked
+    through, its body holds what that saw before, `since`, and now, `seen`.
     """
 
     schedule: str
     due: int
     next_at: int | None
-    row: Inbound | None = None
+    row: Inbound
     outcome: str | None = None
-    seen: str | None = None
 
 
 _COLUMNS = (
@@ -233,21 +232,22 @@ class Schedules:
 
 
 def _fire(db: sqlite3.Connection, firing: Firing, at: int) -> Firing | None:
-    """What came of it; nothing when the schedule was changed or fired meanwhile."""
+    """What came of it; nothing when the schedule was changed, fired or told news meanwhile."""
+    row = firing.row
     moved = db.execute(
-        "UPDATE schedule SET next_at = ?, seen = coalesce(?, seen)"
-        " WHERE id = ? AND next_at = ? AND paused IS NULL",
-        (firing.next_at, firing.seen, firing.schedule, firing.due),
+        "UPDATE schedule SET next_at = ?"
+        " WHERE id = ? AND next_at = ? AND paused IS NULL AND seen = coalesce(?, seen)",
+        (firing.next_at, firing.schedule, firing.due, row.body.get("since")),
     ).rowcount
     if not moved:
         return None
-    if firing.row and not firing.outcome and _is_open(db, firing.schedule):
+    if not firing.outcome and _is_open(db, firing.schedule):
         firing = dataclasses.replace(firing, outcome="skipped")
-    if firing.row and firing.outcome:
-        tx.accept(db, firing.row, at, firing.outcome)
-        outcomes.settle(db, firing.row.event_id, firing.outcome, at, again=True)
-    elif firing.row:
-        tx.ingest(db, firing.row, at, None)
+    if firing.outcome:
+        tx.accept(db, row, at, firing.outcome)
+        outcomes.settle(db, row.event_id, firing.outcome, at, again=True)
+    else:
+        tx.ingest(db, row, at, None)
     return firing
 
 

@@ -129,3 +129,6 @@ async def test_a_month_over_an_unchanged_repository_wakes_and_posts_nothing(
     changes(shop, "a")
     await desk.fires(desk.log.schedules.next_at(["telegram"], []))
     assert desk.woken == ["telegram:4711"]
+    await desk.ends("telegram:4711", "answered")
+    await desk.fires(desk.log.schedules.next_at(["telegram"], []))
+    assert desk.history(watch)[-1][1] == "nothing new"
