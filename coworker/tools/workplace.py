@@ -128,11 +128,16 @@ class Workplace:
         return await self.on_clean_copy(repo, repo.setup, repo.checks, "doctor")
 
     async def on_clean_copy(
-        self, repo: Repo, setup: Sequence[str], commands: Sequence[str], whose: str = "gate"
+        self,
+        repo: Repo,
+        setup: Sequence[str],
+        commands: Sequence[str],
+        whose: str = "gate",
+        timeout_s: float | None = None,
     ) -> list[Checked]:
         """Run commands on a clean checkout of its own, after set-up; at its failure none of them.
 
-        Raises ToolError when they could not be confined.
+        Each may take so many seconds. Raises ToolError when they could not be confined.
         """
         await self._refuse_without_sandbox()
         name = f"{whose}-{slug(ConversationId(repo.name))}"[:60]
@@ -141,7 +146,7 @@ class Workplace:
             try:
                 async with workspace.clean_copy() as tree:
                     box = self._bare(tree, repo)
-                    done, ended = await _tried(box, setup, commands)
+                    done, ended = await _tried(box, setup, commands, timeout_s)
                     return [*done, *ended]
             finally:
                 await workspace.remove(force=True)
@@ -227,13 +232,14 @@ class Workplace:
 
 
 async def _tried(
-    box: Box, setup: Sequence[str], checks: Sequence[str]
+    box: Box, setup: Sequence[str], checks: Sequence[str], timeout_s: float | None = None
 ) -> tuple[list[Checked], list[Checked]]:
     """Set-up with network and, when it succeeded, every check without."""
     done = await _all(replace(box, network=True), setup)
     if done and done[-1][1].exit_code:
         return done, []
-    return done, [(command, await sandbox.run(box, command)) for command in checks]
+    ended = [await sandbox.run(box, check, timeout_s=timeout_s) for check in checks]
+    return done, list(zip(checks, ended, strict=True))
 
 
 async def _all(box: Box, commands: Sequence[str]) -> list[Checked]:
