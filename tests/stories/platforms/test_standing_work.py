@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
 import pytest
 
 from coworker.errors import TryLater
+from coworker.settings import PersonConfig
 from coworker.store.log import Log
 from coworker.store.schedules import Schedule
 from coworker.types import Place
@@ -158,6 +160,43 @@ async def test_where_a_card_is_undecided_nothing_is_run(team):
         await t.delivered()
         with pytest.raises(TryLater, match="a question is open"):
             await standing(t, "run", name=schedule)
+
+
+async def undone(t, what) -> tuple[int | None, str]:
+    """What `coworker undo` says beside the daemon, as a process of its own."""
+    command = ("-m", "coworker", "undo", what, "--state-dir", str(t.settings.state))
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=pipe, stderr=pipe
+    )
+    try:
+        async with asyncio.timeout(20):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return process.returncode, (out + err).decode()
+
+
+async def test_undo_on_the_command_line_takes_back_what_was_said_elsewhere_and_ends(team):
+    script = [*ASKED, call("ask", question="Which room?"), say("This one.")]
+    people = {"alice": PersonConfig(role="owner", ids=[f"slack:{ALICE}", "terminal:*"])}
+    async with team(script, "slack", people=people) as t:
+        chat = t.chat("slack")
+        await saved(t, chat)
+        talked = (await t.link.call("inbox"))[0]["conversation"]
+        status, told = await undone(t, talked)
+        assert (status, told[:12]) == (0, "Undo of run ")
+        assert "is removed" in told
+        await chat.hears("Undo of run ")
+        assert await standing(t) == []
+        assert "taken back already" in (await undone(t, talked))[1]
+        await chat.says("and now something else")
+        await chat.hears("Which room?")
+        status, told = await undone(t, talked)
+        assert (status, "waits for an answer of a person" in told) == (75, True)
+        await chat.says("this one")
+        await chat.hears("This one.")
 
 
 async def test_guests_cannot_ask_for_standing_work(team):
