@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from coworker.calendar import Calendar, on_wall
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_FIELD = re.compile(r"(?:(?:\*|\w+(?:-\w+)?)(?:/\d+)?)(?:,(?:\*|\w+(?:-\w+)?)(?:/\d+)?)*")
+_FIELD = re.compile(r"(?:(?:\*|\w+(?:-\w+)?)(?:/\d+)?)(?:,(?:\*|\w+(?:-\w+)?)(?:/\d+)?)*", re.ASCII)
 _MINUTES = re.compile(r"[\d*/,-]+")
 _STEPPED = re.compile(r"\b(\d+)-(\d+)/(\d+)")
 _OF_THE_LIBRARY = re.compile(r"Error validating expression '(.*?)':")

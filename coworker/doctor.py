@@ -63,6 +63,11 @@ class Doctor:
 
     def _rules(self) -> Json:
         """What is decided by more than the defaults."""
+        repos = {repo.name for repo in self._registry.list()}
+        if odd := list(self._book.pointless(repos)):
+            return finding(
+                "rules", False, "; ".join(odd), "Mend or remove it in the configuration."
+            )
         said = [in_words(rule) for _, rule in self._book.rules()]
         return finding("rules", True, "; ".join(said) or "the defaults")
 

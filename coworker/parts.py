@@ -94,7 +94,9 @@ class Parts:
         timetable = Timetable(log.schedules, gates, registry.get, find, zones, clock)
         keeping = [*schedule.tools(timetable, log), *digest.tools(checkouts, log, clock, find)]
         ports = _keeping_time(ports, keeping, timetable)
-        refuse_unknown_tools(config, ports.tools)
+        refuse_unknown_tools(
+            config, {name: tool.schema["properties"] for name, tool in ports.tools.items()}
+        )
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
         self.memories = ports.knowledge.memories

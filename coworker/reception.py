@@ -305,7 +305,8 @@ class Reception:
             became = f"shall I? `!schedules run {body['schedule']}` runs it now"
         else:
             became = "skipped"
-        return f"- “{body['name']}”: {many} missed, {became}."
+        counted = f"{many} or more" if any(row["body"].get("more") for row in rows) else many
+        return f"- “{body['name']}”: {counted} missed, {became}."
 
     def _line(self, body: Json) -> str:
         person = self._ports.people.find(body["sender"])

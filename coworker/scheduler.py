@@ -154,8 +154,10 @@ class Scheduler:
     def _objection(self, schedule: Schedule) -> str | None:
         if schedule.failures >= MOST_FAILURES:
             return f"it failed {schedule.failures} times in a row"
-        if self._people.find(schedule.creator) is None:
+        if (person := self._people.find(schedule.creator)) is None:
             return "whoever made it is not among the people any more"
+        if person.role == "guest":
+            return "whoever made it is a guest now, and guests have no standing work"
         if not self._timetable.has_repo(schedule):
             return f"the repository {schedule.repo} is not known any more"
         return None
@@ -249,6 +251,8 @@ def planned(schedule: Schedule, now: int, quiet: Quiet) -> Firing:
     runs = not is_late or schedule.policy == "late" or not hours
     missed = len(hours) - (not is_late and calendar.has(last))
     row = firing_row(schedule, last, missed=missed)
+    if schedule.next_at < now - _LOOK_BACK_MS:
+        row.body["more"] = True
     return Firing(
         schedule.id, schedule.next_at, calendar.after(now), row, None if runs else "missed"
     )

@@ -42,6 +42,7 @@ FORMS = (
     f"{', '.join(f'“{each}”' for each in _EXAMPLES)}, or five cron fields such as "
     "“0 9 * * mon-fri”. A zone may follow: “every day at 9 Europe/Berlin”"
 )
+_LONGEST = 200
 _TEN_YEARS_MS = 3_653 * 86_400_000
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAILY = ("day", "daily", "morning")
@@ -62,7 +63,7 @@ _NTH = r"(?P<nth>first|second|third|fourth|fifth|last|1st|2nd|3rd|4th|5th)"
 _MONTH = r"of (?:the|each|every) month"
 _ISO = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(?::\d\d)?(?:[+-]\d\d:?\d\d|z)?"
-_ZONE = re.compile(r"(.+?),? (?:in )?([A-Za-z_]+(?:/[\w+-]+)+|UTC|utc)(?: time)?")
+_ZONE = re.compile(r"(.+?),? (?:in )?([A-Za-z_]+(?:/[\w+-]+)+|UTC|utc)(?: time)?", re.ASCII)
 _NO_PAUSE = "the pause between two firings is nothing"
 _FAR = "“{}” is more than ten years away. Name a time that comes sooner."
 
@@ -75,6 +76,10 @@ def read(words: str, zone: ZoneInfo, now: int) -> Calendar:
     Its own words mean the same for ever. Raises UsageError that lists the forms.
     """
     text = " ".join(words.split()).rstrip(".!")
+    if len(text) > _LONGEST:
+        raise UsageError(
+            f"A time is at most {_LONGEST} characters long. Write for example {FORMS}."
+        )
     if found := _ZONE.fullmatch(text):
         text, zone = found[1], named_zone(found[2])
     try:
@@ -85,7 +90,7 @@ def read(words: str, zone: ZoneInfo, now: int) -> Calendar:
     except ValueError as error:
         raise UsageError(f"“{text}” is no time: {error}. Write for example {FORMS}.") from None
     if calendar is None:
-        raise UsageError(f"I cannot tell when “{text[:200]}” is.{_nearest(text)} Write {FORMS}.")
+        raise UsageError(f"I cannot tell when “{text}” is.{_nearest(text.lower())} Write {FORMS}.")
     if first is None:
         over = f"is over: it was at {calendar.words}"
         why = over if calendar.is_once else "never comes: no month has such a day"
@@ -122,7 +127,6 @@ def named_zone(name: str) -> ZoneInfo:
 
 
 def _nearest(text: str) -> str:
-    text = text[:200].lower()
     longer = [each for each in _EXAMPLES if text and each.startswith(text)]
     found = longer or difflib.get_close_matches(text, _EXAMPLES, 1, cutoff=0.5)
     return f" The nearest that I know is “{found[0]}”." if found else ""
@@ -373,7 +377,7 @@ _HOURS = rf"(?:between|from) (?P<begin>{_CLOCK}) ?(?:and|to|until|till|-) ?(?P<e
 _ON = rf"(?:,? on (?P<days>weekdays|{_NAMED}))?"
 _THERE = rf"(?:(?P<number>\d{{1,2}})(?:st|nd|rd|th)?|{_NTH} (?P<day>{_DAY}|day))"
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[Found, ZoneInfo, datetime], Calendar]], ...] = tuple(
-    (re.compile(pattern), meaning)
+    (re.compile(pattern, re.ASCII), meaning)
     for pattern, meaning in (
         (rf"in (?P<count>{_COUNT}) ?{_UNIT}", _in),
         (rf"(?:on |at )?(?P<date>{_ISO})(?:t| )(?P<rest>{_TIME})", _iso),

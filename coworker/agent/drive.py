@@ -218,7 +218,7 @@ class Drive(Journal):
             return await self.append(("assistant", body))
         text, outcome, by = final
         said: Draft = ("assistant", body)
-        if answer.stopgap:
+        if answer.stopgap or (answer.model == "offline" and self.state.alone):
             schedule = self.ports.log.schedules.get(self.state.schedule)
             is_last = schedule is None or schedule.next_at is None
             text, outcome, by = words.offline(self.state, answer, text, is_last=is_last)

@@ -73,8 +73,7 @@ class Offline:
             return f"I am offline: {self._reason}. The work above is not finished. {self._mend}"
         if (step := _meant(texts[-1])) is None:
             if "scheduled run" in texts[0]:  # its hour has come
-                lost = "" if self._mend == CONNECT else f"\n\n(I am offline: {self._reason}.)"
-                return f"Reminder: {texts[-1]}{lost}"
+                return f"Reminder: {texts[-1]}"
             return f"I am offline: {self._reason}. I can only do this:\n{_CAN}\n\n{self._mend}"
         if step["name"] not in offered:
             return f"{step['name']} is not available here yet. (I am offline: {self._reason}.)"

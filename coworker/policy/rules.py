@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import get_args
 
 from coworker.policy.standing import Standing
 from coworker.settings import Config, Rule
-from coworker.types import Decision, Effect, Json, Person, Verdict
+from coworker.types import Decision, Effect, Json, Person, Role, Verdict
 
 _STRICTEST: tuple[Verdict, ...] = ("deny", "ask", "allow")
 _LASTING: tuple[Effect, ...] = ("keep", "rule", "world", "final")
@@ -65,6 +66,16 @@ class Book:
         """What a model should know of the rules of a repository; "" for none."""
         found = [in_words(rule) for _, rule in self.rules() if rule.repo in ("*", repo)]
         return "\n".join(f"- {words}" for words in found)
+
+    def pointless(self, repos: Collection[str]) -> Iterator[str]:
+        """What is wrong with those that name nobody, or no repository of these."""
+        people = {*get_args(Role), *self.config.people}
+        people |= {name for name, _ in self.standing.people.values()}
+        for source, rule in self.rules():
+            if rule.repo != "*" and rule.repo not in repos:
+                yield f"{source} names {rule.repo!r}, which is no repository here"
+            for name in sorted({*rule.people} - people):
+                yield f"{source} names {name!r}, whom nobody here is called"
 
     def decide(self, case: Case) -> Decision:
         """Allow, ask or deny one call. Rules that match beat the defaults."""

@@ -75,6 +75,7 @@ def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
             gate=args.gate or "",
             policy=args.missed or "late",
             urgent=bool(args.urgent),
+            said_at=_asked_at(log, context),
         )
         return await timetable.draft(wish)
 
@@ -123,6 +124,15 @@ async def take_back(timetable: Timetable, log: Log, conversation: ConversationId
     removed = [await timetable.take_back(_key(conversation, run, call)) for call in made]
     named = ", ".join(f"“{name}”" for name in removed if name)
     return f"The schedule {named} is removed." if named else ""
+
+
+def _asked_at(log: Log, context: ToolContext) -> int | None:
+    """When the call was made: what its card shows is what is saved, however late that is."""
+    for entry in log.entries(context.conversation, context.run):
+        blocks = entry.body["content"] if entry.kind == "assistant" else []
+        if any(block.get("id") == context.call_id for block in blocks):
+            return entry.at
+    return None
 
 
 def _key(conversation: ConversationId, run: int, call: str) -> str:

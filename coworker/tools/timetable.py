@@ -33,15 +33,16 @@ _MISSED = {
     "skip": "An hour missed while I am away is skipped.",
     "ask": "An hour missed while I am away waits for your word.",
 }
-
-
 _THERE_ALREADY = "{} does just that here already ({}). Change its words or its time, or remove it."
 _TOGETHER = "{} already does the same here. With this one added: "
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants done and when; `key` names the wish, so that twice is once."""
+    """What somebody wants done and when; `key` names the wish, so that twice is once.
+
+    `said_at`, in milliseconds UTC, is when "tomorrow" was said; None for now.
+    """
 
     key: str
     when: str
@@ -55,6 +56,7 @@ class Wish:
     policy: Policy = "late"
     urgent: bool = False
     zone: str = ""
+    said_at: int | None = None
 
 
 class Timetable:
@@ -90,7 +92,9 @@ class Timetable:
         prompt, now = visible(wish.prompt).strip(), self._clock.now_ms()
         if not 0 < len(prompt) <= _MAX_PROMPT:
             raise UsageError(f"Say what is to be done then, in 1 to {_MAX_PROMPT:,} characters.")
-        calendar = await self.calendar(wish.when, wish.zone, wish.creator)
+        calendar = await self.calendar(wish.when, wish.zone, wish.creator, wish.said_at)
+        if (next_at := calendar.after(now)) is None:
+            raise UsageError(f"“{wish.when}” is over: it was at {calendar.words}. Ask anew.")
         gate = wish.gate.strip()
         if reason := too_often(calendar, now, gated=bool(gate)):
             raise UsageError(reason)
@@ -106,7 +110,7 @@ class Timetable:
             prompt=prompt,
             spec=calendar.words,
             tz=calendar.zone.key,
-            next_at=calendar.after(now),
+            next_at=next_at,
             created_at=now,
             policy=wish.policy,
             gate=gate,
@@ -116,10 +120,13 @@ class Timetable:
         self._refuse_once_more(schedule)
         return schedule
 
-    async def calendar(self, words: str, zone: str, sender: str) -> Calendar:
-        """What a person means by words for a time. Raises UsageError."""
+    async def calendar(
+        self, words: str, zone: str, sender: str, said_at: int | None = None
+    ) -> Calendar:
+        """What a person means by words for a time, said now or then. Raises UsageError."""
         home = when.named_zone(zone) if zone else await self._zones.of(sender)
-        return when.read(words, home, self._clock.now_ms())
+        now = self._clock.now_ms() if said_at is None else said_at
+        return when.read(words, home, now)
 
     def again(self, schedule: Schedule) -> Calendar:
         """The calendar of a schedule that was drafted before."""

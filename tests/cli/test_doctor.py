@@ -208,3 +208,13 @@ async def test_the_status_says_what_is_wrong_and_how_to_mend_it(clinic):
         assert "→ Telegram does not accept TELEGRAM_BOT_TOKEN. Ask @BotFather" in out
         told = json.loads((await clinic.shell.run("status", "--json")).out)["adapters"]
         assert [each["state"] for each in told] == ["listening", "refused"]
+
+
+async def test_a_rule_that_names_nobody_who_is_there_is_told(clinic):
+    rule = '[[rules]]\nthen = "deny"\npeople = ["ownr"]\nrepo = "shp"\n'
+    clinic.write(KNOWN + rule)
+    ok, found, fix = (await clinic.finds())["rules"]
+    assert ok is False
+    assert "'shp', which is no repository here" in found
+    assert "'ownr', whom nobody here is called" in found
+    assert "configuration" in fix

@@ -55,6 +55,18 @@ async def test_a_permission_is_decided_from_another_process(shell, connected):
         assert "As you wish." in ended.out
 
 
+async def test_a_permission_is_decided_by_its_number(shell, connected):
+    async with FakeAnthropic([call("git_status"), say("As you wish.")], strict=True) as model:
+        connected(model)
+        first = await shell.run("ask", "how is the tree?")
+        name = conversation_in(first.err)
+        looked = await shell.run("ask", "--conversation", name, "!queue")
+        assert (looked.status, "`!deny N`" in looked.out) == (0, True)
+        ended = await shell.run("ask", "--conversation", name, "!deny 1")
+        assert (ended.status, ended.err) == (0, "")
+        assert "As you wish." in ended.out
+
+
 async def test_the_terminal_shows_a_streamed_reply_once(shell, connected):
     async with FakeAnthropic([say("First.\n\nSecond."), say("Third.")], strict=True) as model:
         connected(model)

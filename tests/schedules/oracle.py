@@ -72,8 +72,7 @@ def somebodys(chance: random.Random, *, often: float = 0.1) -> Standing:
 
 def _apart(chance: random.Random, zone: str, clock: time) -> Standing:
     """Every few days, weeks or months, at one clock or two."""
-    second = _clock(chance)
-    clocks = tuple(sorted({clock, second}))
+    clocks = tuple(sorted((clock, clock.replace(hour=(clock.hour + 7) % 24))))
     at = " and ".join(f"{each:%H:%M}" for each in clocks)
     begin = date(2026, 11, 22) + DAY * chance.randrange(60)
     match chance.choice(("days", "weeks", "months")):

@@ -175,6 +175,8 @@ def test_what_is_written_down_reads_as_a_clock_on_the_wall_there(words, written)
         ("9999-12-31 23:59", "more than ten years away"),
         ("in -5 minutes", "does not lie ahead"),
         ("every 0 days", "is nothing"),
+        ("every " + "monday " * 40, "at most 200 characters"),
+        ("２０２６-12-24 09:00", "The nearest that I know is “2026-12-24 09:00”"),
         ("every 5 months on the 1st", "write 2, 3, 4, 6 or 12"),
         ("every 2 months", "The nearest that I know is “every 2 months on the 1st at 9”"),
         ("every fortnight at 9", "The nearest that I know is “every"),

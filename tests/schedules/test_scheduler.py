@@ -205,6 +205,30 @@ async def test_a_late_retry_is_no_hour_that_was_missed(desk):
     assert (desk.reports, desk.log.schedules.missed(0)) == (0, [])
 
 
+async def test_who_is_a_guest_now_has_no_standing_work(tmp_path):
+    async with sat(tmp_path / "state") as desk:
+        await desk.adds("every day at 9")
+    guest = {"ann": PersonConfig(role="guest", ids=[ANN])}
+    async with sat(tmp_path / "state", people=guest) as desk:
+        await desk.fires(NINE)
+        (said,) = desk.said()
+        assert "is a guest now" in said.body["text"]
+
+
+async def test_of_very_many_missed_hours_it_says_that_there_were_more(desk):
+    daily = await desk.adds("every day at 9", policy="skip")
+    await desk.fires(NINE + 240 * DAY + HOUR)
+    (row,) = desk.log.schedules.history(daily.id)
+    assert (row["outcome"], row["body"]["more"]) == ("missed", True)
+
+
+async def test_words_mean_what_they_meant_when_they_were_said(desk):
+    shown = await desk.adds("in 20 minutes", said_at=ms(START - timedelta(minutes=5)))
+    assert shown.next_at == ms(START + timedelta(minutes=15))
+    with pytest.raises(UsageError, match="is over: it was at 2026-11-21 11:20"):
+        await desk.adds("in 20 minutes", said_at=ms(START - HOUR))
+
+
 async def test_a_repository_that_is_not_known_any_more_takes_its_schedules_along(desk):
     daily = await desk.adds("every day at 9", repo="shop", name="daily")
     desk.timetable._repo = lambda name: None

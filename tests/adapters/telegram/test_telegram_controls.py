@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from coworker.adapters.telegram.events import COMMANDS
+from coworker.verbs import NAMES
 from tests.adapters.telegram.office import ask, decided, place, progress, reply
 
 
@@ -176,3 +178,7 @@ async def test_other_reactions_are_only_reactions(office, ann, shop):
     await office.hears_no_more(ann)
 
     assert {each.kind for each in office.heard} == {"message"}
+
+
+def test_every_verb_is_a_command_that_telegram_suggests():
+    assert set(COMMANDS) == set(NAMES)

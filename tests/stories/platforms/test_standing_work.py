@@ -57,6 +57,10 @@ async def test_hours_are_those_of_the_slack_profile_of_whoever_asks(team):
         await chat.opens("tell us every weekday at 9 what changed")
         card = await chat.hears("every weekday at 09:00 (America/New_York)")
         assert card.text.count("09:00 E") == 5
+        await chat.clicks(card, "Save")
+        await chat.hears("I will.")
+        asked = [each.arguments for each in t.slack.calls if each.method == "users.info"]
+        assert [each["user"] for each in asked].count(ALICE) == 1
 
 
 async def test_change_goes_back_to_the_model_with_what_was_said(talk):
