@@ -64,6 +64,8 @@ class Firing:
     outcome: str | None = None
 
 
+_BESIDE = "+due"
+"""What the name of a conversation beside another one goes on with. No thread begins with it."""
 _COLUMNS = (
     "id, name, repo, adapter, room, thread, conversation, creator, prompt, spec, tz, next_at, "
     "created_at, policy, gate, seen, urgent, paused, failures"
@@ -132,11 +134,13 @@ class Schedules:
             lambda db: [done for firing in firings if (done := _fire(db, firing, at))]
         )
 
-    async def run_now(self, row: Inbound, at: int) -> bool:
-        """Fire once more; the calendar stays. False while the former run is still open."""
+    async def run_now(self, row: Inbound, at: int) -> ConversationId | None:
+        """Fire once more, there; the calendar stays. None while the former run is still open."""
 
-        def write(db: sqlite3.Connection) -> bool:
-            return not _is_open(db, row.body["schedule"]) and tx.ingest(db, row, at, None)
+        def write(db: sqlite3.Connection) -> ConversationId | None:
+            begun = _unhindered(db, row)
+            fires = not _is_open(db, row.body["schedule"]) and tx.ingest(db, begun, at, None)
+            return begun.conversation if fires else None
 
         return await self._writer.write(write)
 
@@ -182,6 +186,19 @@ class Schedules:
         sql = f"SELECT next_at FROM schedule WHERE {_DUE} {where} LIMIT 1"  # noqa: S608
         row = self._reader.execute(sql, values).fetchone()
         return row[0] if row else None
+
+    def beside(self, conversation: ConversationId, message: str) -> ConversationId | None:
+        """The conversation of a firing beside that one, if it was there that we said this.
+
+        `message` is the platform's id.
+        """
+        row = self._reader.execute(
+            "SELECT c.id FROM conversation c JOIN outbox o"
+            " ON o.key > c.id || ':' AND o.key < c.id || ';' AND o.remote_id = ?"
+            " WHERE c.id > ? AND c.id < ?",
+            (message, f"{conversation}{_BESIDE}-", f"{conversation}{_BESIDE}."),
+        ).fetchone()
+        return ConversationId(row[0]) if row else None
 
     def history(self, schedule: str, limit: int = 50) -> list[Json]:
         """Its firings, the latest first: {event_id, at, outcome, body, conversation, run,
@@ -247,8 +264,22 @@ def _fire(db: sqlite3.Connection, firing: Firing, at: int) -> Firing | None:
         tx.accept(db, row, at, firing.outcome)
         outcomes.settle(db, row.event_id, firing.outcome, at, again=True)
     else:
-        tx.ingest(db, row, at, None)
+        firing = dataclasses.replace(firing, row=_unhindered(db, row))
+        tx.ingest(db, firing.row, at, None)
     return firing
+
+
+def _unhindered(db: sqlite3.Connection, row: Inbound) -> Inbound:
+    """The row in a conversation of its own where the one it is for is busy or waits for somebody.
+
+    Not in a terminal, whose screen shows one conversation.
+    """
+    sql = "SELECT 1 FROM conversation WHERE id = ? AND state <> 'idle'"
+    is_busy = db.execute(sql, (row.conversation,)).fetchone()
+    if row.place.adapter == "terminal" or not is_busy:
+        return row
+    name = f"{row.conversation}{_BESIDE}-{row.event_id.replace('/', '-')}"
+    return dataclasses.replace(row, conversation=ConversationId(name))
 
 
 def _is_open(db: sqlite3.Connection, schedule: str) -> bool:

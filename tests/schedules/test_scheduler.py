@@ -261,12 +261,30 @@ async def test_an_answer_that_cannot_be_posted_is_a_failure_and_its_maker_is_tol
         assert "Its room takes no messages: is_archived" in said.body["text"]
 
 
-async def test_where_somebody_is_asked_a_firing_says_that_it_waits(desk):
+async def test_where_somebody_is_asked_a_firing_has_a_conversation_of_its_own(desk):
     daily = await desk.adds("every day at 9", name="daily")
     await desk.fires(NINE)
     await desk.ends("telegram:4711", "answered")
     sql = "UPDATE conversation SET state = ? WHERE id = 'telegram:4711'"
     await desk.log._writer.write(lambda db: db.execute(sql, ("waiting",)))
+    desk.woken.clear()
+    await desk.fires(NINE + DAY)
+    own = f"telegram:4711+due-{daily.id}-{ms(NINE + DAY)}"
+    assert desk.woken == [own]
+    assert desk.log.conversation(own).place == Place("telegram", "4711")
+    await desk.ends(own, "answered")
+    await desk.fires(NINE + 2 * DAY)
+    assert [outcome for _, outcome in desk.history(daily)] == ["answered", "answered", None]
+    assert desk.said() == []
+
+
+async def test_in_a_terminal_where_somebody_is_asked_a_firing_says_that_it_waits(desk):
+    given = {"to": Place("terminal", "t-1"), "conversation": "t-1", "name": "daily"}
+    daily = await desk.adds("every day at 9", **given)
+    await desk.fires(NINE)
+    await desk.ends("t-1", "answered")
+    sql = "UPDATE conversation SET state = 'waiting' WHERE id = 't-1'"
+    await desk.log._writer.write(lambda db: db.execute(sql))
     await desk.fires(NINE + DAY)
     await desk.fires(NINE + 2 * DAY)
     assert [outcome for _, outcome in desk.history(daily)] == ["answered", None, "skipped"]

@@ -97,7 +97,8 @@ class Hearing:
         if press is None or not isinstance(message, Message):
             return None
         place = self._place(message)
-        return Inbound(NAME, str(number), place.conversation, press.kind, press.body, place)
+        body = {**press.body, "about_ours": f"{message.message_id:d}"}
+        return Inbound(NAME, str(number), place.conversation, press.kind, body, place)
 
     def _reaction(self, number: int, update: MessageReactionUpdated) -> Inbound | None:
         chat = update.chat
@@ -107,7 +108,9 @@ class Hearing:
         meant = controls.reacted(update, ask)
         if meant is None or place is None or not self.intake.follows(place.conversation):
             return None
-        return Inbound(NAME, str(number), place.conversation, *meant, place)
+        kind, body = meant
+        body["about_ours"] = f"{update.message_id:d}"
+        return Inbound(NAME, str(number), place.conversation, kind, body, place)
 
     def _place(self, message: Message) -> Place:
         return self.rooms.place(self.intake, message.chat, events.place_topic(message))

@@ -35,7 +35,9 @@ async def test_a_press_answers_the_question_and_the_card_then_says_who_decided(o
 
     heard = await office.hears(kind="answer")
     assert heard.conversation == f"telegram:{shop.id}"
-    assert heard.body == {"sender": f"telegram:{ann.id}", "ask": 3, "text": "Allow once"}
+    ours = str(telegram.replies(shop)[0].id)
+    told = {"ask": 3, "text": "Allow once", "about_ours": ours}
+    assert heard.body == {"sender": f"telegram:{ann.id}", **told}
     assert await answer(office, query) == ""
     card = str(telegram.replies(shop)[0].id)
     for _ in range(2):  # what nobody confirmed is said again
@@ -82,7 +84,9 @@ async def test_a_button_of_an_answer_is_an_action(office, ann):
     await telegram.clicks(ann, telegram.replies(ann)[0], "Push")
 
     heard = await office.hears(kind="action")
-    assert heard.body == {"sender": f"telegram:{ann.id}", "action": "push", "run": 7}
+    ours = str(telegram.replies(ann)[0].id)
+    told = {"action": "push", "run": 7, "about_ours": ours}
+    assert heard.body == {"sender": f"telegram:{ann.id}", **told}
     pressed = (("✓ Push · Ann", "Undo"),)
     await telegram.until(lambda: telegram.replies(ann)[0].buttons == pressed)
 
@@ -155,7 +159,9 @@ async def test_a_reaction_to_a_question_answers_it(office, ann, shop, emoji, tex
     await telegram.reacts(ann, telegram.replies(shop)[0], emoji)
 
     heard = await office.hears(kind="answer")
-    assert heard.body == {"sender": f"telegram:{ann.id}", "ask": 3, "text": text}
+    ours = str(telegram.replies(shop)[0].id)
+    told = {"ask": 3, "text": text, "about_ours": ours}
+    assert heard.body == {"sender": f"telegram:{ann.id}", **told}
 
 
 async def test_a_sleepy_face_stops(office, ann):

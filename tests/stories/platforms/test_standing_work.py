@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 import time
 
 import pytest
 
-from coworker.errors import TryLater
 from coworker.settings import PersonConfig
 from coworker.store.log import Log
 from coworker.store.schedules import Schedule
@@ -154,16 +154,50 @@ async def test_an_answer_that_its_room_does_not_take_is_a_failure(team):
         assert (await standing(t, "show", name=schedule))["failures"] == 1
 
 
-async def test_where_a_card_is_undecided_nothing_is_run(team):
+@pytest.mark.parametrize("kind", ["telegram-private", "telegram-group", "telegram-topic"])
+async def test_a_card_that_nobody_decides_holds_up_no_standing_work(talk):
     later = call("schedule", when="every weekday at 10:00", prompt="What is new?")
-    async with team([*ASKED, later], "telegram") as t:
-        chat = t.chat("telegram-private")
+    news, more = say("Two commits since yesterday."), say("By ann.")
+    async with talk([*ASKED, later, news, more, say("At ten, then.")]) as (t, chat):
         schedule = await saved(t, chat)
         await chat.says("and what is new at 10, please")
-        await chat.hears("every weekday at 10:00")
+        card = await chat.hears("every weekday at 10:00")
         await t.delivered()
-        with pytest.raises(TryLater, match="a question is open"):
-            await standing(t, "run", name=schedule)
+        await standing(t, "run", name=schedule)
+        posted = await chat.hears("Two commits since yesterday.")
+        await t.delivered()
+        await chat._post("who made them?", "alice", reply_to=posted.raw)
+        await chat.hears("By ann.")
+        told = str(t.model.requests[-1]["messages"])
+        assert "Two commits since yesterday." in told
+        assert "what is new at 10" not in told
+        await chat.clicks(card, "Save")
+        await chat.hears("At ten, then.")
+        assert [row["last"] for row in await standing(t)] == ["answered", None]
+
+
+async def test_a_question_of_standing_work_is_answered_beside_a_card_of_the_same_number(team):
+    asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
+    script = [*ASKED[:1], asks, say("I leave it."), say("I will.")]
+    async with team(script, "telegram") as t:
+        chat, room = t.chat("telegram-group"), Place("telegram", str(t.rooms["group"].id))
+        alice, tomorrow = f"telegram:{t.people['alice'].id}", round(time.time() * 1000) + 86_400_000
+        given = {"place": room, "conversation": room.conversation, "creator": alice}
+        await t.ends()
+        log = Log(t.settings.state, pytest.fail)
+        daily = dataclasses.replace(missed("daily", "late", 0), next_at=tomorrow, **given)
+        await log.schedules.add(daily)
+        await log.close()
+        await t.starts()
+        await chat.opens("tell us every weekday at 9 what changed")
+        card = await chat.hears("every weekday at 09:00")
+        await standing(t, "run", name="daily")
+        question = await chat.hears("Shall I mend it?")
+        await t.delivered()
+        await chat.clicks(question, "Leave it")
+        await chat.hears("I leave it.")
+        await chat.clicks(card, "Save")
+        await chat.hears("I will.")
 
 
 async def undone(t, what) -> tuple[int | None, str]:
