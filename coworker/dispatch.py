@@ -60,6 +60,11 @@ class Dispatch:
         """Whether a task works on it now."""
         return conversation in self._driving.running
 
+    async def driven(self, conversation: ConversationId) -> None:
+        """Once nothing works on it any more: it is idle, waits, or we stop."""
+        if driving := self._driving.running.get(conversation):
+            await asyncio.wait({driving})
+
     async def recover(self) -> None:
         """Wake whatever was open when we stopped. Those that may have ended us go first, alone."""
         for conversation in self._ports.log.suspects():

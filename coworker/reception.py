@@ -250,8 +250,14 @@ class Reception:
     # Places and times
 
     def _at_home(self, inbound: Inbound) -> Inbound:
-        """In the conversation whose first message was ours, where the thread began with it."""
+        """In the conversation whose first message was ours, where the thread began with it.
+
+        Where a firing spoke beside others, what is about its message is its.
+        """
         log, place = self._ports.log, inbound.place
+        ours = inbound.body.get("on") or inbound.body.get("about_ours", "")
+        if found := log.schedules.beside(inbound.conversation, ours):
+            return dataclasses.replace(inbound, conversation=found)
         if not place.thread or log.conversation(inbound.conversation):
             return inbound
         found = log.at(place)

@@ -31,6 +31,7 @@ def settle(db: sqlite3.Connection, event_id: str, outcome: str, at: int, *, agai
     schedule, _, instant = event_id.partition("/")
     if outcome in ("answered", "nothing", "nothing new"):
         db.execute("UPDATE schedule SET failures = 0 WHERE id = ?", (schedule,))
+        _saw(db, event_id, "seen")
     if outcome != "failed":
         return
     sql = "UPDATE schedule SET failures = failures + 1 WHERE id = ? RETURNING failures"
@@ -53,7 +54,18 @@ def undelivered(db: sqlite3.Connection, event_id: str, why: str, at: int) -> Non
     schedule = event_id.partition("/")[0]
     before = _failures(db, schedule) - 1
     db.execute("UPDATE schedule SET failures = ? WHERE id = ?", (before, schedule))
+    _saw(db, event_id, "since")
     settle(db, event_id, "failed", at, again=True)
+
+
+def _saw(db: sqlite3.Connection, event_id: str, what: str) -> None:
+    """Let the gate of a firing, if it has one, compare with what it saw then: until then nobody was
+    told of it."""
+    db.execute(
+        "UPDATE schedule SET seen = coalesce((SELECT json_extract(body, '$.' || :what) FROM inbox"
+        " WHERE source = 'schedule' AND event_id = :event), seen) WHERE id = :id",
+        {"what": what, "event": event_id, "id": event_id.partition("/")[0]},
+    )
 
 
 def _failures(db: sqlite3.Connection, schedule: str) -> int:
