@@ -224,7 +224,10 @@ class Scheduler:
         for row in self._schedules.history(schedule.id, 1):
             if undelivered := row["body"].get("undelivered"):
                 return self._elsewhere(schedule), f"Its room takes no messages: {undelivered}"
-            return schedule.place, row["text"] or row["body"]["gate"]
+            why = row["text"] or row["body"]["gate"]
+            if row["outcome"] == "offline":  # its last words say why it was
+                why = why.rpartition("\n\n")[2]
+            return schedule.place, why
         return schedule.place, ""
 
     def _elsewhere(self, schedule: Schedule) -> Place:

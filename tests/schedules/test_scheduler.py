@@ -415,6 +415,19 @@ async def test_a_change_that_nobody_was_told_of_opens_the_gate_again(desk, watch
     assert [end for _, end in desk.history(hourly)] == [outcome, "nothing", "nothing new"]
 
 
+async def test_what_was_told_without_a_model_is_not_repeated_and_no_success(desk, watch):
+    gate, hourly = watch
+    for number in range(1, 6):
+        gate.head = f"c{number}"
+        await desk.fires(START + number * HOUR)
+        await desk.ends("telegram:4711", "offline")
+        known = desk.log.schedules.get(hourly.id)
+        assert (known.seen, known.failures) == (gate.head, number)
+    assert [end for _, end in desk.history(hourly)] == ["offline"] * 5
+    await desk.fires(desk.clock.now)
+    assert desk.log.schedules.get(hourly.id).paused == "it failed 5 times in a row"
+
+
 async def test_five_runs_that_fail_behind_a_gate_are_five_failures(desk, watch):
     gate, hourly = watch
     gate.head = "c1"
