@@ -173,9 +173,9 @@ class Scheduler:
             why = "Something broke inside coworker; its log says what."
             firing = _with(firing, "failed", gate=why)
         else:
-            outcome, news = (None, seen.words) if seen.is_open else ("nothing new", "")
-            looked = {"since": schedule.seen, "seen": seen.state}
-            firing = _with(firing, outcome, gate=news, **looked)
+            outcome = None if seen.is_open else "nothing new"
+            looked = {"gate": seen.words, "since": schedule.seen, "seen": seen.state}
+            firing = _with(firing, outcome, **looked)
         try:
             for conversation in await self._record([firing]):
                 self._dispatch.wake(conversation)

@@ -358,7 +358,7 @@ class Scripted:
         return found
 
 
-SHUT, OPEN = Seen(False, "head", "the path changed"), Seen(True, "next", "2 commits, a..b")
+SHUT, OPEN = Seen(False, "head", "no commits since a"), Seen(True, "next", "2 commits, a..b")
 
 
 async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
@@ -366,7 +366,7 @@ async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
     hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop")
     await desk.fires(START + HOUR)
     assert (desk.woken, desk.history(hourly)) == ([], [("11-21 13:00", "nothing new")])
-    assert desk.log.schedules.history(hourly.id)[0]["body"]["gate"] == ""
+    assert desk.log.schedules.history(hourly.id)[0]["body"]["gate"] == "no commits since a"
     await desk.fires(START + 2 * HOUR)
     assert desk.woken == ["telegram:4711"]
     assert desk.log.schedules.get(hourly.id).seen == "head"
