@@ -173,9 +173,9 @@ class Scheduler:
             why = "Something broke inside coworker; its log says what."
             firing = _with(firing, "failed", gate=why)
         else:
-            outcome, news = (None, seen.words) if seen.is_open else ("nothing new", "")
-            looked = {"since": schedule.seen, "seen": seen.state}
-            firing = _with(firing, outcome, gate=news, **looked)
+            outcome = None if seen.is_open else "nothing new"
+            looked = {"gate": seen.words, "since": schedule.seen, "seen": seen.state}
+            firing = _with(firing, outcome, **looked)
         try:
             for conversation in await self._record([firing]):
                 self._dispatch.wake(conversation)
@@ -224,7 +224,10 @@ class Scheduler:
         for row in self._schedules.history(schedule.id, 1):
             if undelivered := row["body"].get("undelivered"):
                 return self._elsewhere(schedule), f"Its room takes no messages: {undelivered}"
-            return schedule.place, row["text"] or row["body"]["gate"]
+            why = row["text"] or row["body"]["gate"]
+            if row["outcome"] == "offline":  # its last words say why it was
+                why = why.rpartition("\n\n")[2]
+            return schedule.place, why
         return schedule.place, ""
 
     def _elsewhere(self, schedule: Schedule) -> Place:

@@ -222,7 +222,7 @@ class Drive(Journal):
             schedule = self.ports.log.schedules.get(self.state.schedule)
             is_last = schedule is None or schedule.next_at is None
             text, outcome, by = words.offline(self.state, answer, text, is_last=is_last)
-            status = 69 if outcome == "failed" else 0
+            status = 69 if outcome in ("failed", "offline") else 0
             return await self.conclude(text, outcome, said, by=by, exit_status=status)
         if by == "model" and self.state.unchecked:
             return await self.append(("assistant", {**body, "final": text}))

@@ -117,10 +117,10 @@ class Gates:
         """Run the checks on a commit that was not checked before; the same failure is told once."""
         head = await checkout.head()
         if seen.partition(" ")[0] == head:
-            return Seen(is_open=False, state=seen, words="")
+            return Seen(is_open=False, state=seen, words=f"{head[:10]} was checked before")
         tried = await self._workplace.on_clean_copy(repo, repo.setup, repo.checks)
         failed = [command for command, ended in tried if ended.exit_code]
-        words = f"failing at {head[:10]}: {', '.join(failed)}"
+        words = f"failing at {head[:10]}: {', '.join(failed) or 'none'}"
         news = bool(failed) and seen.partition(" ")[2] != ", ".join(failed)
         return Seen(news, f"{head} {', '.join(failed)}", words)
 
@@ -128,7 +128,8 @@ class Gates:
 async def _commits(checkout: Checkout, seen: str) -> Seen:
     head = await checkout.head()
     if head == seen or not head:
-        return Seen(is_open=False, state=seen, words="")
+        since = f" since {seen[:10]}" if seen else ""
+        return Seen(is_open=False, state=seen, words=f"no commits{since}")
     counted = await checkout.git.run("rev-list", "--count", f"{seen}..{head}" if seen else head)
     number = counted.out.decode().strip() if counted.status == 0 else "rewritten history, new"
     return Seen(is_open=True, state=head, words=f"{number} commits, {seen[:10]}..{head[:10]}")
@@ -136,11 +137,12 @@ async def _commits(checkout: Checkout, seen: str) -> Seen:
 
 async def _changed(checkout: Checkout, path: str, seen: str) -> Seen:
     if not await checkout.head():
-        return Seen(is_open=False, state=seen, words="")
+        return Seen(is_open=False, state=seen, words="no commits")
     place = checkout.below(path.strip("/"))
     listed = await checkout.git.must("ls-tree", "-z", "HEAD", "--", place)
     state = hashlib.sha256(listed).hexdigest()[:20] if listed else MISSING
-    return Seen(state != seen, state, f"{path} changed")
+    news = state != seen
+    return Seen(news, state, f"{path} changed" if news else f"{path} has not changed")
 
 
 async def _stale(checkout: Checkout, days: int, seen: str, now: int) -> Seen:

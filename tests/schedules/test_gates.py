@@ -48,7 +48,8 @@ def changes(shop: Path, name: str, branch: str = "main") -> None:
 
 async def test_new_commits_open_once_each(gates, repo, shop):
     seen = await gates.first("new commits", repo)
-    assert not (await gates.look("new commits", repo, seen, NOW)).is_open
+    shut = await gates.look("new commits", repo, seen, NOW)
+    assert (shut.is_open, shut.words) == (False, f"no commits since {seen[:10]}")
     changes(shop, "a")
     changes(shop, "b")
     found = await gates.look("new commits", repo, seen, NOW)
@@ -60,7 +61,8 @@ async def test_new_commits_open_once_each(gates, repo, shop):
 async def test_a_changed_path_opens_for_that_path_alone(gates, repo, shop):
     seen = await gates.first("changed shop/", repo)
     changes(shop, "README.md")
-    assert not (await gates.look("changed shop/", repo, seen, NOW)).is_open
+    shut = await gates.look("changed shop/", repo, seen, NOW)
+    assert (shut.is_open, shut.words) == (False, "shop/ has not changed")
     changes(shop, "shop/cart.py")
     assert (await gates.look("changed shop/", repo, seen, NOW)).is_open
 
@@ -94,7 +96,9 @@ async def test_a_branch_that_went_stale_opens_once(gates, repo, shop):
 
 async def test_a_command_opens_by_its_exit_status(gates, repo):
     assert (await gates.look("command: test -e README.md", repo, "", NOW)).is_open
-    assert not (await gates.look("command: grep -q nothing README.md", repo, "", NOW)).is_open
+    shut = await gates.look("command: grep -q nothing README.md", repo, "", NOW)
+    assert not shut.is_open
+    assert shut.words.endswith("README.md` ended with exit 1")
     with pytest.raises(Exception, match="ended with exit 127"):
         await gates.look("command: no-such-program", repo, "", NOW)
 

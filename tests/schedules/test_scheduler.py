@@ -358,7 +358,7 @@ class Scripted:
         return found
 
 
-SHUT, OPEN = Seen(False, "head", "the path changed"), Seen(True, "next", "2 commits, a..b")
+SHUT, OPEN = Seen(False, "head", "no commits since a"), Seen(True, "next", "2 commits, a..b")
 
 
 async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
@@ -366,7 +366,7 @@ async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
     hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop")
     await desk.fires(START + HOUR)
     assert (desk.woken, desk.history(hourly)) == ([], [("11-21 13:00", "nothing new")])
-    assert desk.log.schedules.history(hourly.id)[0]["body"]["gate"] == ""
+    assert desk.log.schedules.history(hourly.id)[0]["body"]["gate"] == "no commits since a"
     await desk.fires(START + 2 * HOUR)
     assert desk.woken == ["telegram:4711"]
     assert desk.log.schedules.get(hourly.id).seen == "head"
@@ -413,6 +413,19 @@ async def test_a_change_that_nobody_was_told_of_opens_the_gate_again(desk, watch
     await desk.ends("telegram:4711", "nothing")
     await desk.fires(START + 3 * HOUR)
     assert [end for _, end in desk.history(hourly)] == [outcome, "nothing", "nothing new"]
+
+
+async def test_what_was_told_without_a_model_is_not_repeated_and_no_success(desk, watch):
+    gate, hourly = watch
+    for number in range(1, 6):
+        gate.head = f"c{number}"
+        await desk.fires(START + number * HOUR)
+        await desk.ends("telegram:4711", "offline")
+        known = desk.log.schedules.get(hourly.id)
+        assert (known.seen, known.failures) == (gate.head, number)
+    assert [end for _, end in desk.history(hourly)] == ["offline"] * 5
+    await desk.fires(desk.clock.now)
+    assert desk.log.schedules.get(hourly.id).paused == "it failed 5 times in a row"
 
 
 async def test_five_runs_that_fail_behind_a_gate_are_five_failures(desk, watch):
