@@ -189,12 +189,12 @@ class Log:
 
     async def forget(
         self, what: forgetting.Forgetting, place: Place, body: Json, at: int
-    ) -> list[forgetting.Place]:
+    ) -> forgetting.Blanked:
         """Take words out of the log, and note in that place which entries lost them."""
 
-        def transaction(db: sqlite3.Connection) -> list[forgetting.Place]:
+        def transaction(db: sqlite3.Connection) -> forgetting.Blanked:
             blanked = forgetting.blank(db, what)
-            tx.record(db, place, "forgotten", {**body, "blanked": blanked}, at)
+            tx.record(db, place, "forgotten", {**body, "blanked": blanked.entries}, at)
             return blanked
 
         return await self._writer.write(transaction)

@@ -13,11 +13,11 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from coworker.errors import ConfigError, DiskFull
 from coworker.store import said
-from coworker.store.forgetting import Eraser, Forgetting, Place
+from coworker.store.forgetting import Blanked, Eraser, Forgetting
 from coworker.store.log import Log
 from coworker.store.memory import Memory, Message
 from coworker.store.writer import connect
@@ -73,22 +73,17 @@ class Memories:
         clean = [replace(each, text=redact(each.text)) for each in messages]
         return await self.ask(repo, lambda memory: memory.add(clean))
 
-    async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[Place]:
-        """Take words out of the log and of all memories, out of every byte; the emptied entries.
+    async def forget(self, what: Forgetting, body: Json, at: int) -> Blanked:
+        """Take words out of the log and of the memory, out of every byte.
 
         `body` has `facts` and `messages`, what they are called in this memory.
         """
-        eraser, repos = Eraser(what.texts), {repo, *self._repos()}
-
-        def scrub(memory: Memory) -> None:
-            if memory.scrub(eraser, body["messages"], body["facts"]):
-                memory.mark_unpurged(True)
-
-        for each in repos:  # first what repeats it: after a death the rest can still be named
-            await self.ask(each, scrub)
-        blanked = await self._store.forget(what, said.log_of(repo), body, at)
-        for each in repos:
-            await self.ask(each, lambda _: None)
+        if what.by_owner:  # first what no log has: after a death the rest can still be named
+            eraser = Eraser(what)
+            dropped = await self.ask(what.repo, lambda memory: memory.scrub_imported(eraser))
+            body = {**body, "messages": list(dict.fromkeys([*body["messages"], *dropped]))}
+        blanked = await self._store.forget(what, said.log_of(what.repo), body, at)
+        await self.ask(what.repo, lambda _: None)
         return blanked
 
     def expired(self) -> None:
@@ -159,9 +154,6 @@ class Memories:
         memory = self._open[repo] = Memory(self._path(repo))
         return memory
 
-    def _repos(self) -> list[str]:
-        return [unquote(path.stem) for path in self._folder.glob("*.db")]
-
     def _path(self, repo: str) -> Path:
         return self._folder / f"{quote(repo, safe='')}.db"
 
@@ -201,6 +193,10 @@ def _take(memory: Memory, fresh: said.News, gone: Sequence[str]) -> None:
         memory.drop(each["messages"])
         for number in each["facts"]:
             memory.facts.remove(number)
+    for name, text in fresh.changed.items():
+        memory.reword(name, text)
+    for fact in fresh.mended:
+        memory.facts.reword(fact)
     for conversation, seq in fresh.cursors.items():
         memory.advance(conversation, seq)
 

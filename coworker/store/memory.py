@@ -115,16 +115,27 @@ class Memory:
                 removed += 1
         return removed
 
-    def scrub(self, eraser: Eraser, but: Collection[str], facts: Collection[int]) -> int:
-        """Take words out of all that repeats them, save these messages and facts; how many did."""
-        found: set[tuple[int, str, str, str]] = set()
-        for form in eraser.forms:
-            sql = "SELECT id, name, scope, session FROM message WHERE instr(text, ?)"
-            found.update(self.db.execute(sql, (form,)).fetchall())
-        repeating = [each for each in found if each[1] not in but]
-        for each in repeating:
-            self._scrub_message(*each, eraser)
-        return len(repeating) + self.facts.scrub(eraser, facts)
+    def scrub_imported(self, eraser: Eraser) -> list[str]:
+        """Take words out of imported messages; the names of those that said nothing else."""
+        sql = "SELECT name, text FROM message WHERE seq = 0 AND instr(text, ?)"
+        found = dict(each for form in eraser.forms for each in self.db.execute(sql, (form,)))
+        clean = {name: eraser.text(text) for name, text in found.items()}
+        for name, text in clean.items():
+            self.reword(name, "" if text == MARK else text)
+        if clean:
+            self.mark_unpurged(True)
+        return [name for name, text in clean.items() if text == MARK]
+
+    def reword(self, name: str, text: str) -> None:
+        """Change what a message said, also in what its neighbours quote; "" removes it."""
+        sql = "SELECT id, scope, session FROM message WHERE name = ?"
+        row = self.db.execute(sql, (name,)).fetchone()
+        if row and text:
+            sql = "UPDATE message SET text = ?, code = ? WHERE id = ?"
+            self.db.execute(sql, (text, terms.parts(text), row[0]))
+            self._quote_anew([each for each, _ in self._near(*row)], *row[1:])
+        elif row:
+            self.drop([name])
 
     def drop_conversation(self, conversation: str) -> None:
         """Remove a conversation that is gone from the log."""
@@ -202,15 +213,6 @@ class Memory:
         )
         self._quote_anew([row for row, _ in before], scope, session)
         return len(fresh)
-
-    def _scrub_message(self, row: int, name: str, scope: str, session: str, eraser: Eraser) -> None:
-        text = eraser.clean(self.messages([row])[row].text)
-        if text == MARK:
-            self.drop([name])
-            return
-        sql = "UPDATE message SET text = ?, code = ? WHERE id = ?"
-        self.db.execute(sql, (text, terms.parts(text), row))
-        self._quote_anew([each for each, _ in self._near(row, scope, session)], scope, session)
 
     def _quote_anew(self, rows: Iterable[int], scope: str, session: str) -> None:
         """Write anew what these rows quote of the messages around them."""
