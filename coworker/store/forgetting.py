@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coworker.store import transactions as tx
-from coworker.types import Json
+from coworker.types import Json, Place
 
 MARK = "[forgotten]"
 _MANY_WORDS, _MANY_CHARACTERS = 4, 24
@@ -31,7 +31,7 @@ _OF_SCHEDULES = {"head", "name", "gate"}
 """Keys that are words in what a schedule began."""
 _FORGOTTEN_WORDS = "the words it was to run with were forgotten"
 _END = 2**62
-Place = tuple[str, int]
+EntryId = tuple[str, int]
 """An entry, its conversation and its seq; or a run, its conversation and its first entry's seq."""
 
 
@@ -44,8 +44,8 @@ class Forgetting:
     """
 
     repo: str
-    home: str
-    places: Collection[Place]
+    home: Place
+    places: Collection[EntryId]
     texts: Sequence[str]
     names: Sequence[str] = ()
     authors: Collection[str] = ()
@@ -60,14 +60,16 @@ class Forgetting:
 class Blanked:
     """The entries that lost something, the runs that knew it, and the schedules that now pause."""
 
-    entries: list[Place] = field(default_factory=list)
-    runs: set[Place] = field(default_factory=set)
+    entries: list[EntryId] = field(default_factory=list)
+    runs: set[EntryId] = field(default_factory=set)
     schedules: list[str] = field(default_factory=list)
 
 
-def blank(db: sqlite3.Connection, what: Forgetting) -> Blanked:
-    """Take the words out of every row."""
-    return _Blanking(db, what).done()
+def blank(db: sqlite3.Connection, what: Forgetting, body: Json, at: int) -> Blanked:
+    """Take the words out of every row, and note which entries lost them."""
+    blanked = _Blanking(db, what).done()
+    tx.record(db, what.home, "forgotten", {**body, "blanked": blanked.entries}, at)
+    return blanked
 
 
 def purge(db: sqlite3.Connection) -> bool:
@@ -164,7 +166,7 @@ class _Blanking:
 
     # Entries
 
-    def _entries_with(self, needles: Sequence[str]) -> Iterator[Place]:
+    def _entries_with(self, needles: Sequence[str]) -> Iterator[EntryId]:
         """The entries about this repository that hold one of them."""
         for needle in needles:
             found = self._db.execute(
@@ -176,19 +178,19 @@ class _Blanking:
             ).fetchall()
             yield from (place for place in found if self._is_ours(*place))
 
-    def _entries_of_runs(self) -> Iterator[Place]:
+    def _entries_of_runs(self) -> Iterator[EntryId]:
         sql = "SELECT conversation, seq FROM entry WHERE conversation = ? AND run = ?"
         for run in self._blanked.runs:
             yield from self._db.execute(sql, run).fetchall()
 
-    def _run_of(self, place: Place) -> Place:
+    def _run_of(self, place: EntryId) -> EntryId:
         sql = "SELECT run FROM entry WHERE conversation = ? AND seq = ?"
         row = self._db.execute(sql, place).fetchone()
         return place[0], row[0] if row else 0
 
     def _is_ours(self, conversation: str, seq: int) -> bool:
         """Whether what stood there then was about this repository, or about none."""
-        if conversation == self._what.home:
+        if conversation == self._what.home.conversation:
             return True
         if conversation == tx.SYSTEM:
             return bool(
@@ -208,7 +210,7 @@ class _Blanking:
         row = self._db.execute(sql, (conversation, seq)).fetchone()
         return tx.decode(tx.whole(self._db, row[0]))
 
-    def _blank_entry(self, place: Place) -> bool:
+    def _blank_entry(self, place: EntryId) -> bool:
         sql = "SELECT kind, run, body FROM entry WHERE conversation = ? AND seq = ?"
         row = self._db.execute(sql, place).fetchone()
         if row is None:
@@ -224,7 +226,7 @@ class _Blanking:
             tx.drop_blobs(self._db, [(blob,)])
         return True
 
-    def _cleaned(self, place: Place, kind: str, run: int, body: Json) -> Json:
+    def _cleaned(self, place: EntryId, kind: str, run: int, body: Json) -> Json:
         eraser = self._eraser(place[0], run)
         if place in self._what.places:
             return _emptied(eraser.clean(body))

@@ -82,7 +82,7 @@ class Memories:
             eraser = Eraser(what)
             dropped = await self.ask(what.repo, lambda memory: memory.scrub_imported(eraser))
             body = {**body, "messages": list(dict.fromkeys([*body["messages"], *dropped]))}
-        blanked = await self._store.forget(what, said.log_of(what.repo), body, at)
+        blanked = await self._store.forget(what, body, at)
         await self.ask(what.repo, lambda _: None)
         return blanked
 

@@ -103,10 +103,10 @@ async def forget(log, text, *, author="slack:U0BOB", by_owner=False, repo="shop"
     fact = {"text": text, "author": author, "source": "", "quote": ""}
     seq = await log.record(home, "fact", fact, 2_000)
     what = Forgetting(
-        repo, home.conversation, [(home.conversation, seq)], [text], [f"f{seq}"], {author}, by_owner
+        repo, home, [(home.conversation, seq)], [text], [f"f{seq}"], {author}, by_owner
     )
     body = {"facts": [seq], "messages": [], "by": [author]}
-    return await log.forget(what, home, body, 2_000)
+    return await log.forget(what, body, 2_000)
 
 
 def shape(value, key=""):

@@ -203,13 +203,13 @@ async def test_words_that_were_forgotten_go_even_if_we_died_right_after(log, tmp
     await memories.close()
     what = Forgetting(
         repo="shop",
-        home=log_of("shop").conversation,
+        home=log_of("shop"),
         places=[("one", 1)],
         texts=["the vault opens with 7391-alpha"],
         authors={"slack:ann"},
     )
     body = {"facts": [], "messages": ["one:1"], "by": ["slack:ann"]}
-    await log.forget(what, log_of("shop"), body, 2_000)
+    await log.forget(what, body, 2_000)
     memories = Memories(log, tmp_path)
     assert await found(memories, "vault") == []
     assert await found(memories, "cart") == ["one:2"]

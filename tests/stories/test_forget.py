@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coworker.store import audit
 from coworker.store.writer import connect
-from tests.fakes.anthropic import call, say
+from tests.fakes.anthropic import call, say, slow
 
 SIGN = "7391-alpha"
 SECRET = f'The vault of the tills opens with {SIGN}, said "Ann"; ünïcode\tand all'
@@ -137,3 +137,33 @@ async def test_a_schedule_that_says_it_pauses(world):
         assert "which pauses" in await verb(w, "!forget f1")
         assert "were forgotten" in str(await w.link.call("schedule", action="list"))
         assert files_with("at noon the vault", w.config.state) == []
+
+
+async def test_a_run_under_way_does_not_say_it_again(world):
+    script = [slow(1.5) + say(f"It is so: {SECRET}"), say("I do not know.")]
+    async with world(script) as w:
+        await verb(w, f"!remember {SECRET}")
+        conversation = await w.says(QUESTION)
+        await w.until(lambda: len(w.model.requests) == 1)
+        assert SIGN in str(w.model.requests[0]["messages"])
+        await verb(w, "!forget f1")
+        heard = (await w.hears()).text
+        assert heard.startswith("It is so: ")
+        assert heard.endswith("[forgotten]")
+        assert SIGN not in "".join(sign.text for sign in w.progress)
+        await w.ask("And now?", conversation)
+        assert SIGN not in str(w.model.requests[1])
+        assert files_with(SIGN, w.config.state) == []
+    assert faults(w.config) == []
+
+
+async def test_a_run_under_way_thinks_on_without_it(world):
+    script = [slow(1.5) + call("list_files"), say("Two files.")]
+    async with world(script) as w:
+        await verb(w, f"!remember {SECRET}")
+        await w.says(QUESTION)
+        await w.until(lambda: len(w.model.requests) == 1)
+        assert SIGN in str(w.model.requests[0]["messages"])
+        await verb(w, "!forget f1")
+        await w.hears()
+        assert SIGN not in str(w.model.requests[1]["messages"])
