@@ -68,8 +68,8 @@ class Knowledge:
         """
         text = usable(note.text)
         quoted = await quotes.quote(self._checkouts, repo, note.path) if note.path else None
-        is_open = quoted or origin.place is None
-        readers = EVERYWHERE if is_open else (origin.place or Place(TERMINAL, "")).here
+        is_the_quote = quoted is not None and quoted.text.split() == text.split()
+        readers = origin.place.here if origin.place and not is_the_quote else EVERYWHERE
         rooms = await self._scope(repo, origin.place)
         alike = await self._alike(repo, text, rooms)
         if same := next((f for f in alike if (f.text, f.readers) == (text, readers)), None):

@@ -197,6 +197,18 @@ async def test_a_fact_goes_stale_when_the_lines_it_quotes_change(team, slack, sh
         await slack.sees("f1, fact, stale", thread=listed, within=DEADLINE_S)
 
 
+async def test_words_of_a_private_room_that_point_to_a_file_stay_there(team, slack):
+    said, line = "Carol leaves, she rounded each total", "return sum(round(price * count)"
+    keeps = call("remember", text=said, path="shop/cart.py:6")
+    quotes = call("remember", text=f"{line} for price, count in lines)", path="shop/cart.py:6")
+    script = [keeps + quotes, say("Kept."), say("No idea.")]
+    async with team(script, slack, rooms=["C0BOARD"]) as model:
+        await asked(slack, ALICE, "C0BOARD", f"remember: {said}. The line: {line}")
+        await asked(slack, ALICE, GENERAL, "Does Carol round each total: price, count in lines?")
+        assert line in told(model)
+        assert "Carol leaves" not in told(model)
+
+
 async def test_guests_look_and_change_nothing(team, slack):
     slack.join(slack.user("carol", guest=True), GENERAL)
     async with team([], slack):
