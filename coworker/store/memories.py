@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -29,7 +30,16 @@ _UNUSABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR"
 _SALVAGED_AT_ONCE = 1_000
 _MADE_ANEW = (
     "The memory of {repo} was damaged ({error}) and was made anew from the log. Of the messages "
-    "that had been imported, {kept:,} could be read; import the others again."
+    "that had been imported, {kept:,} could be read; import the others again. The damaged file "
+    "is kept as {aside}, until something is forgotten."
+)
+_NOT_MENDED = (
+    "{path} is damaged and could not be made anew ({error}). Move it away and ask again: all but "
+    "imported messages is read from the log."
+)
+_LOG_DAMAGED = (
+    "{path} is damaged ({error}), so the memory cannot be asked. Stop coworker and put a backup "
+    "in its place: coworker restore FILE."
 )
 _IN_USE = (
     "The words are gone from every answer, but the database was in use, so some bytes of them may "
@@ -82,6 +92,8 @@ class Memories:
             eraser = Eraser(what)
             dropped = await self.ask(what.repo, lambda memory: memory.scrub_imported(eraser))
             body = {**body, "messages": list(dict.fromkeys([*body["messages"], *dropped]))}
+        for damaged in self._path(what.repo).parent.glob(self._aside(what.repo, "*").name):
+            damaged.unlink(missing_ok=True)
         blanked = await self._store.forget(what, body, at)
         await self.ask(what.repo, lambda _: None)
         return blanked
@@ -108,11 +120,16 @@ class Memories:
         async with self._locks.setdefault(repo, asyncio.Lock()):
             try:
                 return await self._ask(repo, work)
-            except sqlite3.DatabaseError as error:
-                if not _name(error).startswith(_DAMAGED):
+            except sqlite3.Error as error:
+                if not await asyncio.to_thread(self._is_damaged, repo, error):
                     raise self._explained(repo, error) from error
-                await asyncio.to_thread(self._make_anew, repo, error)
+                fault = error
+            try:
+                await asyncio.to_thread(self._make_anew, repo, fault)
                 return await self._ask(repo, work)
+            except sqlite3.Error as error:
+                path = self._path(repo)
+                raise ConfigError(_NOT_MENDED.format(path=path, error=error)) from error
 
     async def _ask(self, repo: str, work: Callable[[Memory], Result]) -> Result:
         memory, answers = await asyncio.to_thread(self._answered, repo, work)
@@ -139,16 +156,23 @@ class Memories:
     def _read(self, repo: str) -> Memory:
         """A memory, brought up to the end of the log."""
         memory = self._open.get(repo) or self._opened(repo)
-        reader = self._readers.get(repo)
-        if reader is None:
-            reader = self._readers[repo] = connect(self._store.file, read_only=True)
-        cursors = memory.cursors()
-        fresh = said.news(reader, repo, cursors)
-        gone = [] if repo in self._complete else said.gone(reader, cursors)
-        self._complete.add(repo)
+        fresh, gone = self._news(repo, memory.cursors())
         if fresh.cursors or gone:
             _transact(memory, lambda: _take(memory, fresh, gone))
         return memory
+
+    def _news(self, repo: str, cursors: dict[str, int]) -> tuple[said.News, list[str]]:
+        """What is new in the log, and which conversations it has no more."""
+        try:
+            reader = self._readers.get(repo)
+            if reader is None:
+                reader = self._readers[repo] = connect(self._store.file, read_only=True)
+            fresh = said.news(reader, repo, cursors)
+            gone = [] if repo in self._complete else said.gone(reader, cursors)
+        except sqlite3.Error as error:
+            raise ConfigError(_LOG_DAMAGED.format(path=self._store.file, error=error)) from error
+        self._complete.add(repo)
+        return fresh, gone
 
     def _opened(self, repo: str) -> Memory:
         memory = self._open[repo] = Memory(self._path(repo))
@@ -157,18 +181,38 @@ class Memories:
     def _path(self, repo: str) -> Path:
         return self._folder / f"{quote(repo, safe='')}.db"
 
+    def _aside(self, repo: str, when: str) -> Path:
+        """Where a damaged file is kept; a repository's name has no `*` there."""
+        path = self._path(repo)
+        return path.with_name(f"{path.name}.damaged-{when}")
+
     def _make_anew(self, repo: str, error: sqlite3.Error) -> None:
         """Keep what no log has, as far as it can be read; the log gives the rest."""
         if memory := self._open.pop(repo, None):
             memory.close()
         path = self._path(repo)
         kept = _salvaged(path)
+        aside = self._aside(repo, time.strftime("%Y-%m-%d-%H%M%S"))
         for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(f"{aside}{suffix}")
         memory = self._opened(repo)
         _transact(memory, lambda: memory.add(kept))
-        self._told[repo] = _MADE_ANEW.format(repo=repo, error=error, kept=len(kept))
+        told = _MADE_ANEW.format(repo=repo, error=error, kept=len(kept), aside=aside.name)
+        self._told[repo] = told
         _log.warning("a memory was damaged and is made anew", extra={"key": repo})
+
+    def _is_damaged(self, repo: str, error: sqlite3.Error) -> bool:
+        """Whether the file is to blame, and not the disk, its rights, or a question."""
+        name, memory = _name(error), self._open.get(repo)
+        if name.startswith(("SQLITE_FULL", *_UNUSABLE)):
+            return False
+        if memory is None or name.startswith(_DAMAGED):
+            return True
+        try:
+            return not memory.is_whole()
+        except sqlite3.Error:
+            return True
 
     def _explained(self, repo: str, error: sqlite3.Error) -> Exception:
         path, name = self._path(repo), _name(error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _NEAR = 2
 _TOKENIZER = "porter unicode61"
 _INDEXED = ("scope", "speaker", "text", "day", "ctx", "code")
 _END = 2**62
+_FOREIGN = "its tables are not those of a memory"
 _MESSAGE = (
     "SELECT m.id, m.name, r.key, m.session, m.at, m.speaker, m.text, m.author, m.link, m.seq"
     " FROM message m JOIN room r ON r.id = cast(substr(m.scope, 2) AS INTEGER)"
@@ -57,13 +59,17 @@ class Memory:
     """One repository's file. Its caller sees to it that one thread at a time is inside."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make it. Raises sqlite3.Error for a file that cannot be used."""
+        """Open or make it. Raises sqlite3.Error for a file that cannot be used or is no memory."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.is_file():
+            _refuse_foreign(path)
         self.db = connect(path)
         try:
             self.db.execute("PRAGMA synchronous=NORMAL")  # the log can make it anew
             self.db.execute("PRAGMA secure_delete=ON")
             _migrate(self.db)
+            if not self.is_whole():
+                raise sqlite3.DatabaseError(_FOREIGN)
         except BaseException:
             self.db.close()
             raise
@@ -81,6 +87,12 @@ class Memory:
     def close(self) -> None:
         """Give the file up."""
         self.db.close()
+
+    def is_whole(self) -> bool:
+        """Whether it has the tables that it should have. Raises sqlite3.Error."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+            _migrate(fresh)
+            return _tables(self.db) == _tables(fresh)
 
     # How far the log was read
 
@@ -260,6 +272,19 @@ def _around(texts: Sequence[str], place: int) -> str:
     """What was said shortly before and after."""
     before, after = texts[max(0, place - _NEAR) : place], texts[place + 1 : place + 1 + _NEAR]
     return "\n".join([*before, *after])
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise sqlite3.DatabaseError for what we never made, before we change it."""
+    with closing(connect(path, read_only=True)) as file:
+        sql = "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"
+        if not file.execute(sql).fetchone():
+            raise sqlite3.DatabaseError(_FOREIGN)
+
+
+def _tables(db: sqlite3.Connection) -> set[tuple[str, ...]]:
+    sql = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%'"
+    return set(db.execute(sql).fetchall())
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -167,3 +167,20 @@ async def test_a_run_under_way_thinks_on_without_it(world):
         await verb(w, "!forget f1")
         await w.hears()
         assert SIGN not in str(w.model.requests[1]["messages"])
+
+
+async def test_a_damaged_memory_is_told_in_the_reply_and_its_copy_is_forgotten_too(world):
+    async with world([]) as w:
+        await verb(w, f"!remember {SECRET}")
+        assert SIGN in await verb(w, "!memory")
+    file = w.config.state / "repos" / "shop.db"
+    file.write_bytes(b"broken " * 2_000 + file.read_bytes())
+    async with world([say("Blue."), say("Blue.")]) as w:
+        told = await w.ask("Which colour is the cash desk?")
+        assert told.startswith("Blue.")
+        assert "The memory of shop was damaged" in told
+        assert await w.ask("Is it really?") == "Blue."
+        assert any("damaged" in name for name in files_with(SIGN, w.config.state))
+        assert "f1" in await verb(w, "!memory vault")
+        await verb(w, "!forget f1")
+        assert files_with(SIGN, w.config.state) == []
