@@ -78,10 +78,15 @@ class Memories:
         return await self._store.record(said.log_of(repo), "fact", clean, body["at"])
 
     async def take_in(self, repo: str, messages: Sequence[Message]) -> int:
-        """Index messages that were said elsewhere; how many are new."""
+        """Index messages said elsewhere, but none that was forgotten; how many are new."""
         redact = self._store.redactor.text
         clean = [replace(each, text=redact(each.text)) for each in messages]
-        return await self.ask(repo, lambda memory: memory.add(clean))
+
+        def add(memory: Memory) -> int:
+            gone = said.forgotten(self._readers[repo], repo)
+            return memory.add(each for each in clean if each.name not in gone)
+
+        return await self.ask(repo, add)
 
     async def forget(self, what: Forgetting, body: Json, at: int) -> Blanked:
         """Take words out of the log and of the memory, out of every byte.

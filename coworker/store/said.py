@@ -70,6 +70,12 @@ def news(db: sqlite3.Connection, repo: str, cursors: Mapping[str, int]) -> News:
     return found
 
 
+def forgotten(db: sqlite3.Connection, repo: str) -> set[str]:
+    """The names of all messages that were ever forgotten."""
+    home = (log_of(repo).conversation, 1)
+    return {name for row in _rows(db, home, "'forgotten'") for name in row[2]["messages"]}
+
+
 def gone(db: sqlite3.Connection, cursors: Iterable[str]) -> list[str]:
     """Those of these conversations that the log has no more."""
     known = {row[0] for row in db.execute("SELECT id FROM conversation")}

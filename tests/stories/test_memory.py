@@ -209,6 +209,20 @@ async def test_words_of_a_private_room_that_point_to_a_file_stay_there(team, sla
         assert "Carol leaves" not in told(model)
 
 
+async def test_what_one_may_not_see_is_not_there_for_whoever_wants_to_forget_it(team, slack):
+    async with team([], slack, rooms=["C0BOARD"]):
+        for room in ("C0BOARD", GENERAL):
+            kept = await slack.says(ALICE, room, f"<@{BOT}> !remember key of {room} is red")
+            await slack.sees("Remembered as", thread=kept, within=DEADLINE_S)
+        heard = {}
+        for name in ("f1", "f2", "f9"):
+            said = await slack.says(BOB, GENERAL, f"<@{BOT}> !forget {name}")
+            answer = await slack.sees(name, thread=said, within=DEADLINE_S)
+            heard[name] = answer.shown.replace(name, "it")
+        assert heard["f1"] == heard["f9"]
+        assert "bob may not forget it" in heard["f2"]
+
+
 async def test_guests_look_and_change_nothing(team, slack):
     slack.join(slack.user("carol", guest=True), GENERAL)
     async with team([], slack):
