@@ -13,10 +13,17 @@ from coworker.policy.people import People
 from coworker.policy.rules import Book, in_words
 from coworker.types import Person, Role
 
-_ID = re.compile(r"(slack|telegram|terminal):[\w.*-]{1,80}")
+_ID = re.compile(r"slack:[UW][A-Z0-9]{2,20}|telegram:[1-9]\d{0,15}|terminal:[\w.-]{1,80}", re.ASCII)
 _NAME = re.compile(r"[\w.-]{1,40}")
 _ROLES: tuple[Role, ...] = ("owner", "member", "guest")
 _PAIR = "Say `!pair ID NAME [guest|member|owner]`, for example `!pair slack:U012AB3CD bob`."
+_IDS = (
+    "{said} is nobody's id. One looks like slack:U012AB3CD, telegram:4711 or terminal:bob; "
+    "on Slack an @mention does as well."
+)
+_TAKEN = "{name} is somebody else already. Choose another name for {sender}."
+_AGAIN = "`!unpair {sender}` first, then `!pair` it with another name or role."
+_FIXED = "[people.{name}] in the configuration says so, and is changed there."
 
 
 class Admission:
@@ -37,7 +44,12 @@ class Admission:
         sender, name, role = self._meant(rest.split())
         _owners_only(by, "let people in")
         if found := self._people.find(sender):
-            raise UsageError(f"{sender} is {found.name}, {found.role}, already.")
+            mend = (_AGAIN if sender in self._book.standing.people else _FIXED).format(
+                sender=sender, name=found.name
+            )
+            raise UsageError(f"{sender} is {found.name}, {found.role}, already. {mend}")
+        if self._people.is_taken(name):
+            raise UsageError(_TAKEN.format(name=name, sender=sender))
         await self._book.standing.admit(sender, name, role, by.id)
         return f"{sender} is {name}, {role}, from now on. `!unpair {sender}` takes that back."
 
@@ -55,11 +67,13 @@ class Admission:
         return f"{rest} is a stranger from now on."
 
     async def rules(self, _: str, __: Person) -> str:
-        """Every rule in force; where none fits, the defaults."""
-        rules = self._book.standing.rules
+        """Every rule in force, who was let in, and where no rule fits, the defaults."""
+        rules, people = self._book.standing.rules, self._book.standing.people
         said = [f"{number}. {in_words(rule)}" for number, rule in rules.items()]
         fixed = [f"- {in_words(rule)}" for rule in self._book.config.rules]
+        known = [f"- {sender}: {name}, {role}" for sender, (name, role) in people.items()]
         parts = [
+            "Let in here (`!unpair ID` takes it back):\n" + "\n".join(known) if known else "",
             "Said here (`!unrule N` takes one back):\n" + "\n".join(said) if said else "",
             "In the configuration:\n" + "\n".join(fixed) if fixed else "",
             "Where no rule fits: reading and writing in the workspace is allowed; what leaves the "
@@ -69,9 +83,11 @@ class Admission:
 
     async def unrule(self, rest: str, by: Person) -> str:
         """Take a rule back that was said. Raises UsageError."""
-        _owners_only(by, "take rules back")
         number = rest.lstrip("#")
         rule = self._book.standing.rules.get(int(number)) if number.isdecimal() else None
+        is_own = rule and rule.then == "allow" and self._book.standing.authors[int(number)] == by.id
+        if not is_own:
+            _owners_only(by, "take back what others said")
         if rule is None:
             known = ", ".join(map(str, self._book.standing.rules)) or "none"
             raise UsageError(f"There is no rule {number or 'without a number'}. Known: {known}.")
@@ -80,8 +96,10 @@ class Admission:
 
     def _meant(self, words: list[str]) -> tuple[str, str, Role]:
         sender, name, said = (*words, *["", "", "member"][len(words) :])[:3]
-        if len(words) > 3 or not _ID.fullmatch(sender) or not _NAME.fullmatch(name):
+        if len(words) > 3 or not _NAME.fullmatch(name):
             raise UsageError(_PAIR)
+        if not _ID.fullmatch(sender):
+            raise UsageError(f"{_IDS.format(said=sender)} {_PAIR}")
         role = next((each for each in _ROLES if each == said), None)
         if role is None:
             raise UsageError(f"There is no role {said}. {_PAIR}")

@@ -6,21 +6,23 @@ leaves out fires at the first instant after it, what it repeats fires the first 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import islice, pairwise
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 _A_DAY = 4
 """Firings a day that need no gate."""
-_ALMOST_A_DAY_S = 22 * 3600
-"""A day that loses an hour to the clocks must not make six-hourly too often."""
+_DAY_MS = 86_400_000
 _CLOSEST_S = 300
 _LOOKED_AT = 50
+_AHEAD_MS = 92 * _DAY_MS
 UNGATED = (
     f"That would wake a model more than {_A_DAY} times a day, whether there is anything new or "
     "not. Make it rarer, or give it a gate (such as “new commits”), which costs nothing while "
@@ -48,6 +50,10 @@ class Calendar:
         found = self._placed(moment) if self.on_wall else self._next(moment)
         return round(found.timestamp() * 1000) if found else None
 
+    def has(self, at: int) -> bool:
+        """Whether it fires at that time in milliseconds UTC."""
+        return self.after(at - 1) == at
+
     def instants(self, at: int) -> Iterator[int]:
         """All instants later than that, in order."""
         while (found := self.after(at)) is not None:
@@ -59,7 +65,7 @@ class Calendar:
         later = moment.replace(microsecond=0) + timedelta(seconds=1)
         try:
             found: datetime | None = self.trigger.get_next_fire_time(None, later)
-        except OverflowError:  # beyond the year 9999
+        except (OverflowError, ValueError):  # beyond the year 9999
             return None
         return found if found and found >= later else None
 
@@ -82,13 +88,24 @@ def placed(wall: datetime, zone: tzinfo) -> datetime:
 
 def too_often(calendar: Calendar, at: int, *, gated: bool) -> str | None:
     """Why a calendar is refused because of how often it fires from then on, or None."""
-    seconds = [instant // 1000 for instant in islice(calendar.instants(at), _LOOKED_AT)]
-    if any(late - early < _CLOSEST_S for early, late in pairwise(seconds)):
+    instants = [*islice(calendar.instants(at), _LOOKED_AT)]
+    if any(late - early < _CLOSEST_S * 1000 for early, late in pairwise(instants)):
         return TOO_OFTEN
-    spans = zip(seconds, seconds[_A_DAY:], strict=False)
-    if not gated and any(late - early < _ALMOST_A_DAY_S for early, late in spans):
+    # What counts hours and not clocks may meet a fifth one on a day much later.
+    spans = zip(instants, instants[_A_DAY:], strict=False)
+    is_dense = not calendar.on_wall and any(late - early < _DAY_MS for early, late in spans)
+    if not gated and (is_dense or _is_crowded(_days(calendar, instants))):
         return UNGATED
     return None
+
+
+def too_often_together(calendars: Iterable[Calendar], at: int) -> bool:
+    """Whether all of them fire more often than needs no gate, on any day of three months."""
+    days: Counter[date] = Counter()
+    for calendar in calendars:
+        soon = takewhile(lambda instant: instant <= at + _AHEAD_MS, calendar.instants(at))
+        days += _days(calendar, soon)
+    return _is_crowded(days)
 
 
 def preview(calendar: Calendar, at: int, count: int = 5) -> list[str]:
@@ -103,22 +120,39 @@ def preview(calendar: Calendar, at: int, count: int = 5) -> list[str]:
     return lines
 
 
-def on_wall(words: str, zone: ZoneInfo, **fields: str) -> Calendar:
-    """A calendar by cron fields; weekdays by name, for their numbers mean different days.
+def on_wall(words: str, zone: ZoneInfo, *fields: Mapping[str, str]) -> Calendar:
+    """A calendar by cron fields, any of several; weekdays by name, for their numbers differ.
 
     Raises ValueError for fields that no clock ever shows.
     """
-    trigger = CronTrigger(**fields, second=0, timezone=UTC)
+    triggers = [CronTrigger(**each, second=0, timezone=UTC) for each in fields]
+    return either(words, zone, triggers)
+
+
+def either(words: str, zone: ZoneInfo, triggers: list[BaseTrigger]) -> Calendar:
+    """A calendar of all that these triggers show on a wall."""
+    trigger = triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
     return Calendar(words, zone, trigger, on_wall=True)
 
 
+def _days(calendar: Calendar, instants: Iterable[int]) -> Counter[date]:
+    """How often it fires on each date of its own; hours that are counted know no local dates."""
+    zone = calendar.zone if calendar.on_wall else UTC
+    return Counter(datetime.fromtimestamp(instant / 1000, zone).date() for instant in instants)
+
+
+def _is_crowded(days: Counter[date]) -> bool:
+    return any(count > _A_DAY for count in days.values())
+
+
 def _first_after_gap(before: datetime, after: datetime, zone: tzinfo) -> datetime:
-    """The instant of the clock's jump, which lies between these two."""
+    """The instant of the clock's jump, which lies between these two: a whole second."""
     offset = before.astimezone(zone).utcoffset()
-    while (step := (after - before) // 2) >= timedelta(milliseconds=500):
-        middle = before + step
-        if middle.astimezone(zone).utcoffset() == offset:
-            before = middle
+    early, late = int(before.timestamp()), int(after.timestamp())
+    while late - early > 1:
+        middle = (early + late) // 2
+        if datetime.fromtimestamp(middle, zone).utcoffset() == offset:
+            early = middle
         else:
-            after = middle
-    return after.replace(microsecond=0) + timedelta(seconds=after.microsecond >= 500_000)
+            late = middle
+    return datetime.fromtimestamp(late, UTC)

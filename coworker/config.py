@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from coworker.mistakes import (
     refuse_odd_hosts,
     refuse_odd_hour,
     refuse_odd_ids,
+    refuse_odd_paths,
     refuse_odd_urls,
     refuse_odd_zone,
     refuse_secrets,
     refuse_shared_ids,
     refuse_unknown,
 )
-from coworker.settings import Budget, Config, ModelConfig, Models
+from coworker.settings import Budget, Config, ModelConfig, Models, Rule
 from coworker.types import Json, Tier
 
 ANTHROPIC_URL = "https://api.anthropic.com"
@@ -137,13 +139,19 @@ def person_environment() -> dict[str, str]:
     return {name: value for name in names if (value := os.environ.get(name))}
 
 
-def refuse_unknown_tools(config: Config, names: Iterable[str]) -> None:
-    """A rule for a tool that does not exist protects nothing. Raises ConfigError."""
-    known = ("*", *names)
-    for number, rule in enumerate(config.rules):
-        if rule.tool not in known:
-            mend = nearest(rule.tool, known)
-            raise ConfigError(f"rules.{number}.tool: there is no tool {rule.tool!r}. {mend}")
+def refuse_unknown_tools(config: Config, known: Mapping[str, Iterable[str]]) -> None:
+    """A rule for a tool, or an argument of one, that does not exist protects nothing.
+
+    `known` are the arguments of each tool. Raises ConfigError.
+    """
+    for number, rule in enumerate(config.rules, 1):
+        if rule.tool != "*" and rule.tool not in known:
+            mend = nearest(rule.tool, ("*", *known))
+            raise ConfigError(f"rule {number}: tool: there is no tool {rule.tool!r}. {mend}")
+        arguments = set(chain.from_iterable(known[t] for t in known if rule.tool in ("*", t)))
+        for name in set(rule.args) - arguments:
+            mend = nearest(name, sorted(arguments))
+            raise ConfigError(f"rule {number}: args: {rule.tool} takes no {name!r}. {mend}")
 
 
 def file_for(path: Path | None) -> Path:
@@ -236,6 +244,15 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     refuse_shared_ids(people, where)
     rooms |= {"audit.room": [config.audit.room]} if config.audit.room else {}
     refuse_odd_ids(rooms, where, (*TOKENS,))
+    _refuse_odd_rules(config.rules, where)
+
+
+def _refuse_odd_rules(rules: Sequence[Rule], where: str) -> None:
+    """A rule that can match nothing protects nothing."""
+    for number, rule in enumerate(rules, 1):
+        rooms = [room for room in rule.rooms if room != "terminal"]
+        refuse_odd_ids({f"rule {number}: rooms": rooms}, where, (*TOKENS,))
+        refuse_odd_paths({f"rule {number}: paths": rule.paths}, where)
 
 
 def _refuse_odd_urls(config: Config, where: str) -> None:

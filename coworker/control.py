@@ -26,7 +26,7 @@ from coworker.dispatch import Dispatch
 from coworker.errors import Denied, NotFound, UsageError
 from coworker.reception import Reception, stranger, too_long
 from coworker.repos.registry import Registry
-from coworker.types import ConversationId, Inbound, Json, Place, Repo
+from coworker.types import ConversationId, Inbound, Json, Place, Repo, reply_key
 from coworker.verbs import prefixed, verb_in
 
 _LISTENING: Json = {"name": "terminal", "state": "listening", "since": 0, "detail": ""}
@@ -43,7 +43,7 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Views:
     """What there is to look at and to handle beside conversations: how things go now, what is
-    right and wrong, with fixes, and standing work.
+    right and wrong, with fixes, standing work, and what waits for a decision.
     """
 
     overview: Callable[[], Json]
@@ -51,6 +51,7 @@ class Views:
     examine: Callable[[Path], Awaitable[list[Json]]]
     rehearse: Callable[[Repo], Awaitable[Json]]
     schedule: Callable[..., Awaitable[Any]]
+    approve: Callable[..., Awaitable[Any]]
     audit: Audit
 
 
@@ -257,6 +258,10 @@ class Control:
         """Add, show or change standing work."""
         return await self._views.schedule(action, client.sender, **given)
 
+    async def approvals(self, client: Client, action: Any, name: str = "") -> Any:
+        """List what waits for a decision, allow or deny it."""
+        return await self._views.approve(action, client.sender, name)
+
     # Parts of verbs
 
     async def _target(
@@ -295,7 +300,7 @@ class Control:
         result: Json = {"conversation": conversation, "accepted": False}
         for entry in log.entries(conversation, row["taken_seq"] or 1):
             if entry.kind == "reply" and row["outcome"]:
-                key = f"{conversation}:{entry.run}:{entry.seq}"
+                key = reply_key(conversation, entry.run, entry.seq)
                 return {**result, "reply": entry.body, "delivered": bool(log.remote_id(key))}
         if row["outcome"] == "failed":  # parked: there is no log to take the reply from
             lost = {"text": broke("see the log"), "outcome": "failed", "exit_status": 1, "run": 0}
@@ -357,6 +362,7 @@ _VERBS: dict[str, _Verb] = {
     "repo_remove": Control.repo_remove,
     "memory": Control.memory,
     "schedule": Control.schedule,
+    "approvals": Control.approvals,
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,
 }

@@ -150,6 +150,8 @@ class Delivery:
         self, outbound: Outbound, state: Literal["dead", "unknown"], why: str
     ) -> None:
         _log.warning("a message is given up: %s", why, extra={"key": outbound.key})
+        if state == "dead" and outbound.op == "reply" and outbound.body.get("run"):
+            await self._log.schedules.undelivered(outbound, why, self._clock.now_ms())
         await self._log.unsent(outbound.key, state)
 
     def _later(self, outbound: Outbound, named_s: float | None) -> _Later:

@@ -7,20 +7,21 @@ import itertools
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from coworker import sandbox
 from coworker.config import TOKENS, credentials_dir, person_environment, program_environment, secret
 from coworker.errors import ConfigError, CoworkerError, ModelError
 from coworker.models.router import Router, Seat
+from coworker.policy.people import RANK
 from coworker.policy.rules import Book, in_words
 from coworker.protocols import Platform
 from coworker.repos import remote
 from coworker.repos.checkout import locate
 from coworker.repos.registry import Registry
-from coworker.settings import Config
-from coworker.types import Json, Repo
+from coworker.settings import Config, Rule
+from coworker.types import Json, Repo, Role
 
 _PATIENCE_S = 20
 
@@ -62,9 +63,19 @@ class Doctor:
         ]
 
     def _rules(self) -> Json:
-        """What is decided by more than the defaults."""
+        """What is decided by more than the defaults; a rule that names nothing protects nothing."""
         said = [in_words(rule) for _, rule in self._book.rules()]
-        return finding("rules", True, "; ".join(said) or "the defaults")
+        odd = [f"{of} names {what}" for of, rule in self._book.rules() for what in self._odd(rule)]
+        fix = "Mend [[rules]]: as it is written, that never matches."
+        return finding("rules", not odd, "; ".join(odd or said) or "the defaults", fix)
+
+    def _odd(self, rule: Rule) -> Iterator[str]:
+        """What a rule names and nothing can be."""
+        admitted = (name for name, _ in self._book.standing.people.values())
+        known = {*RANK, *self._config.people, *admitted, *([] if self._config.people else ["you"])}
+        yield from (f"{each}, who is nobody here" for each in rule.people if each not in known)
+        if rule.repo not in ("*", *(repo.name for repo in self._registry.list())):
+            yield f"{rule.repo}, which is no repository here"
 
     async def _models(self) -> list[Json]:
         seats = [seat for seat in self._router.describe() if seat.model]
@@ -94,7 +105,8 @@ class Doctor:
         reports = await asyncio.gather(
             *[_examined(each, _rooms(name, repos)) for name, each in platforms.items()]
         )
-        known = [_people(name, self._config) for name in platforms]
+        admitted = self._book.standing.people
+        known = [_people(name, self._config, admitted) for name in platforms]
         return [*missing, *itertools.chain.from_iterable(reports), *known]
 
 
@@ -216,9 +228,17 @@ def _rooms(name: str, repos: Sequence[Repo]) -> list[str]:
     ]
 
 
-def _people(name: str, config: Config) -> Json:
+def _people(name: str, config: Config, admitted: Mapping[str, tuple[str, Role]]) -> Json:
+    """Who is known on a platform: by the configuration, and by `!pair` since."""
     people = config.people.items()
     known = [who for who, each in people if any(id.startswith(f"{name}:") for id in each.ids)]
+    paired = {id: each for id, each in admitted.items() if id.startswith(f"{name}:")}
+    known += [f"{who} ({role}, let in as {id})" for id, (who, role) in paired.items()]
+    if twice := [
+        f"{id} is called {who}" for id, (who, _) in paired.items() if who in config.people
+    ]:
+        found = f"{'; '.join(twice)}, like somebody of the configuration whose rules then count"
+        return finding(f"{name} people", False, found, "`!unpair` it, and choose another name.")
     if known:
         return finding(f"{name} people", True, ", ".join(known))
     fix = f'Give yourself an id there: `coworker setup`, or [people.NAME] ids = ["{name}:…"].'

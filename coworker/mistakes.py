@@ -147,6 +147,16 @@ def refuse_odd_ids(ids: Mapping[str, Iterable[str]], where: str, adapters: Seque
         raise ConfigError(f"{where}: {key}: {each!r} does not say on which platform. {mend}")
 
 
+def refuse_odd_paths(paths: Mapping[str, Iterable[str]], where: str) -> None:
+    """Paths, by their key, begin at a repository's root and stay below it."""
+    for key, each in ((key, each) for key, listed in paths.items() for each in listed):
+        if not each or each.startswith(("/", "~")) or ".." in each.split("/"):
+            raise ConfigError(
+                f"{where}: {key}: {each!r} is not within a repository. "
+                "Write it from the repository's root, such as migrations/ or *.lock."
+            )
+
+
 def refuse_shared_ids(ids: Mapping[str, Iterable[str]], where: str) -> None:
     """Of two people with one id, one would get the authority of the other."""
     seen: dict[str, str] = {}

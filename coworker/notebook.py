@@ -19,9 +19,10 @@ from coworker.store.facts import FactKind
 from coworker.store.log import Log
 from coworker.store.memory import Memory
 from coworker.store.said import by_id
-from coworker.tools import known
+from coworker.tools import known, offlimits
 from coworker.tools.knowledge import Knowledge
 from coworker.tools.known import Known, Note, Origin
+from coworker.tools.memory import Forbid
 from coworker.types import Inbound, Json, Person, Place, Repo
 
 VERBS = ("remember", "forget", "memory")
@@ -44,10 +45,11 @@ _NOTHING = "Nothing is remembered of {repo} here yet. `!remember …` keeps some
 class Notebook:
     """Answers to the verbs of memory."""
 
-    def __init__(self, knowledge: Knowledge, registry: Registry, log: Log) -> None:
+    def __init__(self, knowledge: Knowledge, registry: Registry, log: Log, forbid: Forbid) -> None:
         self._knowledge = knowledge
         self._registry = registry
         self._log = log
+        self._forbid = forbid
 
     async def obey(self, verb: str, rest: str, inbound: Inbound) -> str:
         """Do what was said in a chat. Raises UsageError that says how it is meant."""
@@ -79,7 +81,12 @@ class Notebook:
         about = inbound.body.get("about")
         text, origin = self._pointed_at(inbound, about) if about else (rest, _origin(inbound))
         note = _noted(text) if not about else Note(text, _kind_of(text))
-        return known.told(await self._knowledge.remember(repo, note, origin))
+        told = known.told(await self._knowledge.remember(repo, note, origin))
+        is_theirs = not about and note.kind in ("fact", "rule")
+        path = offlimits.path(note.text, repo.path) if is_theirs else ""
+        return (
+            f"{told} {await self._forbid(repo, path, note.text, origin.sender)}" if path else told
+        )
 
     async def _forget(self, repo: Repo, rest: str, inbound: Inbound, person: Person) -> str:
         if about := inbound.body.get("about"):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Ports
+from coworker.approvals import Approvals
 from coworker.audit import Audit
 from coworker.config import person_environment, refuse_unknown_tools, secret
 from coworker.connections import Connections
@@ -56,6 +57,7 @@ from coworker.tools.gates import Gates
 from coworker.tools.knowledge import Knowledge
 from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
+from coworker.tools.zones import Zones
 from coworker.types import Json, Repo
 from coworker.verbs import Verbs
 from coworker.web.fetch import Reader
@@ -89,17 +91,20 @@ class Parts:
         rooms = Rooms(adapters, platforms, log.redactor)
         ports = _ports(log, router, workplace, checkouts, rooms, config)
         gates, find = Gates(checkouts, workplace), ports.people.find
-        timetable = Timetable(log.schedules, gates, registry.get, find, config, clock)
+        zones = Zones(config, find, rooms.zone)
+        timetable = Timetable(log.schedules, gates, registry.get, find, zones, clock)
         keeping = [*schedule.tools(timetable, log), *digest.tools(checkouts, log, clock, find)]
         ports = _keeping_time(ports, keeping, timetable)
-        refuse_unknown_tools(config, ports.tools)
+        refuse_unknown_tools(
+            config, {name: tool.schema["properties"] for name, tool in ports.tools.items()}
+        )
         self.dispatch = Dispatch(ports, adapters)
         self.connections = Connections(platforms, clock)
         self.memories = ports.knowledge.memories
         self.expiry = Expiry(ports, self.dispatch)
         self.audit = Audit(ports, self.dispatch.deliver)
         planning = Planning(ports, timetable, self.dispatch, registry)
-        notes = Notebook(ports.knowledge, registry, log)
+        notes = Notebook(ports.knowledge, registry, log, ports.book.standing.forbid)
         states = self.connections.states
         self._verbs = Verbs(ports, self.dispatch, registry, states, planning, notes)
         self.reception = Reception(ports, self.dispatch, registry, self._verbs)
@@ -115,6 +120,7 @@ class Parts:
             doctor.examine,
             lambda repo: rehearse(repo, workplace),
             planning.act,
+            Approvals(ports, self.reception.hear).act,
             self.audit,
         )
         control = Control(ports, self.dispatch, self.reception, views, terminal, registry)
@@ -249,6 +255,7 @@ def _ports(
         check=check,
         notes=lambda conversation: workplace.notes(conversation.id),
         undo=undo,
+        diff=lambda conversation: commit.diff(workplace.get(conversation)),
         introduce=introduce,
         rooms=rooms,
         emit=lambda _conversation, _progress: None,

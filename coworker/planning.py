@@ -19,12 +19,21 @@ from coworker.errors import CoworkerError, Denied, TryLater, UsageError
 from coworker.repos.registry import Registry
 from coworker.scheduler import firing_row
 from coworker.store.schedules import Policy, Schedule
-from coworker.tools.timetable import Timetable, Wish, coming, is_open
+from coworker.tools import gates
+from coworker.tools.timetable import Timetable, Wish, coming, is_open, not_yet
 from coworker.types import ConversationId, Inbound, Json, Place
 
 _MOST_HISTORY = 1_000
 _USAGE = (
     "`!schedules` lists them; `!schedules run|pause|resume|remove|show|history ID` handles one."
+)
+_UNKNOWN_ROOM = (
+    "Nobody ever spoke to me in {room}, and it is bound to no repository. Say something to me "
+    "there first (on Slack: /invite @coworker), or name it in repos.….rooms."
+)
+_ASKED = (
+    "“{}” speaks where a question is open that nobody has answered. Answer it there, or write "
+    "`!stop`, and run it then."
 )
 _NOBODY = (
     "Standing work has its maker's authority, and {sender} has none here. "
@@ -93,6 +102,8 @@ class Planning:
         if (policy := more.get("policy")) not in (None, *get_args(Policy)):
             raise UsageError(f"{policy} is not one of {', '.join(get_args(Policy))}.")
         place, conversation = _place(to)
+        if to:
+            self._refuse_unknown(place)
         bound = (await self._registry.find(repo)).name if repo else None
         wish = Wish(
             key=uuid.uuid4().hex,
@@ -104,9 +115,10 @@ class Planning:
             repo=bound,
             **more,
         )
-        schedule = self._timetable.draft(wish)
+        schedule = await self._timetable.draft(wish)
         await self._timetable.save(schedule)
-        return self._shown(schedule)
+        note = not_yet(schedule)
+        return {**self._shown(schedule), **({"note": note} if note else {})}
 
     async def listed(self, _: str, *, over: bool = False) -> list[Json]:
         """All schedules, by when they fire next; those that are over only when asked for."""
@@ -117,15 +129,18 @@ class Planning:
         schedule = self._timetable.find(name)
         return {**self._shown(schedule), **self._so_far(schedule)}
 
-    async def preview(self, sender: str, when: str, *, zone: str = "") -> Json:
-        """What a spec means: its next five times, and why it would be refused."""
-        calendar, now = self._timetable.calendar(when, zone, sender), self._ports.clock.now_ms()
+    async def preview(self, sender: str, when: str, *, zone: str = "", gate: str = "") -> Json:
+        """What a spec means: its next five times, and why it would be refused with that gate."""
+        calendar = await self._timetable.calendar(when, zone, sender)
+        now = self._ports.clock.now_ms()
         told = {
             "when": calendar.words,
             "timezone": calendar.zone.key,
             "next": preview(calendar, now),
         }
-        reason = too_often(calendar, now, gated=False)
+        if gate:
+            gates.read(gate)
+        reason = too_often(calendar, now, gated=bool(gate))
         return {**told, "refused": reason} if reason else told
 
     async def run(self, _: str, name: str) -> Json:
@@ -133,6 +148,8 @@ class Planning:
         schedule = self._timetable.find(name)
         now = self._ports.clock.now_ms()
         row = firing_row(schedule, now, extra=True)
+        if self._ports.log.state(row.conversation) == "waiting":
+            raise TryLater(_ASKED.format(schedule.name))
         if not await self._schedules.run_now(row, now):
             raise TryLater(f"“{schedule.name}” is running already. Wait for its end, or stop it.")
         self._dispatch.wake(row.conversation)
@@ -163,6 +180,16 @@ class Planning:
         return [_fired(row) for row in self._schedules.history(schedule.id, limit)]
 
     # Words
+
+    def _refuse_unknown(self, place: Place) -> None:
+        """A room is known by its repository, its person, or what was said in it."""
+        room = f"{place.adapter}:{place.room}"
+        bound = {each for repo in self._registry.list() for each in repo.rooms}
+        people = {each for person in self._ports.config.people.values() for each in person.ids}
+        here = {conversation.place for conversation in self._ports.log.conversations()}
+        spoken_in = {f"{each.adapter}:{each.room}" for each in here}
+        if room not in bound | people | spoken_in and not self._ports.log.cursor("room", room):
+            raise UsageError(_UNKNOWN_ROOM.format(room=room))
 
     def _in_room(self, name: str, place: Place) -> None:
         """Only what belongs to a room is told there. Raises NotFound."""
@@ -252,6 +279,7 @@ def _fired(row: Json) -> Json:
         "conversation": row["conversation"] if row["run"] else None,
         "run": row["run"] or None,
         "text": row["text"] or "",
+        "undelivered": body.get("undelivered", ""),
     }
 
 
@@ -259,7 +287,8 @@ def _line(row: Json, zone: ZoneInfo) -> str:
     at = datetime.fromtimestamp(row["at"] / 1000, zone)
     cost = f" · {dollars(row['cost_usd'])}" if row["cost_usd"] else ""
     gate = f" · {row['gate']}" if row["gate"] else ""
-    return f"- {at:%a %Y-%m-%d %H:%M}: {row['outcome']}{cost}{gate}"
+    lost = f" · not delivered: {row['undelivered']}" if row["undelivered"] else ""
+    return f"- {at:%a %Y-%m-%d %H:%M}: {row['outcome']}{cost}{gate}{lost}"
 
 
 _ACTIONS: dict[str, Callable[..., Awaitable[Any]]] = {

@@ -124,6 +124,12 @@ class Platform(Adapter, Protocol):
         What cannot be found out counts as no; it never raises.
         """
 
+    async def zone(self, person: str) -> str:
+        """The time zone in somebody's profile, such as Europe/Berlin; "" when it is not known.
+
+        It never raises, and is asked again and again: what it costs is kept.
+        """
+
     def link(self, place: Place, message: str) -> str:
         """Where a person can open a message; "" when there is no such address."""
 
@@ -132,6 +138,10 @@ class Platform(Adapter, Protocol):
 
         In doctor's form. It says nothing to anybody and needs no connection of `run`.
         """
+
+
+Guard = Callable[[str], str]
+"""Why a file, named from the repository's root, may not be changed unasked; "" when it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,8 @@ class ToolContext:
     """The ids of the people whose words the run took."""
     is_approved: bool = False
     """Whether a person has said yes to just this call."""
+    guard: Guard | None = None
+    """What speaks for files that are kept from changes; None when no rule names any."""
 
 
 class Tool(Protocol):
@@ -187,4 +199,4 @@ class Tool(Protocol):
         """After a crash in a call with rerun `probe`: its result if it took effect, else None."""
 
     async def preview(self, args: Any, context: ToolContext) -> str:
-        """What a person who decides should see before: a diff stat, a whole command. May be ""."""
+        """What a person who decides should see before: a diff, a whole address. May be ""."""

@@ -15,8 +15,9 @@ from coworker.agent.act import Ports
 from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.questions import Questions
 from coworker.repos.registry import Registry
-from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place
+from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place, ask_key
 from coworker.verbs import HELP, Verb, Verbs, prefixed, verb_in
 
 MAX_MESSAGE_BYTES = 262_144
@@ -26,6 +27,14 @@ _STRANGER = (
     "An owner can let it in: `!pair {sender} NAME`, or in the configuration: "
     '[people.NAME] ids = ["{sender}"].'
 )
+_WAITS = (
+    "I wait for a decision first, then I read that: press a button of my question, "
+    "or say `!approve {ask}` or `!deny {ask}`."
+)
+_OBJECTIONS: dict[Heard, str] = {
+    "ignored": "That question was answered already.",
+    "forbidden": "That is open, but not yours to decide; an owner can.",
+}
 _UNBOUND = "Which repository is this about? Say `!repo NAME` and I begin. Known: {names}."
 
 
@@ -61,6 +70,8 @@ class Reception:
         self._dispatch = dispatch
         self._registry = registry
         self._verbs = verbs
+        self._questions = Questions(ports)
+        self._deciding = asyncio.Lock()
         self._report: asyncio.Task[None] | None = None
         self._rooms = {
             room: name for name, repo in ports.config.repos.items() for room in repo.rooms
@@ -71,13 +82,17 @@ class Reception:
         inbound = self._at_home(inbound)
         if self._ports.people.find(inbound.body["sender"]) is None:
             return await self._refuse(inbound)
+        if self._questions.is_elsewhere(inbound):
+            return "elsewhere"
         match inbound.kind:
             case "edit":
                 return await self._amend(inbound)
             case "message":
                 return await self._message(inbound)
-            case "answer" if objection := self._verbs.objection(inbound):
-                return objection
+            case "answer":
+                return await self._answered(inbound)
+            case "action" if self._questions.is_forbidden(inbound):
+                return "forbidden"
             case _:
                 return await self._take(inbound)
 
@@ -94,8 +109,8 @@ class Reception:
         meant = await self._meant(verb, inbound)
         if isinstance(meant, str):
             return meant
-        await self._take(meant)
-        return "Done."
+        heard = await self._set_off(meant)
+        return _OBJECTIONS.get(heard, "Done.")
 
     def follows(self, conversation: ConversationId) -> bool:
         """Whether we take part in it."""
@@ -132,6 +147,15 @@ class Reception:
     async def _take(self, inbound: Inbound) -> Heard:
         return "new" if await self._dispatch.ingest(inbound) else "known"
 
+    async def _set_off(self, meant: Inbound) -> Heard:
+        """Take what a verb amounts to."""
+        return await (self._answered(meant) if meant.kind == "answer" else self._take(meant))
+
+    async def _answered(self, inbound: Inbound) -> Heard:
+        """Of two answers at the same moment the second is one to nothing."""
+        async with self._deciding:
+            return self._questions.objection(inbound) or await self._take(inbound)
+
     async def _message(self, inbound: Inbound) -> Heard:
         text = inbound.body["text"]
         if self._is_stale(inbound):
@@ -146,14 +170,29 @@ class Reception:
         if bound.repo is None and self._registry.list():
             names = ", ".join(repo.name for repo in self._registry.list()[:20])
             return await self._answer(bound, "unbound", _UNBOUND.format(names=names))
-        return await self._take(prefixed(bound))
+        heard = await self._take(prefixed(bound))
+        if heard == "new":
+            await self._remind(prefixed(bound))
+        return heard
+
+    async def _remind(self, inbound: Inbound) -> None:
+        """Say that a question waits, once to each person who says something else meanwhile."""
+        if ask := self._questions.unheard(inbound):
+            name = inbound.conversation
+            key = f"{ask_key(name, ask['run'], ask['ask'])}:waits:{inbound.body['sender']}"
+            said = _notice(key, inbound.place, _WAITS.format(ask=ask["ask"]))
+            said = dataclasses.replace(said, conversation=name)
+            await self._ports.log.notice(said, self._ports.clock.now_ms())
+            self._dispatch.deliver(name)
 
     async def _verb(self, verb: Verb, inbound: Inbound) -> Heard:
         meant = await self._meant(verb, inbound)
         if isinstance(meant, str):
             heard = await self._say(inbound, meant)
         else:
-            heard = await self._take(meant)
+            heard = await self._set_off(meant)
+            if objection := _OBJECTIONS.get(heard):
+                heard = await self._say(inbound, objection)
         if verb.name == "repo":
             await self._take_up(inbound.place)
         return heard
@@ -297,13 +336,16 @@ class Reception:
         body = rows[-1]["body"]
         many = sum(row["body"]["missed"] for row in rows)
         known = self._ports.log.schedules.get(body["schedule"])
-        if rows[-1]["outcome"] != "missed":
+        if rows[-1]["outcome"] == "failed":
+            became = "tried late, and failed"
+        elif rows[-1]["outcome"] != "missed":
             became = "run late, once" if many == 1 else "run once for all of them"
         elif known and known.policy == "ask":
             became = f"shall I? `!schedules run {body['schedule']}` runs it now"
         else:
             became = "skipped"
-        return f"- “{body['name']}”: {many} missed, {became}."
+        counted = f"{many} or more" if any(row["body"].get("more") for row in rows) else many
+        return f"- “{body['name']}”: {counted} missed, {became}."
 
     def _line(self, body: Json) -> str:
         person = self._ports.people.find(body["sender"])

@@ -18,6 +18,9 @@ LABEL = re.compile(r"\[secret: [a-z0-9 ]{1,60}\]")
 """What stands where a secret was."""
 _KEY_END = re.compile("-----END [^-\n]{0,60}-----")
 _WORDS = re.compile(r"\S+\s+\S+\s*\Z")
+_BEGUN = 12
+"""So much of a secret at the end of what was shortened is as good as more."""
+_LONGEST = 200
 _REACH = 16_384
 """Characters of a stream over which one secret can reach."""
 
@@ -36,6 +39,8 @@ class Redactor:
         }
         longest = sorted(self._labels, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest)))
+        self._begun = {value[:_BEGUN]: label for label, value in names.items() if value[_BEGUN:]}
+        self._shortened = re.compile("|".join(map(_beginning, filter(None, names.values()))))
         self._shapes = [(_label(what), hints, re.compile(at)) for what, hints, at in SHAPES]
 
     def text(self, text: str) -> str:
@@ -44,6 +49,8 @@ class Redactor:
         Doing it twice changes nothing.
         """
         text = self._without_ours(text)
+        if any(begun in text for begun in self._begun):
+            text = self._shortened.sub(lambda found: self._begun[found[0][:_BEGUN]], text)
         for label, hints, shape in self._shapes:
             if any(hint in text for hint in hints):
                 text = shape.sub(partial(_without, label), text)
@@ -111,6 +118,14 @@ class Stream:
 
     def _sign(self, kind: Sign, text: str) -> Progress:
         return Progress(kind, self._shown(text))
+
+
+def _beginning(value: str) -> str:
+    """A pattern for as much of a secret as is left where a text was cut off."""
+    more = ""
+    for letter in reversed(value[_BEGUN:_LONGEST]):
+        more = f"(?:{re.escape(letter)}{more})?"
+    return rf"{re.escape(value[:_BEGUN])}{more}(?=\s?\[?…|\Z)"
 
 
 def _before_key(text: str) -> int:

@@ -78,6 +78,12 @@ class Rooms:
             self._readable |= {(here.room, room): (room in found, now) for room in unknown}
         return {room for room in asked if self._readable.get((here.room, room), (False, 0))[0]}
 
+    async def zone(self, sender: str) -> str:
+        """The time zone in somebody's profile; "" when the platform knows none."""
+        adapter, _, person = sender.partition(":")
+        platform = self._platforms.get(adapter)
+        return await platform.zone(person) if platform else ""
+
     def link(self, place: Place, message: str) -> str:
         """Where a person can open a message; "" when there is no such address."""
         platform = self._platforms.get(place.adapter)

@@ -24,16 +24,17 @@ from coworker.settings import Quiet
 from coworker.store.outcomes import MOST_FAILURES
 from coworker.store.schedules import SOURCE, Firing, Schedule
 from coworker.tools.timetable import Timetable
-from coworker.types import ConversationId, Inbound, Outbound
+from coworker.types import ConversationId, Inbound, Outbound, Place
 
 _LONGEST_SLEEP_S = 60.0
 """Sleeping does not notice a clock that is set, or a machine that slept: look once a minute."""
 _ON_TIME_MS = 5 * 60_000
-_LATE_MS = 6 * 3_600_000
-"""Older than this, what comes again anyway is skipped and told."""
 _PAUSED = """\
 I paused the schedule “{name}”: {reason}. {why}
 Once that is mended, `!schedules resume {id}` lets it go on."""
+_WAITS = """\
+“{name}” is due, but here is a question that nobody has answered. Answer it, or write `!stop`, and \
+it runs."""
 _LOOK_BACK_MS = 31 * 86_400_000
 _log = logging.getLogger(__name__)
 
@@ -49,15 +50,18 @@ class Scheduler:
         adapters: Collection[str],
         report: Callable[[], None],
     ) -> None:
+        self._log = ports.log
         self._schedules = ports.log.schedules
         self._clock = ports.clock
         self._people = ports.people
+        self._config = ports.config
         self._quiet = ports.config.quiet
         self._timetable = timetable
         self._dispatch = dispatch
         self._adapters = adapters
         self._report = report
         self._looking: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, int] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -80,7 +84,9 @@ class Scheduler:
         Gates are looked through meanwhile.
         """
         woken: list[ConversationId] = []
-        while due := self._schedules.due(self._clock.now_ms(), self._adapters, self._looking):
+        now = self._clock.now_ms()
+        self._resting = {each: until for each, until in self._resting.items() if until > now}
+        while due := self._schedules.due(self._clock.now_ms(), self._adapters, self._aside()):
             firings = [firing for each in due if (firing := await self._tried(each))]
             woken += await self._record(firings)
         for conversation in woken:
@@ -91,11 +97,15 @@ class Scheduler:
         while self._looking:
             await asyncio.wait(self._looking.values())
 
+    def _aside(self) -> set[str]:
+        """Those whose gate is being looked through, or that wait for the end of quiet hours."""
+        return {*self._looking, *self._resting}
+
     async def _sleep(self) -> None:
-        next_at = self._schedules.next_at(self._adapters, self._looking)
-        wait_s = _LONGEST_SLEEP_S
-        if next_at is not None:
-            wait_s = min(wait_s, max(0.0, (next_at - self._clock.now_ms()) / 1000))
+        next_at = self._schedules.next_at(self._adapters, self._aside())
+        now, wait_s = self._clock.now_ms(), _LONGEST_SLEEP_S
+        for at in filter(None, (next_at, *self._resting.values())):
+            wait_s = min(wait_s, max(0.0, (at - now) / 1000))
         sleeping = asyncio.ensure_future(self._clock.sleep(wait_s))
         changed = asyncio.ensure_future(self._timetable.changed.wait())
         try:
@@ -117,15 +127,19 @@ class Scheduler:
             return None
 
     async def _begun(self, schedule: Schedule) -> Firing | None:
-        """What happens to a schedule that is due; nothing yet while its gate is looked through."""
+        """What happens to a schedule that is due.
+
+        Nothing yet in quiet hours, and while its gate is looked through.
+        """
         now = self._clock.now_ms()
         if reason := self._objection(schedule):
             await self._pause(schedule, reason)
             return None
-        ends = quiet_until(self._quiet, now, schedule.tz)
-        if ends and not schedule.urgent:
-            return Firing(schedule.id, schedule.next_at or now, ends)
-        firing = planned(schedule, now)
+        firing = planned(schedule, now, self._quiet)
+        begin = _begin(schedule, now, self._quiet)
+        if begin > now and not firing.outcome:
+            self._resting[schedule.id] = begin
+            return None
         if not schedule.gate or firing.outcome:
             return firing
         looking = asyncio.create_task(self._look(schedule, firing), name=f"gate {schedule.id}")
@@ -140,8 +154,12 @@ class Scheduler:
     def _objection(self, schedule: Schedule) -> str | None:
         if schedule.failures >= MOST_FAILURES:
             return f"it failed {schedule.failures} times in a row"
-        if self._people.find(schedule.creator) is None:
+        if (person := self._people.find(schedule.creator)) is None:
             return "whoever made it is not among the people any more"
+        if person.role == "guest":
+            return "whoever made it is a guest now, and guests have no standing work"
+        if not self._timetable.has_repo(schedule):
+            return f"the repository {schedule.repo} is not known any more"
         return None
 
     async def _look(self, schedule: Schedule, firing: Firing) -> None:
@@ -154,7 +172,8 @@ class Scheduler:
             _log.exception("a gate broke", extra={"schedule": schedule.id})
             firing = _with(firing, "failed", "Something broke inside coworker; its log says what.")
         else:
-            firing = _with(firing, None if seen.is_open else "nothing new", seen.words, seen.state)
+            outcome, news = (None, seen.words) if seen.is_open else ("nothing new", "")
+            firing = _with(firing, outcome, news, seen.state)
         try:
             for conversation in await self._record([firing]):
                 self._dispatch.wake(conversation)
@@ -164,6 +183,7 @@ class Scheduler:
 
     async def _record(self, firings: list[Firing]) -> list[ConversationId]:
         """Write what became of them; the conversations that have something to do now."""
+        asked = {row.conversation for each in firings if (row := each.row) and self._asks(row)}
         done = await self._schedules.fire(firings, self._clock.now_ms())
         rows = [(firing.row, firing.outcome) for firing in done if firing.row]
         for row, outcome in rows:
@@ -171,35 +191,74 @@ class Scheduler:
                 _log.info("due", extra={"schedule": row.body["schedule"], "outcome": outcome})
         if any(row.body["missed"] for row, _ in rows):
             self._report()
+        for row, outcome in rows:
+            if not outcome and row.conversation in asked:
+                await self._say_waits(row)
         return [row.conversation for row, outcome in rows if not outcome]
 
+    def _asks(self, row: Inbound) -> bool:
+        """Whether somebody is asked there, so that nothing else goes on."""
+        return self._log.state(row.conversation) == "waiting"
+
+    async def _say_waits(self, row: Inbound) -> None:
+        now, place = self._clock.now_ms(), row.place
+        text = _WAITS.format(name=row.body["name"])
+        said = Outbound(f"{row.event_id}:waits", row.conversation, "reply", notice(text), place)
+        await self._log.notice(said, now)
+        self._dispatch.deliver(row.conversation)
+
     async def _pause(self, schedule: Schedule, reason: str) -> None:
-        place = schedule.place
-        last = self._schedules.history(schedule.id, 1)
-        why = (last[0]["text"] or last[0]["body"]["gate"]) if last else ""
+        place, why = self._told(schedule)
         text = _PAUSED.format(name=schedule.name, id=schedule.id, reason=reason, why=why)
-        body = notice(text)
-        conversation = schedule.conversation or place.conversation
+        ours = schedule.conversation if place == schedule.place else None
+        conversation = ours or place.conversation
         key = f"schedule:{schedule.id}:paused:{self._clock.now_ms()}"
-        said = Outbound(key, conversation, "reply", body, place)
+        said = Outbound(key, conversation, "reply", notice(text), place)
         await self._schedules.give_up(schedule.id, reason, said, self._clock.now_ms())
         self._dispatch.deliver(conversation)
 
+    def _told(self, schedule: Schedule) -> tuple[Place, str]:
+        """Where to say that it is paused, and what became of its last firing."""
+        for row in self._schedules.history(schedule.id, 1):
+            if undelivered := row["body"].get("undelivered"):
+                return self._elsewhere(schedule), f"Its room takes no messages: {undelivered}"
+            return schedule.place, row["text"] or row["body"]["gate"]
+        return schedule.place, ""
 
-def planned(schedule: Schedule, now: int) -> Firing:
-    """The firing of a schedule that is due, by its policy for hours that went by."""
+    def _elsewhere(self, schedule: Schedule) -> Place:
+        """Its maker's own messages there, else an owner's."""
+        owners = [each for each in self._config.people.values() if each.role == "owner"]
+        for each in (schedule.creator, *(known for owner in owners for known in owner.ids)):
+            adapter, _, person = each.partition(":")
+            if adapter == schedule.place.adapter and person != "*":
+                return Place(adapter, person)
+        return schedule.place
+
+
+def planned(schedule: Schedule, now: int, quiet: Quiet) -> Firing:
+    """The firing of a schedule that is due, by its policy for hours that went by.
+
+    An hour in quiet hours is on time at their end. A retry after a failure is no hour of its own.
+    """
     assert schedule.next_at is not None, "only what has a next hour is due"  # noqa: S101
     calendar = when.again(schedule.spec, schedule.tz)
     instants = _passed(calendar, schedule.next_at, now)
-    late_ms, before = now - instants[-1], len(instants) - 1
-    runs = late_ms <= _ON_TIME_MS
-    if not runs and schedule.policy == "late":
-        runs = late_ms <= _LATE_MS or calendar.is_once
-    missed = before + (late_ms > _ON_TIME_MS)
-    row = firing_row(schedule, instants[-1], missed=missed)
+    hours = {_begin(schedule, at, quiet) for at in instants if calendar.has(at)}
+    last = instants[-1]
+    is_late = now - _begin(schedule, last, quiet) > _ON_TIME_MS
+    runs = not is_late or schedule.policy == "late" or not hours
+    missed = len(hours) - (not is_late and calendar.has(last))
+    row = firing_row(schedule, last, missed=missed)
+    if schedule.next_at < now - _LOOK_BACK_MS:
+        row.body["more"] = True
     return Firing(
         schedule.id, schedule.next_at, calendar.after(now), row, None if runs else "missed"
     )
+
+
+def _begin(schedule: Schedule, at: int, quiet: Quiet) -> int:
+    """When what is due at that time may begin, both in milliseconds UTC."""
+    return at if schedule.urgent else quiet_until(quiet, at, schedule.tz) or at
 
 
 def firing_row(schedule: Schedule, at: int, *, missed: int = 0, extra: bool = False) -> Inbound:

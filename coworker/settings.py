@@ -21,12 +21,26 @@ class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
 
 class Price(Section, frozen=True):
-    """Dollars per million tokens of each kind."""
+    """Dollars per million tokens of each kind.
+
+    What is not named of the cache follows from `input` as in the vendor's list: a tenth to read,
+    twice to write.
+    """
 
     input: float
     output: float
-    cache_read: float = 0.0
-    cache_write: float = 0.0
+    cache_read: float | None = None
+    cache_write: float | None = None
+
+    @property
+    def read(self) -> float:
+        """Of what is read from the cache."""
+        return self.input * 0.1 if self.cache_read is None else self.cache_read
+
+    @property
+    def write(self) -> float:
+        """Of what is written to the cache for an hour."""
+        return self.input * 2.0 if self.cache_write is None else self.cache_write
 
 
 class ModelConfig(Section, frozen=True):

@@ -80,6 +80,20 @@ SHAPES = (
         r"(?P<secret>(?=[\w.~+/-]{0,64}[0-9])[\w.~+/-]{20,}=*)",
     ),
     (
+        "shortened secret",
+        ("…",),
+        rf"{_START}(?:sk-|xox[a-z]-|xapp-|gh[pousr]_|github_pat_|glpat-|A[KS]IA|AIza|ya29\.|GOCSPX-"
+        r"|[rs]k_(?:live|test)_|whsec_|npm_|pypi-)[\w.-]{6,}(?=\s?\[?…)",
+    ),
+    (
+        "environment secret",
+        ("KEY=", "TOKEN=", "SECRET=", "PASSWORD=", "PASSWD="),
+        r"(?<![A-Za-z0-9_])(?:[A-Z][A-Z0-9]{0,30}_){0,5}(?:TOKEN|SECRET|PASSWORD|PASSWD"
+        r"|(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|AUTH|MASTER)_?KEY)=[\"']?"
+        r"(?P<secret>(?=[^\s\"'`]{0,64}[0-9])(?=[^\s\"'`]{0,64}[A-Za-z])"
+        r"[^\s\"'`,;)/~.$<{(\[%*][^\s\"'`,;)]{7,})",
+    ),
+    (
         "password",
         ("://",),
         r"://(?:[^\s/:@{}<>$\"'`\\]{0,64}:)?"

@@ -20,9 +20,9 @@ Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
 Tier = Literal["large", "small"]
 InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent", "due"]
-Heard = Literal["new", "known", "refused", "forbidden", "ignored"]
+Heard = Literal["new", "known", "refused", "forbidden", "elsewhere", "ignored"]
 """What became of an inbound: taken, had before, from a stranger, an answer that somebody else may
-give, nothing for us."""
+give, a button where we put none, nothing for us."""
 Sign = Literal["text", "thinking", "tool", "note", "step"]
 EntryKind = Literal[
     "base", "context", "user", "assistant", "decision", "tool_start", "tool_done", "ask",
@@ -71,11 +71,15 @@ class Inbound:
       ([{who, text}], forwarded or cited: data).
       `when` is "queue" or "instead" for one that is not to steer the run under way.
     - `edit`: `message` and the new `text`, None when it was deleted.
-    - `answer`: `ask` (its number), `text`, and where a button was pressed the question's `seal`, or
-      the beginning of it. `action`: `action` (push, open_pr, undo) and `run`.
+    - `answer`: `ask` (its number) and `text`, or the place of an `option`.
+    - `action`: `action` (push, open_pr, undo) and `run`.
     - `verb`: `text`, answered outside of any run. `stop`: nothing more.
     - `due`: a schedule's hour has come: `text` (its prompt), `schedule` (its id), `name`, `due`
       (milliseconds UTC), `missed` (how many hours before went by unused), `gate` (what it saw).
+
+    What a button or a reaction on our message said has `on`, the platform's id of that message, and
+    `place` is where it stands; an answer has the first `SEAL_SHOWN` characters of the question's
+    `seal` besides, if that has one.
     """
 
     source: str
@@ -110,9 +114,18 @@ class Outbound:
     of the question's card; "" when that is not known."""
 
 
+SEAL_SHOWN = 8
+"""Characters of a seal that a button carries: a button's data has little room."""
+
+
 def ask_key(conversation: ConversationId, run: int, number: int) -> str:
     """The key of the message that asks a question."""
     return f"{conversation}:{run}:ask{number}"
+
+
+def reply_key(conversation: ConversationId, run: int, seq: int) -> str:
+    """The key of the message, or its last part, that is the reply of that entry."""
+    return f"{conversation}:{run}:{seq}"
 
 
 def progress_key(conversation: ConversationId, run: int) -> str:
@@ -178,7 +191,7 @@ class Answer:
 
     `malformed` maps a tool call's id to what is wrong with its arguments, for the model to read.
     `notice` is a sentence for the person when another model than the wanted one answered;
-    `is_stopgap` when none of the configured ones could.
+    `stopgap` says why none of the configured ones could.
     """
 
     content: list[Json]
@@ -187,7 +200,7 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     malformed: dict[str, str] = field(default_factory=dict)
     notice: str = ""
-    is_stopgap: bool = False
+    stopgap: str = ""
 
 
 @dataclass(frozen=True, slots=True)

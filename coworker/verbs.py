@@ -9,15 +9,13 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from coworker import notebook
 from coworker.adapters.render import dollars, duration, receipt_line
 from coworker.admission import Admission
 from coworker.agent.act import Ports
-from coworker.agent.fold import State, fold
-from coworker.agent.receive import answers
 from coworker.agent.spending import accounts, name_of, whose
 from coworker.agent.trace import traced
 from coworker.agent.words import NOTHING_RUNS, midnight
@@ -25,17 +23,17 @@ from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.notebook import Notebook
 from coworker.planning import Planning
-from coworker.policy.approvals import refusal
+from coworker.questions import Questions
 from coworker.repos.registry import Registry
 from coworker.store.log import Conversation
-from coworker.types import ConversationId, Heard, Inbound, InboundKind, Json
+from coworker.types import Inbound, InboundKind, Json
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
 `queue: …` waits its turn, `instead: …` replaces it, `stop` ends it.
 `!status` what is going on · `!queue` what waits here · `!stop`
 `!approve N` `!deny N` answer question N
-`!push` `!pr` `!undo` for the last run here
+`!diff` what was committed here · `!push` `!pr` `!undo` for the last run here
 `!remember …` `!forget ID` `!memory [WORDS]` what I know of the repository
 `!rules` what I may do · `!pair ID NAME` lets somebody in
 `!why` how the last reply came about · `!cost` what was spent
@@ -91,11 +89,16 @@ class Verbs:
     ) -> None:
         self._ports = ports
         self._admission = Admission(ports.people, ports.book)
+        self._questions = Questions(ports)
         self._dispatch = dispatch
         self._registry = registry
         self._adapters = adapters
-        self._planning = planning
         self._notebook = notes
+        self._doing: dict[str, Callable[[str, Inbound], Awaitable[Inbound | str]]] = {
+            "diff": self._diff,
+            "repo": self._repo,
+            "schedules": planning.verb,
+        }
 
     async def obey(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         """What a verb amounts to: something that drives a conversation, or its answer.
@@ -111,10 +114,8 @@ class Verbs:
                 return self._press(_PRESSES[verb.name], inbound)
             case "new":
                 return _become(inbound, "action", action="new", run=0)
-            case "schedules":
-                return await self._planning.verb(verb.rest, inbound)
-            case "repo":
-                return await self._repo(verb.rest, inbound)
+            case name if name in self._doing:
+                return await self._doing[name](verb.rest, inbound)
             case name if name in _ANSWERS:
                 return _ANSWERS[name](self, inbound)
             case name if name in notebook.VERBS:
@@ -161,7 +162,8 @@ class Verbs:
         rows = self._ports.log.open_inbox(inbound.conversation)
         waiting = [f"· {_short(row.body['text'])}" for row in rows if row.kind == "message"]
         asks = [
-            f"{ask['ask']}. {_short(ask['question'])}" for ask in self._open(inbound.conversation)
+            f"{ask['ask']}. {_short(ask['question'])}"
+            for ask in self._questions.here(inbound.conversation)
         ]
         parts = [
             "Open questions (`!approve N`, `!deny N`):\n" + "\n".join(asks) if asks else "",
@@ -200,7 +202,7 @@ class Verbs:
     def _left(self, inbound: Inbound) -> list[str]:
         """What may still be spent here under each limit, beside that of the day."""
         row = self._ports.log.conversation(inbound.conversation)
-        state = self._state(inbound.conversation)
+        state = self._questions.state(inbound.conversation)
         state.senders = state.senders or [inbound.body["sender"]]
         found = accounts(state, row, self._ports) if row else []
         return [
@@ -216,15 +218,6 @@ class Verbs:
     def help(self, _: Inbound) -> str:
         """The verbs."""
         return HELP
-
-    def objection(self, inbound: Inbound) -> Heard | None:
-        """Why an answer is not taken: nobody asks that, or somebody else may answer it."""
-        person = self._ports.people.find(inbound.body["sender"])
-        state = self._state(inbound.conversation)
-        for ask in state.questions:
-            if answers(inbound.body, ask):
-                return "forbidden" if refusal(person, state.senders, ask) else None
-        return "ignored"
 
     # What drives a conversation
 
@@ -248,7 +241,7 @@ class Verbs:
 
     def _decision(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         number = verb.rest.lstrip("#")
-        open_asks = [str(ask["ask"]) for ask in self._open(inbound.conversation)]
+        open_asks = [str(ask["ask"]) for ask in self._questions.here(inbound.conversation)]
         if not number and len(open_asks) == 1:
             number = open_asks[0]
         if number not in open_asks:
@@ -262,6 +255,9 @@ class Verbs:
         if not runs:
             return "There is no run here yet."
         return _become(inbound, "action", action=action, run=runs[-1])
+
+    async def _diff(self, _: str, inbound: Inbound) -> str:
+        return await self._ports.diff(inbound.conversation)
 
     async def _repo(self, name: str, inbound: Inbound) -> Inbound | str:
         known = [repo.name for repo in self._registry.list()]
@@ -288,13 +284,6 @@ class Verbs:
             return f"This conversation is about {name}."
         moved = _become(inbound, "action", action="repo", repo=name, run=0)
         return dataclasses.replace(moved, repo=name)
-
-    def _open(self, conversation: ConversationId) -> list[Json]:
-        return self._state(conversation).questions
-
-    def _state(self, conversation: ConversationId) -> State:
-        row = self._ports.log.conversation(conversation)
-        return fold(self._ports.log.entries(conversation, row.base_seq) if row else [])
 
 
 def _speaks_to_room(inbound: Inbound) -> bool:
@@ -350,6 +339,7 @@ NAMES = [
     "stop",
     "approve",
     "deny",
+    "diff",
     "new",
     "repo",
     *_PRESSES,

@@ -29,9 +29,9 @@ def total(lines):
 '''
 
 
-def git(folder: Path, *args: str) -> str:
-    """Run git there as ann, with nothing of this machine's configuration."""
-    who = {"NAME": "ann", "EMAIL": "ann@example.com", "DATE": "2026-11-20T09:00:00+00:00"}
+def git(folder: Path, *args: str, at: str = "2026-11-20T09:00:00+00:00") -> str:
+    """Run git there as ann, at that time, with nothing of this machine's configuration."""
+    who = {"NAME": "ann", "EMAIL": "ann@example.com", "DATE": at}
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

@@ -151,6 +151,29 @@ def test_a_secret_also_comes_from_the_persons_own_folder_if_it_is_theirs_alone()
 
 def test_a_rule_for_a_tool_that_does_not_exist_is_an_error(write):
     config = load(write("[[rules]]\nthen = 'deny'\n[[rules]]\ntool = 'git_psuh'\nthen = 'deny'"))
-    with pytest.raises(ConfigError, match=r"rules\.1\.tool: .*'git_psuh'. Did you mean git_push"):
-        refuse_unknown_tools(config, ["git_push", "shell"])
-    refuse_unknown_tools(config, ["git_psuh"])
+    with pytest.raises(ConfigError, match=r"rule 2: tool: .*'git_psuh'. Did you mean git_push"):
+        refuse_unknown_tools(config, {"git_push": (), "shell": ()})
+    refuse_unknown_tools(config, {"git_psuh": ()})
+
+
+def test_a_rule_for_an_argument_that_does_not_exist_is_an_error(write):
+    config = load(write("[[rules]]\nthen = 'allow'\ntool = 'open_pr'\nargs = { titel = 'x' }"))
+    with pytest.raises(ConfigError, match=r"rule 1: args: open_pr takes no 'titel'. Did you mean"):
+        refuse_unknown_tools(config, {"open_pr": ("title", "body")})
+
+
+@pytest.mark.parametrize(
+    ("field", "what"),
+    [
+        ("rooms = ['C0SHOP']", "'C0SHOP' does not say on which platform"),
+        ("paths = ['/etc/']", "'/etc/' is not within a repository"),
+        ("paths = ['a/../../b']", "is not within a repository"),
+    ],
+)
+def test_a_rule_that_can_match_nothing_is_an_error(write, field, what):
+    with pytest.raises(ConfigError, match=f"rule 1: {field[:5]}: .*{what}"):
+        load(write(f"[[rules]]\nthen = 'deny'\n{field}"))
+
+
+def test_a_rule_may_be_for_the_terminal(write):
+    assert load(write("[[rules]]\nthen = 'deny'\nrooms = ['terminal']")).rules[0].rooms

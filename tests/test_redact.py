@@ -87,6 +87,38 @@ def test_ordinary_text_stays_as_it_is(text):
     assert Redactor({"SLACK_BOT_TOKEN": "xoxb-fake-and-ours"}).text(text) == text
 
 
+@pytest.mark.parametrize("before", ["\\x0d", "\\u001b[31m", "\\u0022", "=3D", "\x1b[1;32m", "\\t"])
+@pytest.mark.parametrize("what", ["github token", "slack token", "aws key", "web token"])
+def test_what_is_written_before_a_secret_does_not_hide_it(what, before):
+    assert Redactor().text(before + SECRETS[what]) == f"{before}[secret: {what}]"
+
+
+@pytest.mark.parametrize("rest", ["", "…", " [… 12 more bytes in this line]"])
+def test_what_was_shortened_before_it_came_here_is_cut_out_too(rest):
+    ours = Redactor({"ANTHROPIC_API_KEY": "sk-nobody-knows-this-one-0123456789"})
+    for size in (12, 20, 34):
+        cut = "sk-nobody-knows-this-one-0123456789"[:size]
+        assert ours.text(f"see {cut}{rest}") == f"see [secret: anthropic api key]{rest}"
+
+
+def test_what_looks_like_a_shortened_secret_is_cut_out():
+    assert Redactor().text("use ghp_aB3xaB3xaB3… now") == "use [secret: shortened secret]… now"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("DB_PASSWORD=hunter2hunter2", "DB_PASSWORD=[secret: environment secret]"),
+        ('export API_KEY="a1b2c3d4e5"', 'export API_KEY="[secret: environment secret]"'),
+        ("SESSION_SECRET='x1y2z3w4v5'", "SESSION_SECRET='[secret: environment secret]'"),
+        *[(same, same) for same in ("TOKEN=$1", "API_KEY=<your key 1>", "MONKEY=banana123")],
+        *[(same, same) for same in ("KEY=/etc/keys/key1.pem", "token = tokens[0]", "TOKEN=token")],
+    ],
+)
+def test_the_values_of_an_environment_file_are_secrets(line, shown):
+    assert Redactor().text(line) == shown
+
+
 def test_a_picture_stays_as_it_is():
     picture = {"type": "base64", "media_type": "image/png", "data": f"AKIA{'A' * 16}+"}
     block = {"type": "image", "source": picture, "note": f"AKIA{'A' * 16}"}

@@ -20,7 +20,7 @@ from coworker.errors import ToolError
 from coworker.models.router import Router
 from coworker.policy.budget import Ledger
 from coworker.policy.people import People
-from coworker.policy.rules import Book
+from coworker.policy.rules import Book, Case
 from coworker.protocols import Clock, Tool, ToolContext
 from coworker.settings import Config
 from coworker.store.log import Conversation, Log
@@ -74,6 +74,7 @@ class Ports:
     check: Callable[[Conversation], Coroutine[Any, Any, list[Json]]]
     notes: Callable[[Conversation], Sequence[str]]
     undo: Callable[[Conversation, int], Awaitable[str]]
+    diff: Callable[[ConversationId], Awaitable[str]]
     introduce: Callable[[Repo | None], Awaitable[list[tuple[str, str]]]]
     rooms: Rooms
     emit: Callable[[ConversationId, Progress], None]
@@ -157,4 +158,19 @@ def context_of(
         taint=tuple(state.taint),
         senders=tuple(state.senders),
         is_approved=admission.is_approved,
+        guard=ports.book.guard(case_of(admission, state, conversation, ports)),
+    )
+
+
+def case_of(admission: Admission, state: State, conversation: Conversation, ports: Ports) -> Case:
+    """A call as the gate sees it, without the files that it touches."""
+    return Case(
+        tool=admission.call.name,
+        effect=admission.tool.effect_of(admission.args, "\n".join(state.said)),
+        args=admission.call.input,
+        paths=(),
+        people=ports.people.behind(state.senders),
+        repo=conversation.repo,
+        room=conversation.place.here,
+        taint=state.taint,
     )

@@ -5,6 +5,7 @@ Each entry adds messages and never changes earlier ones. It knows nothing of who
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ for a way around it, say what is needed instead.
 """
 
 
+_DENSE = re.compile(rb"[^\s,.;:()]{40,}")
 _IMAGE_BYTES = 5_000
 """A picture is at most about 1,600 tokens, at three bytes a token."""
 
@@ -48,7 +50,9 @@ class Transcript:
 
     @property
     def tokens(self) -> int:
-        """A generous estimate of what the request costs to read: three bytes a token."""
+        """A generous estimate of what the request costs to read: three bytes a token, and half as
+        many where there are no words, as in hashes.
+        """
         return self._size // 3
 
     def apply(self, entry: Entry) -> None:
@@ -132,9 +136,13 @@ def data(source: str, text: str) -> str:
 def _bytes(content: Sequence[Json]) -> int:
     """What counts towards the context's size: a picture costs by its pixels, not by its bytes."""
     return sum(
-        _IMAGE_BYTES if block["type"] == "image" else len(msgspec.json.encode(block))
+        _IMAGE_BYTES if block["type"] == "image" else _weight(msgspec.json.encode(block))
         for block in content
     )
+
+
+def _weight(text: bytes) -> int:
+    return len(text) + sum(map(len, _DENSE.findall(text)))
 
 
 def _text(text: str) -> Json:

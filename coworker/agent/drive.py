@@ -219,9 +219,12 @@ class Drive(Journal):
             return await self.append(("assistant", body))
         text, outcome, by = final
         said: Draft = ("assistant", body)
-        if answer.is_stopgap:
-            by = "host" if self.state.alone else by  # it will be tried again: nobody is told
-            return await self.conclude(text, "failed", said, by=by, exit_status=69)
+        if answer.stopgap or (answer.model == "offline" and self.state.alone):
+            schedule = self.ports.log.schedules.get(self.state.schedule)
+            is_last = schedule is None or schedule.next_at is None
+            text, outcome, by = words.offline(self.state, answer, text, is_last=is_last)
+            status = 69 if outcome == "failed" else 0
+            return await self.conclude(text, outcome, said, by=by, exit_status=status)
         if by == "model" and self.state.unchecked:
             return await self.append(("assistant", {**body, "final": text}))
         return await self.conclude(text, outcome, said, by=by)

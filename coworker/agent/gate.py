@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from coworker.agent.act import Admission, Ports, context_of, done
+from coworker.agent.act import Admission, Ports, case_of, context_of, done
 from coworker.agent.fold import OpenCall, State
 from coworker.errors import ToolError
-from coworker.policy.approvals import ALWAYS, DENY, ONCE, seal
-from coworker.policy.rules import Case
+from coworker.policy.approvals import ALWAYS, DENY, KEEP, ONCE, seal
+from coworker.policy.rules import Case, in_words
 from coworker.protocols import Tool, ToolContext
-from coworker.repos.text import visible
+from coworker.repos.text import code, fenced
 from coworker.settings import Rule
 from coworker.store.log import Conversation
 from coworker.types import Call, Decision, EntryKind, Json, Outbound, ToolResult, ask_key
@@ -59,7 +59,8 @@ class Gate:
 
     async def _admit(self, waiting: OpenCall, admission: Admission) -> None:
         if waiting.starts:
-            return self._start(_recovered(waiting, admission))
+            again = _recovered(waiting, admission)
+            return self._start(dataclasses.replace(again, is_approved=waiting.is_approved))
         if waiting.verdict == "deny":
             raise ToolError(waiting.denial or _DENIED)
         context = context_of(admission, self.state, self.conversation, self.ports)
@@ -78,33 +79,28 @@ class Gate:
         return self._start(admission)
 
     async def _case(self, admission: Admission, context: ToolContext) -> Case:
-        tool, args, state = admission.tool, admission.args, self.state
-        return Case(
-            tool=admission.call.name,
-            effect=tool.effect_of(args, "\n".join(state.said)),
-            args=admission.call.input,
-            paths=await tool.touched(args, context) if self.ports.book.have_paths else (),
-            people=self.ports.people.behind(state.senders),
-            repo=self.conversation.repo,
-            room=self.conversation.place.here,
-            taint=state.taint,
-        )
+        case = case_of(admission, self.state, self.conversation, self.ports)
+        if not self.ports.book.have_paths:
+            return case
+        touched = await admission.tool.touched(admission.args, context)
+        return dataclasses.replace(case, paths=touched)
 
     async def _ask(
         self, admission: Admission, case: Case, decision: Decision, context: ToolContext
     ) -> None:
         """Put the question to a person: all that the call would do, bound to just this call."""
         call, state, card = admission.call, self.state, admission.tool.card
-        question = await _question(admission, decision, context)
         rule = None if card else _for_ever(admission.tool.lasting(admission.args), case)
+        question = await _question(admission, decision, context, rule)
+        yes = KEEP if case.effect == "rule" else ONCE
         body: Json = {
             "ask": state.asks + sum(kind == "ask" for kind, _ in self.drafts) + 1,
             "call": call.id,
             "question": question,
-            "options": [*card] or [ONCE, *([ALWAYS] if rule else []), DENY],
+            "options": [*card] or [yes, *([ALWAYS] if rule else []), DENY],
             "approval": True,
             "card": bool(card),
-            "asker": state.senders[-1],
+            "asker": state.senders[0],
             "run": state.run,
             "seal": seal(self.conversation.id, state.run, call),
             "owner": case.effect == "final",
@@ -155,13 +151,16 @@ def _recovered(waiting: OpenCall, admission: Admission) -> Admission:
     return dataclasses.replace(admission, is_again=True)
 
 
-async def _question(admission: Admission, decision: Decision, context: ToolContext) -> str:
+async def _question(
+    admission: Admission, decision: Decision, context: ToolContext, rule: Json | None
+) -> str:
     """The effect first, then why it is asked. Raises ToolError when it cannot be shown whole."""
     tool, args = admission.tool, admission.args
     effect = await tool.preview(args, context) or _arguments(admission.call)
-    head = "" if tool.card else f"May I do this: {tool.describe(args)}? ({decision.reason})"
+    why = "" if tool.card else f"May I do this: {code(tool.describe(args))}? ({decision.reason})"
     outside = f"This run has read {', '.join(context.taint)}." if context.taint else ""
-    question = "\n".join(filter(None, [head, effect, outside]))
+    for_ever = f"“{ALWAYS}” means: {in_words(msgspec.convert(rule, Rule))}." if rule else ""
+    question = "\n\n".join(filter(None, [effect, why, outside, for_ever]))
     if len(question) > _MOST_SHOWN:
         raise ToolError(
             f"Not asked: a person would have to read {len(question):,} characters to decide this, "
@@ -172,7 +171,7 @@ async def _question(admission: Admission, decision: Decision, context: ToolConte
 
 def _arguments(call: Call) -> str:
     lines = [f"{name}: {_plain(value)}" for name, value in call.input.items()]
-    return visible("\n".join(lines)).replace("```", "'''").join(("```\n", "\n```")) if lines else ""
+    return fenced("\n".join(lines)) if lines else ""
 
 
 def _plain(value: object) -> str:

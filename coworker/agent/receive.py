@@ -16,7 +16,7 @@ from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_y
 from coworker.policy.rules import in_words
 from coworker.settings import Rule
 from coworker.store.log import Conversation, InboxRow
-from coworker.types import EntryKind, Json, Outbound, Person, ToolResult, ask_key
+from coworker.types import SEAL_SHOWN, EntryKind, Json, Outbound, Person, ToolResult, ask_key
 
 Draft = tuple[EntryKind, Json]
 _CLOCK = Person(CLOCK, "nobody in time", "owner")
@@ -58,7 +58,7 @@ class Received:
             return self._object("I do not know who that was")
         if reason := self._objection(ask, person, row):
             return self._object(reason)
-        text = str(row.body["text"])
+        text = _words(row.body, ask)
         answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": person.id}
         if ask["approval"]:
             answer |= await self._verdict(ask, text, person)
@@ -78,7 +78,7 @@ class Received:
             return None
         if is_expired(ask, row.received_at, hours):
             return f"that question expired after {hours:g} hours"
-        if ask["approval"] and not ask.get("card") and says_yes(row.body["text"], ask) is None:
+        if ask["approval"] and not ask.get("card") and says_yes(_words(row.body, ask), ask) is None:
             return f"only {' or '.join(ask['options'])} answers this question"
         return refusal(person, self.state.senders, ask)
 
@@ -122,6 +122,12 @@ class Received:
         return None
 
 
+def _words(body: Json, ask: Json) -> str:
+    """What was said; of an option that is only known by its place, what stands there."""
+    options = ask["options"][body["option"] :] if "option" in body else []
+    return str(options[0] if options else body["text"])
+
+
 def _shown(ask: Json, word: str, person: Person) -> str:
     """A decision as its button says it, however it was said."""
     if person is _CLOCK:
@@ -135,7 +141,6 @@ def _shown(ask: Json, word: str, person: Person) -> str:
 
 
 def answers(body: Json, ask: Json) -> bool:
-    """Whether an answer is meant for this question: by number, and by seal where it has one."""
-    return str(ask["ask"]) == str(body["ask"]) and str(ask.get("seal", "")).startswith(
-        str(body.get("seal", ""))
-    )
+    """Whether an answer is meant for this question: by its number, a button's also by its seal."""
+    seal, shown = str(ask.get("seal", ""))[:SEAL_SHOWN], str(body.get("seal", ""))
+    return str(ask["ask"]) == str(body["ask"]) and (shown == seal or "on" not in body)

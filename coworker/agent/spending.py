@@ -111,7 +111,7 @@ def question(short: Account, usd: float, state: State) -> Json:
         "options": [MORE, STOP],
         "approval": True,
         "owner": short.name in SHARED,
-        "asker": state.senders[-1],
+        "asker": state.senders[0],
         "run": state.run,
         "limit": short.name,
         "usd": _RAISE_USD,

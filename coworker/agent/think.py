@@ -115,13 +115,15 @@ async def heard(
         ]
         if blocks:
             body["attached"] = blocks
-        if outside := list(_from_outside(said, ports)):
+        if outside := list(_from_outside(said, person, ports)):
             body["taint"] = outside
         drafts.append((kind, body))
     return drafts
 
 
-def _from_outside(said: Json, ports: Ports) -> Iterator[str]:
+def _from_outside(said: Json, person: Person, ports: Ports) -> Iterator[str]:
+    if person.role == "guest":
+        yield "words of a guest"
     if any(_is_outside(quote["who"], ports) for quote in said.get("quoted", ())):
         yield "words of a stranger or guest, quoted or forwarded"
     if any(not file.get("spoken") for file in said.get("files", ())):

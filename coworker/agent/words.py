@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from coworker.agent.evidence import Evidence
 from coworker.agent.fold import State
+from coworker.tools.digest import NO_NEWS
 from coworker.types import Answer, Json
 
 MAX_REPEATS = 6
@@ -64,6 +65,24 @@ def final(answer: Answer) -> tuple[str, str, str] | None:
             "host",
         )
     return text, "answered", "model"
+
+
+def offline(state: State, answer: Answer, text: str, *, is_last: bool) -> tuple[str, str, str]:
+    """(text, outcome, by) when no model was asked.
+
+    Of standing work a digest needs none, and a reminder is due now; what a model should have done
+    is tried again, and nobody is told.
+    """
+    done = state.done[-1] if state.done else None
+    if state.alone and done and done["tool"] == "digest" and not done["is_error"]:
+        return text, "nothing" if done["text"].startswith(NO_NEWS) else "answered", "model"
+    if not answer.stopgap:
+        return text, "answered", "model"
+    if state.alone and not is_last:
+        return answer.stopgap, "failed", "host"
+    if text.startswith("Reminder: "):
+        text = with_notices(text, [answer.stopgap])
+    return text, "failed", "model"
 
 
 def with_notices(text: str, notices: Sequence[str]) -> str:

@@ -50,6 +50,7 @@ def _parser() -> _Parser:
     _add_setup(commands, everywhere)
     _add_undo(commands, everywhere)
     _add_looking(commands, everywhere)
+    _add_approvals(commands, everywhere)
     _add_audit(commands, everywhere)
     _add_repo(commands, everywhere)
     _add_memory(commands, everywhere)
@@ -129,6 +130,18 @@ def _add_looking(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     _add_json(doctor)
 
 
+def _add_approvals(commands: _Commands[_Parser], everywhere: _Parser) -> None:
+    about = "what waits for somebody's decision"
+    parser = commands.add_parser("approvals", help=about, description=about, parents=[everywhere])
+    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_json(_command(actions, everywhere, "approvals list", "each as it is asked"))
+    for name, what in (("approve", "allow one, once"), ("deny", "refuse one")):
+        action = _command(actions, everywhere, f"approvals {name}", what)
+        about = "its id as in the list, or its number where only one has that"
+        action.add_argument("name", metavar="ID", help=about)
+        _add_json(action)
+
+
 def _add_audit(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     about = "whether the log is as it was written"
     audit = commands.add_parser("audit", help=about, description=about, parents=[everywhere])
@@ -195,6 +208,7 @@ def _add_schedule(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     preview = _command(actions, everywhere, "schedule preview", "the next five times of a spec")
     preview.add_argument("when", metavar="WHEN")
     preview.add_argument("--zone", metavar="ZONE", default="", help="such as Europe/Berlin")
+    preview.add_argument("--gate", metavar="GATE", default="", help="which it would be given")
     _add_json(preview)
     for name, what in (
         ("show", "one of them, what comes next and what it cost"),

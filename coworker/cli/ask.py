@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shlex
 from collections.abc import Awaitable, Callable
 
@@ -22,6 +23,8 @@ from coworker.types import Json
 
 _OWNERS = 5
 _OWNERS_APART_S = 0.1
+_DECISION = re.compile(r"!(?P<verb>approve|deny)\s+#?(?P<number>[0-9]{1,9})")
+_DECIDED = {"approve": "allow", "deny": "deny"}
 WAITS_FOR_A_PERSON = Denied.exit_status
 
 
@@ -79,8 +82,8 @@ class _Exchange:
         """Say it, or take it as the answer to the question that is open; and wait."""
         self._open = await self.conversation.resume()
         self._interrupts.stop_first(self.conversation.stop)
-        if not self._open:
-            return await self._say(given)
+        if not self._open or given.text.startswith("!"):
+            return await self._by_verb(given)
         first, *others = self._open
         answer = question.answer(first, given.text)
         if first.approval and answer is not None:
@@ -89,6 +92,15 @@ class _Exchange:
             await self.conversation.say(Message(answer or given.text, given.event_id))
             return first if first.approval else others[0]
         return await self._say(Message(answer or given.text, given.event_id))
+
+    async def _by_verb(self, given: Message) -> Reply | Ask:
+        """Say it; `!approve N` and `!deny N` decide as they do in a chat."""
+        verb = _DECISION.fullmatch(given.text.strip())
+        for ask in self._open if verb else ():
+            if verb and ask.ask == int(verb["number"]):
+                others = [other for other in self._open if other is not ask]
+                return await self._decide(ask, _DECIDED[verb["verb"]], others)
+        return await self._say(given)
 
     async def _say(self, given: Message) -> Reply | Ask:
         said = await self.conversation.say(given)

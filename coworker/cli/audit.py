@@ -39,12 +39,18 @@ async def _head(config: Config, as_json: bool) -> int:
 
 def _lines(seen: Json, head: str) -> Iterator[str]:
     for fault in seen["faults"]:
-        yield f"✗ {fault['conversation']}/{fault['seq']}: {fault['what']}"
+        entry = f"/{fault['seq']}" if fault["seq"] else ""
+        yield f"✗ {fault['conversation']}{entry}: {fault['what']}"
     for name in seen["expired"]:
-        yield f"– {name}: deleted since that head, by retention_days"
+        yield f"– {name}: deleted since the head, by retention_days"
     counted = f"{seen['entries']:,} entries in {seen['conversations']:,} conversations"
     if seen["faults"]:
-        yield f"{counted}: {len(seen['faults'])} are not as they were written."
+        yield f"{counted}, not as they were written. Keep this file, and compare it with a backup."
     else:
-        since = " Nothing was changed since that head." if head else ""
-        yield f"✓ {counted}: every chain holds.{since}"
+        yield f"✓ {counted}: every chain holds.{_since(seen, head)}"
+
+
+def _since(seen: Json, head: str) -> str:
+    if not seen["head"]:
+        return ""
+    return f" Nothing was changed since {'that head' if head else 'the last head on record'}."

@@ -238,6 +238,12 @@ def _schedule(options: Namespace) -> int:
     return schedule(_config(options), options)
 
 
+def _approvals(options: Namespace) -> int:
+    from coworker.cli.approvals import approvals
+
+    return approvals(_config(options), options)
+
+
 def _config(options: Namespace) -> Config:
     from coworker import config
 
@@ -266,6 +272,9 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "log": _log,
     "cost": _cost,
     "why": _why,
+    "approvals list": _approvals,
+    "approvals approve": _approvals,
+    "approvals deny": _approvals,
     "audit verify": _audit_verify,
     "audit head": _audit_head,
     "doctor": _doctor,

@@ -30,8 +30,12 @@ def prepare(*, quiet: bool) -> None:
 def say(text: str) -> None:
     """A result, with exactly one newline at its end, through to the other side of the pipe.
 
+    An empty one, such as no rows as JSON lines, is not even a line.
+
     Raises BrokenPipeError when nobody reads any more, CoworkerError when it cannot be written.
     """
+    if not text:
+        return
     try:
         print(text.rstrip("\n"), flush=True)
     except BrokenPipeError:

@@ -17,8 +17,7 @@ from coworker.errors import UsageError
 from coworker.settings import Config
 from coworker.types import Json
 
-_LIST = ("id", "name", "when", "timezone", "coming", "gate", "to", "last")
-_HISTORY = ("at", "outcome", "gate", "missed", "cost_usd", "conversation", "text")
+_HISTORY = ("at", "outcome", "gate", "missed", "undelivered", "cost_usd", "conversation", "text")
 _ADDED = ("when", "prompt", "gate", "to", "name", "policy", "urgent", "zone")
 _SENTENCES = {
     "run": "“{name}” runs now: coworker log {conversation}",
@@ -44,7 +43,7 @@ def _given(action: str, options: Namespace) -> Json:
         case "list":
             return {"over": options.all}
         case "preview":
-            return {"when": options.when, "zone": options.zone}
+            return {"when": options.when, "zone": options.zone, "gate": options.gate}
     return {"name": options.name}
 
 
@@ -68,7 +67,8 @@ async def _ask_and_print(config: Config, action: str, given: Json, as_json: bool
         output.say("\n".join(map(words.as_json, rows)))
     else:
         output.say(_printed(action, answer, config))
-    return 0
+    is_refused = action == "preview" and "refused" in answer
+    return UsageError.exit_status if is_refused else 0
 
 
 def _printed(action: str, answer: Any, config: Config) -> str:
@@ -77,9 +77,18 @@ def _printed(action: str, answer: Any, config: Config) -> str:
     return _PAGES.get(action, _one)(answer, config)
 
 
-def _listed(answer: list[Json], config: Config) -> str:
+def _listed(answer: list[Json], _: Config) -> str:
     empty = 'Nothing is scheduled. Add something: coworker schedule add "every weekday at 9" TEXT'
-    return table.table(answer, config.zone, _LIST) if answer else empty
+    return "\n".join(map(_entry, answer)) or empty
+
+
+def _entry(row: Json) -> str:
+    """Three lines: when it fires stays whole, however narrow the terminal is."""
+    gate = f"only if {row['gate']}" if row["gate"] else ""
+    last = f"last: {row['last']}" if row["last"] else ""
+    told = " · ".join(filter(None, (row["coming"], row["to"], gate, last)))
+    lines = (row["name"], f"{row['when']} ({row['timezone']})", told)
+    return f"{row['id']}  " + "\n          ".join(map(words.one_line, lines))
 
 
 def _history(answer: list[Json], config: Config) -> str:

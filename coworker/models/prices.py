@@ -14,7 +14,7 @@ FREE = Price(input=0.0, output=0.0)
 _MILLION = 1_000_000
 # A date or an edition of the same model; "-2" would be another model with its own price.
 _SUFFIX = re.compile(r"(-\d{8}|-latest|-v\d+|[@:\[].*)+$")
-_CACHE_READ, _CACHE_WRITE_5M, _CACHE_WRITE_1H = 0.1, 1.25, 2.0
+_CACHE_WRITE_5M = 1.25
 
 
 class ListPrice(Price, frozen=True):
@@ -43,12 +43,12 @@ def cost(price: Price, usage: Usage, short_writes: int = 0) -> float:
     are charged as if they were all for an hour, so the sum is never too low.
     """
     rates = _band(price, usage.input + usage.cache_read + usage.cache_write)
-    short_rate = rates.cache_write_5m if isinstance(rates, ListPrice) else rates.cache_write
+    short_rate = rates.cache_write_5m if isinstance(rates, ListPrice) else rates.write
     dollars = (
         usage.input * rates.input
         + usage.output * rates.output
-        + usage.cache_read * rates.cache_read
-        + (usage.cache_write - short_writes) * rates.cache_write
+        + usage.cache_read * rates.read
+        + (usage.cache_write - short_writes) * rates.write
         + short_writes * short_rate
     )
     return dollars / _MILLION
@@ -57,7 +57,7 @@ def cost(price: Price, usage: Usage, short_writes: int = 0) -> float:
 def bound(price: Price, prompt_tokens: int, max_tokens: int) -> float:
     """The most dollars that one request can cost: all cached for an hour, all output used."""
     rates = _band(price, prompt_tokens)
-    dearest = max(rates.input, rates.cache_read, rates.cache_write)
+    dearest = max(rates.input, rates.read, rates.write)
     return (prompt_tokens * dearest + max_tokens * rates.output) / _MILLION
 
 
@@ -71,8 +71,6 @@ def _listed(dollars_in: float, dollars_out: float) -> ListPrice:
     return ListPrice(
         input=dollars_in,
         output=dollars_out,
-        cache_read=dollars_in * _CACHE_READ,
-        cache_write=dollars_in * _CACHE_WRITE_1H,
         cache_write_5m=dollars_in * _CACHE_WRITE_5M,
     )
 
@@ -81,8 +79,6 @@ def _banded(low: ListPrice, band_tokens: int, above: ListPrice) -> ListPrice:
     return ListPrice(
         input=low.input,
         output=low.output,
-        cache_read=low.cache_read,
-        cache_write=low.cache_write,
         cache_write_5m=low.cache_write_5m,
         band_tokens=band_tokens,
         above=above,

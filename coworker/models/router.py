@@ -131,8 +131,10 @@ class Router:
             raise limited
         if failures:
             mends = dict.fromkeys(str(fault).partition(". ")[2] for fault in failures)
-            answer = await Offline(_reasons(failures), " ".join(mends)).respond(request, emit)
-            return dataclasses.replace(answer, is_stopgap=True)
+            reasons, mend = _reasons(failures), " ".join(mends)
+            answer = await Offline(reasons, mend).respond(request, emit)
+            stopgap = f"{reasons}. {mend}".strip()
+            return dataclasses.replace(answer, stopgap=stopgap)
         if self._configs:
             return await Offline(_LOCAL_ONLY, _GO_LOCAL).respond(request, emit)
         return await Offline().respond(request, emit)

@@ -10,6 +10,8 @@ import msgspec
 from coworker.types import Call, ConversationId, Json, Person
 
 ONCE, ALWAYS, DENY = "Allow once", "Always here", "Deny"
+KEEP = "Keep it"
+"""Instead of `ONCE` for what stands from then on."""
 MORE, STOP = "+ $1", "Stop"
 CLOCK = "coworker:clock"
 """Who answers a question that nobody answered in time."""
@@ -26,7 +28,8 @@ def seal(conversation: ConversationId, run: int, call: Call) -> str:
 def refusal(person: Person | None, askers: Sequence[str], ask: Json) -> str | None:
     """Why this person's answer to that `ask` does not count, or None when it does.
 
-    `askers` are the ids of the people whose words the run took.
+    `askers` are the ids of the people whose words the run took; of them a permission is for the one
+    with whom the run began.
     """
     if person is None:
         return "I do not know who that was"
@@ -34,6 +37,7 @@ def refusal(person: Person | None, askers: Sequence[str], ask: Json) -> str | No
         return None
     if ask.get("owner"):
         return f"{person.name} may not decide this; an owner may"
+    askers = [ask["asker"]] if ask["approval"] and "asker" in ask else askers
     if person.id in askers and (person.role == "member" or not ask["approval"]):
         return None
     return f"{person.name} may not decide this; the person who asked, or an owner, may"

@@ -18,6 +18,7 @@ class People:
 
     def __init__(self, config: Config, admitted: Mapping[str, tuple[str, Role]]) -> None:
         self._admitted = admitted
+        self._names = tuple(config.people)
         self._by_id: dict[str, tuple[str, Role]] = {}
         for name, person in config.people.items():
             for platform_id in person.ids:
@@ -34,6 +35,11 @@ class People:
             self._by_id.get(sender) or self._admitted.get(sender) or self._by_id.get(f"{adapter}:*")
         )
         return Person(sender, *found) if found else None
+
+    def is_taken(self, name: str) -> bool:
+        """Whether rules that name it would mean somebody: a person of that name, or a role."""
+        admitted = (known for known, _ in self._admitted.values())
+        return name.casefold() in {each.casefold() for each in (*self._names, *admitted, *RANK)}
 
     def behind(self, senders: Sequence[str]) -> list[Person]:
         """Everybody behind these ids; a stranger, or somebody let go since, is a guest."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from coworker.policy.standing import Standing
+from coworker.protocols import Guard
 from coworker.settings import Config, Rule
 from coworker.types import Decision, Effect, Json, Person, Verdict
 
@@ -61,6 +62,23 @@ class Book:
         """Whether it matters which files a call touches."""
         return any(rule.paths for _, rule in self.rules())
 
+    def guard(self, case: Case) -> Guard | None:
+        """What says of any file whether, and by which rule, it is kept from changes by that call.
+
+        For calls that do not say beforehand what they will touch; None when no rule is about files.
+        """
+        kept = [
+            (source, rule)
+            for source, rule in self.rules()
+            if rule.paths and rule.then != "allow" and _fits(rule, case)
+        ]
+
+        def reason(path: str) -> str:
+            found = (each for each in kept if _names_paths(each[1], [path]))
+            return next((f"{source} says: {in_words(rule)}" for source, rule in found), "")
+
+        return reason if kept else None
+
     def told(self, repo: str | None) -> str:
         """What a model should know of the rules of a repository; "" for none."""
         found = [in_words(rule) for _, rule in self.rules() if rule.repo in ("*", repo)]
@@ -109,13 +127,17 @@ def in_words(rule: Rule) -> str:
 
 
 def _matches(rule: Rule, case: Case) -> bool:
+    return _fits(rule, case) and _names_paths(rule, case.paths)
+
+
+def _fits(rule: Rule, case: Case) -> bool:
+    """Whether it is about such a call, whatever files that touches."""
     return (
         rule.tool in ("*", case.tool)
         and rule.repo in ("*", case.repo)
         and (not rule.rooms or case.room in rule.rooms)
         and (rule.tainted is None or rule.tainted == bool(case.taint))
         and _names_people(rule, case.people)
-        and _names_paths(rule, case.paths)
         and all(fnmatchcase(str(case.args.get(k, "")), v) for k, v in rule.args.items())
     )
 

@@ -26,6 +26,8 @@ class Standing:
         """Platform ids to (name, role)."""
         self.rules: dict[int, Rule] = {}
         """Rules by the number under which people know them."""
+        self.authors: dict[int, str] = {}
+        """Who said each rule, by platform id."""
         self._rules_ever = 0
         for entry in log.entries(_ID):
             self._apply(entry.body)
@@ -72,5 +74,6 @@ class Standing:
             case "rule":
                 self._rules_ever += 1
                 self.rules[self._rules_ever] = msgspec.convert(body["rule"], Rule)
+                self.authors[self._rules_ever] = body["by"]
             case "unrule":
                 self.rules.pop(body["number"], None)

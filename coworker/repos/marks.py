@@ -26,7 +26,7 @@ async def remember(workspace: Workspace, run: int) -> None:
     """Keep the state from before a run, once. Raises ToolError and DiskFull."""
     ref = f"{_REFS}/{run}"
     if not (workspace.git_dir / ref).exists():
-        await _update(workspace, ref, await _state(workspace))
+        await update(workspace, ref, await state(workspace))
 
 
 async def take_back(workspace: Workspace, run: int) -> str:
@@ -35,15 +35,30 @@ async def take_back(workspace: Workspace, run: int) -> str:
     if run not in marks:
         return NOTHING
     numbers = sorted(number for number in marks if number >= run)
-    states = [*(marks[number] for number in numbers), await _state(workspace)]
+    states = [*(marks[number] for number in numbers), await state(workspace)]
     changing = [n for n, (a, b) in zip(numbers, itertools.pairwise(states), strict=True) if a != b]
     if later := [number for number in changing if number > run]:
         named = ", ".join(str(number) for number in reversed(later))
         return f"not taken back, for later runs build on it. Undo these first, in turn: {named}."
     told = await _restore(workspace, marks[run]) if changing else NOTHING
     for number in reversed(numbers):
-        await _update(workspace, "-d", f"{_REFS}/{number}")
+        await update(workspace, "-d", f"{_REFS}/{number}")
     return told
+
+
+async def state(workspace: Workspace) -> str:
+    """A commit of the files as they are now, on top of the last one; it is nobody's branch."""
+    arguments = ("commit-tree", await workspace.files(), "-p", await workspace.head())
+    env = commits.environment(Identity()) | _NO_DATE
+    made = await workspace.git.must(*arguments, stdin=b"Before a run\n", env=env)
+    return made.decode().strip()
+
+
+async def update(workspace: Workspace, *arguments: str) -> None:
+    """Change a reference of a workspace's git directory, as `git update-ref` does."""
+    output = await workspace.git.alone("update-ref", *arguments)
+    if output.status != 0:
+        raise failure("update-ref", output)
 
 
 async def _restore(workspace: Workspace, mark: str) -> str:
@@ -57,21 +72,7 @@ async def _restore(workspace: Workspace, mark: str) -> str:
     )
 
 
-async def _state(workspace: Workspace) -> str:
-    """A commit of the files as they are now, on top of the last one; it is nobody's branch."""
-    arguments = ("commit-tree", await workspace.files(), "-p", await workspace.head())
-    env = commits.environment(Identity()) | _NO_DATE
-    made = await workspace.git.must(*arguments, stdin=b"Before a run\n", env=env)
-    return made.decode().strip()
-
-
 async def _marks(workspace: Workspace) -> dict[int, str]:
     form = ("for-each-ref", "--format=%(refname:lstrip=3) %(objectname)", _REFS)
     rows = (await workspace.git.must(*form, limits=LIMITS)).decode().splitlines()
     return {int(number): sha for number, sha in (row.split(" ") for row in rows)}
-
-
-async def _update(workspace: Workspace, *arguments: str) -> None:
-    output = await workspace.git.alone("update-ref", *arguments)
-    if output.status != 0:
-        raise failure("update-ref", output)

@@ -5,12 +5,13 @@ It does not know what is fetched or pushed.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from coworker.errors import CoworkerError, Denied, ToolError, Unavailable
 from coworker.repos.checkout import Checkout
@@ -57,10 +58,15 @@ _REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Another repository by https, by ssh or on this machine."""
+    """Another repository by https, by ssh or on this machine.
+
+    `login` is the name:password that stood in an https url; git is given it where no list of
+    processes shows it.
+    """
 
     url: str
     protocol: Protocol
+    login: str = field(default="", repr=False)
 
     @property
     def shown(self) -> str:
@@ -76,7 +82,8 @@ class Address:
         reached = {"GIT_ALLOW_PROTOCOL": self.protocol}
         if self.protocol == "file":
             return dict(reached)
-        return {**dict.fromkeys(_OURS_ONLY), **credentials, **reached, **_STALLED}
+        login = _logged_in(self.url, self.login) if self.login else {}
+        return {**dict.fromkeys(_OURS_ONLY), **credentials, **reached, **_STALLED, **login}
 
     def failure(self, command: str, output: Output) -> CoworkerError:
         """What to say when a command did not get there."""
@@ -173,14 +180,29 @@ async def push(
 def _remote(url: str, shown: str) -> Address:
     try:
         parts = urlsplit(url)
-        scheme, host = parts.scheme, parts.hostname or ""
+        host = parts.hostname or ""
     except ValueError:
-        scheme, host = "", ""
-    if scheme not in ("https", "ssh"):
+        raise ToolError(f"{shown} is no address that may be used.") from None
+    if parts.scheme not in ("https", "ssh"):
         raise ToolError(f"{shown} is not allowed: only https, ssh and folders of this machine are.")
     if not re.match(r"[\w\[]", host) or " " in url:
         raise ToolError(f"{shown} is no address that may be used.")
-    return Address(url, "https" if scheme == "https" else "ssh")
+    if parts.scheme == "ssh":
+        return Address(url, "ssh")
+    if parts.password is None:
+        return Address(url, "https")
+    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return Address(plain, "https", unquote(f"{parts.username}:{parts.password}"))
+
+
+def _logged_in(url: str, login: str) -> dict[str, str]:
+    """The variables with which git says that name and password to this server and no other."""
+    parts, told = urlsplit(url), base64.b64encode(login.encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{parts.scheme}://{parts.netloc}/.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {told}",
+    }
 
 
 def _last(said: str) -> str:

@@ -5,6 +5,7 @@ It does not know where the text goes or how much of it is wanted.
 
 from __future__ import annotations
 
+import html
 import re
 
 from coworker.errors import ToolError
@@ -18,7 +19,11 @@ _HIDDEN = re.compile(
     r"|(?<![\u0600-\u06ff])\u200c"  # joiners stay where script and emoji need them
     r"|(?<![\u2190-\u2bff\ufe0f\u0900-\u0dff\U0001f000-\U0001faff])\u200d"
 )
+_MARKUP = re.compile(r"\\([!-/:-@\[-`{-~])")
 _BREAKS = re.compile(r"[\t\n\r]")
+_TICKS_TOO_MANY = re.compile("`{20,}")
+"""More than a fence has anywhere."""
+_MARKED = re.compile(r"[`*_~<>\[\]\\]")
 _SNIFFED = 8_192
 
 
@@ -27,7 +32,43 @@ def visible(text: str) -> str:
 
     Lines still end with a newline, whatever ended them before; tabs stay.
     """
-    return _HIDDEN.sub(_escape, _STYLE.sub("", text)).replace("\r\n", "\n")
+    return exact(_STYLE.sub("", text))
+
+
+def exact(text: str) -> str:
+    """The same text with every control and invisible character as an escape: nothing is left out.
+
+    Lines still end with a newline, whatever ended them before; tabs stay.
+    """
+    return _HIDDEN.sub(_escape, text).replace("\r\n", "\n")
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Text as a Markdown block that shows exactly it, for a person who decides about it."""
+    shown = _TICKS_TOO_MANY.sub(lambda ticks: r"\x60" * len(ticks[0]), exact(text)).rstrip("\n")
+    fence = _ticks(shown, 3)
+    return f"{fence}{language}\n{shown}\n{fence}"
+
+
+def code(text: str) -> str:
+    """A line of Markdown that shows exactly this text; as code where Markdown would change it."""
+    if not _MARKED.search(text):
+        return text
+    mark = _ticks(text, 1)
+    pad = " " if "`" in text else ""
+    return f"{mark}{pad}{text}{pad}{mark}"
+
+
+def _ticks(text: str, least: int) -> str:
+    """More backticks in a row than there are within."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    return "`" * max(least, longest + 1)
+
+
+def rendered(text: str) -> str:
+    """The text as a platform may show it: without what cannot be seen, and without escapes."""
+    seen = _HIDDEN.sub("", _STYLE.sub("", html.unescape(text)))
+    return _MARKUP.sub(r"\1", seen)
 
 
 def one_line(text: str, limit: int = 200) -> str:

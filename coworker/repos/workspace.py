@@ -37,6 +37,7 @@ _DURABLE = ("core.fsync=committed", "core.fsyncMethod=batch")
 _PATCH = Limits(seconds=60, keep=1_000_000)
 _STAT = ("diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--stat=100", "--stat-count=60")
 _DIFF = ("diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "-p")
+Discard = Callable[[Path], Awaitable[None]]
 Kind = Literal["added", "modified", "deleted", "left out"]
 _KINDS: dict[str, Kind] = {"A": "added", "D": "deleted"}
 
@@ -133,6 +134,11 @@ class Workspace:
         out = await self.git.must(*_STAT, *against, commit, limits=LIMITS)
         return out.decode(errors="replace").rstrip("\n")
 
+    async def patch_of(self, commit: str, since: str = "") -> str:
+        """The same and below it the changed lines, as a patch of at most a megabyte."""
+        against = (since,) if since else ("--root", "--no-commit-id")
+        return await self._patch(*_DIFF, "--stat=80", "--stat-count=15", *against, commit)
+
     async def commit(
         self,
         message: str,
@@ -184,13 +190,15 @@ class Workspace:
             return "commits that are not pushed"
         return "changes that are not committed" if await self.status() else ""
 
-    async def push(self, to: Address, credentials: Mapping[str, str] | None = None) -> Pushed:
-        """Push the last commit to its branch at that address: never by force, nothing else.
+    async def push(
+        self, to: Address, credentials: Mapping[str, str] | None = None, commit: str = "HEAD"
+    ) -> Pushed:
+        """Push a commit to the branch at that address: never by force, nothing else.
 
         `credentials` are the person's own variables, such as HOME and SSH_AUTH_SOCK.
         """
         async with self._lock:
-            head, ref = await self.head(), f"refs/heads/{self.branch}"
+            head, ref = await self._commit_id(commit), f"refs/heads/{self.branch}"
             pushed = await remote.push(self.git, head, ref, to, credentials)
             await self._move(_PUSHED, head)
         return pushed
@@ -214,15 +222,17 @@ class Workspace:
     @asynccontextmanager
     async def clean_copy(self, ref: str = "HEAD") -> AsyncIterator[Path]:
         """A folder with nothing but the files of a commit, and a `.git` file; gone afterwards."""
-        commit = await self._commit_id(ref)
         async with self._scratch(discard=erase) as scratch:
             copy = scratch / "copy"
             copy.mkdir()
-            git = Git(self.git_dir, copy, scratch / "index", settings=_QUICK)
-            await git.must("read-tree", commit, limits=LIMITS)
-            await git.must("checkout-index", "-a", "-q", limits=LIMITS)
+            await self.bring(copy, ref)
             await in_thread(gitdir.copy, self.dotgit, copy / ".git")
             yield copy
+
+    async def bring(self, copy: Path, ref: str) -> None:
+        """Have a clean copy hold the files of another commit; what git does not know stays."""
+        git = Git(self.git_dir, copy, copy.parent / "index", settings=_QUICK)
+        await git.must("read-tree", "--reset", "-u", await self._commit_id(ref), limits=LIMITS)
 
     async def remove(self, *, force: bool = False) -> None:
         """Remove files, branch and commits. Raises Denied while something would be lost."""
@@ -247,8 +257,10 @@ class Workspace:
         self, command: Sequence[str], base: str | None, paths: Sequence[str] = ()
     ) -> str:
         against = await self._commit_id(base or "HEAD")
-        now = await self.files()
-        output = await self.git.run(*command, against, now, "--", *paths, limits=_PATCH)
+        return await self._patch(*command, against, await self.files(), "--", *paths)
+
+    async def _patch(self, *arguments: str) -> str:
+        output = await self.git.run(*arguments, limits=_PATCH)
         if output.status != 0:
             raise failure("diff", output)
         left = f"\n({output.size - len(output.out):,} more bytes are not shown)\n"
@@ -338,9 +350,7 @@ class Workspace:
         return (await self.git.must("rev-parse", f"{commit}^{{tree}}")).decode().strip()
 
     @asynccontextmanager
-    async def _scratch(
-        self, discard: Callable[[Path], Awaitable[None]] | None = None
-    ) -> AsyncIterator[Path]:
+    async def _scratch(self, discard: Discard | None = None) -> AsyncIterator[Path]:
         """A folder that only we write, gone afterwards."""
         scratch = self.folder / f"scratch-{secrets.token_hex(4)}"
         try:

@@ -77,7 +77,7 @@ async def run(
 async def self_test() -> str | None:
     """None when commands are confined as promised, else what is missing and how to mend it."""
     with tempfile.TemporaryDirectory(prefix="coworker-") as folder:
-        box = Box(workspace=Path(folder), cache=Path(folder))
+        box = Box(workspace=Path(folder), home=Path(folder))
         try:
             said = (await run(box, _PROBE, timeout_s=30)).output
         except CoworkerError as error:
@@ -130,7 +130,8 @@ def _prepare(box: Box) -> None:
     profile.toolchains(program_environment()["PATH"])
     profile.own_devices()
     cgroup.parents()
-    box.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in box.writable:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextlib.asynccontextmanager

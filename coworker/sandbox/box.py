@@ -30,20 +30,27 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What a command can see of this machine: a writable workspace and cache (its $HOME), the
-    system's programs, and, read-only at their own paths, the workspace's git directory, the `.git`
-    file that names it and the object store it borrows from. All paths are absolute. The kind
-    `none` hides nothing: it only limits the command and cleans its environment.
+    """What a command can see of this machine: a writable workspace and home, the system's programs,
+    and, read-only at their own paths, the workspace's git directory, the `.git` file that names it
+    and the object store it borrows from. Package managers keep what they load in `downloads`,
+    which is writable too. All paths are absolute. The kind `none` hides nothing: it only limits
+    the command and cleans its environment.
     """
 
     workspace: Path
-    cache: Path
+    home: Path
     git_dir: Path | None = None
     dotgit: Path | None = None
     objects: Path | None = None
+    downloads: Path | None = None
     network: bool = False
     kind: Kind = "bubblewrap"
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def writable(self) -> list[Path]:
+        """The folders that a command may change."""
+        return [path for path in (self.workspace, self.home, self.downloads) if path]
 
 
 @dataclass(frozen=True, slots=True)

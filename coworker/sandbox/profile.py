@@ -47,6 +47,12 @@ _FILES = {
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
     "/etc/hosts": f"127.0.0.1 localhost {_NAME}\n::1 localhost\n",
 }
+_DOWNLOADS = {  # what only has to be loaded again when it is not there
+    "PIP_CACHE_DIR": "pip",
+    "UV_CACHE_DIR": "uv",
+    "YARN_CACHE_FOLDER": "yarn",
+    "npm_config_cache": "npm",
+}
 _MASKED = ("kcore", "keys", "key-users", "kpagecgroup", "kpagecount", "kpageflags", "timer_list")
 _NAMESPACES = (
     *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),
@@ -67,7 +73,7 @@ def shell() -> str:
 def environment(box: Box) -> dict[str, str]:
     """The whole environment of a command. Its launcher must have no other: bubblewrap's first
     process stays readable inside as /proc/1/environ."""
-    home = str(box.cache)
+    home = str(box.home)
     return {
         "PATH": _path(box),
         "HOME": home,
@@ -89,6 +95,7 @@ def environment(box: Box) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": "core.checkStat",
         "GIT_CONFIG_VALUE_0": "minimal",
         **_certificates(box),
+        **_downloading(box),
     }
 
 
@@ -101,7 +108,7 @@ def bubblewrap(box: Box, program: str) -> Iterator[tuple[list[str], list[int]]]:
         arguments = [*_NAMESPACES, *_sharing(box), *_system(), *_scratch(box)]
         arguments += ["--seccomp", str(fds[0])]
         for path, text in _FILES.items():
-            fds.append(_readable(text.format(home=box.cache).encode()))
+            fds.append(_readable(text.format(home=box.home).encode()))
             arguments += ["--perms", "0444", "--file", str(fds[-1]), path]
         arguments += [*_binds(box), "--remount-ro", "/", "--chdir", str(box.workspace), "--"]
         yield [program, *arguments], fds
@@ -142,13 +149,21 @@ def _path(box: Box) -> str:
         return host
     folders = [f"{prefix}/bin" for prefix in _shown_toolchains(box)]
     lone = [str(program.parent) for program in _lone_programs(host)]
-    return ":".join([*folders, SYSTEM_PATH, f"{box.cache}/.local/bin", *lone])
+    return ":".join([*folders, SYSTEM_PATH, f"{box.home}/.local/bin", *lone])
 
 
 def _certificates(box: Box) -> dict[str, str]:
     """With network, have pip, uv and Node trust whom this machine trusts, not their own lists."""
     found = [name for name in _CA_BUNDLES if box.network and Path(name).exists()]
     return {name: found[0] for name in _CA_VARIABLES if found}
+
+
+def _downloading(box: Box) -> dict[str, str]:
+    """Where package managers keep what they load. uv would link a workspace's files to it."""
+    if not box.downloads:
+        return {}
+    kept = {name: str(box.downloads / folder) for name, folder in _DOWNLOADS.items()}
+    return {**kept, "UV_LINK_MODE": "copy"}
 
 
 def _sharing(box: Box) -> list[str]:
@@ -189,7 +204,7 @@ def _binds(box: Box) -> list[str]:
     arguments: list[str] = []
     for path in (*_shown_toolchains(box), *_lone_programs(host)):
         arguments += ["--ro-bind-try", str(path), str(path)]
-    for path in (box.workspace, box.cache):
+    for path in box.writable:
         arguments += ["--bind", str(path), str(path)]
     for path in filter(None, (box.git_dir, box.objects)):
         arguments += ["--ro-bind", str(path), str(path)]
@@ -199,7 +214,7 @@ def _binds(box: Box) -> list[str]:
 
 
 def _shown_toolchains(box: Box) -> list[Path]:
-    ours = [path for path in (box.workspace, box.cache, box.git_dir) if path]
+    ours = [*box.writable, *([box.git_dir] if box.git_dir else [])]
     found = toolchains(program_environment()["PATH"])
     return [prefix for prefix in found if not any(path.is_relative_to(prefix) for path in ours)]
 

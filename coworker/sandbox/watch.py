@@ -42,7 +42,7 @@ class Watch:
 
     def __init__(self, box: Box) -> None:
         self._limits = box.limits
-        self._disk = _Disk([box.workspace, box.cache], box.limits.disk_mb << 20)
+        self._disk = _Disk(box.writable, box.limits.disk_mb << 20)
 
     def verdict(self, pid: int) -> KilledBy | None:
         """The limit that the tree below this process has passed, if any."""

@@ -20,6 +20,8 @@ FILE = "coworker.db"
 _LOCK = "coworker.lock"
 _ROOM_BYTES = 1_000_000
 """With less, SQLite cannot even make its own files and calls that an I/O error."""
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a damaged file raises: SQLite quotes it in its errors, whether it is text or not."""
 
 
 def prepare(state_dir: Path) -> Path:
@@ -33,7 +35,7 @@ def prepare(state_dir: Path) -> Path:
         _migrate(file)
     except OSError as error:
         raise _refused(state_dir, error) from None
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _explain(file, error) from None
     return file
 
@@ -137,12 +139,12 @@ def _unusable(state_dir: Path, reason: str) -> ConfigError:
     )
 
 
-def _explain(file: Path, error: sqlite3.Error) -> CoworkerError:
+def _explain(file: Path, error: sqlite3.Error | UnicodeDecodeError) -> CoworkerError:
     name = getattr(error, "sqlite_errorname", "") or ""
     is_full = shutil.disk_usage(file.parent).free < _ROOM_BYTES
     if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and is_full):
         return _full(file.parent)
-    if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+    if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT") or isinstance(error, UnicodeDecodeError):
         return ConfigError(
             f"{file} is damaged or not a coworker database ({error}). "
             "Move it away to start afresh, or put a backup in its place."

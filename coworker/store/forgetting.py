@@ -1,7 +1,8 @@
 """Taking words out of the log for good: from entries, blobs, inbox, outbox and schedules.
 
 An entry keeps its place, its hash and its shape; only what it said is gone, and with it the salt,
-so that nobody can guess words and compare. It does not decide who may forget what.
+so that nobody can guess words and compare. What is left of it is salted anew, and the `forgotten`
+entry keeps that hash. It does not decide who may forget what.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from coworker.store import chain
 from coworker.store import transactions as tx
 from coworker.types import Json, Place
 
@@ -31,7 +33,9 @@ _OF_SCHEDULES = {"head", "name", "gate"}
 """Keys that are words in what a schedule began."""
 _FORGOTTEN_WORDS = "the words it was to run with were forgotten"
 _END = 2**62
-EntryId = tuple[str, int]
+VERSION = 2
+"""Of what a `forgotten` entry says: since 2 with the hash of what is left of each entry."""
+EntryKey = tuple[str, int]
 """An entry, its conversation and its seq; or a run, its conversation and its first entry's seq."""
 
 
@@ -45,7 +49,7 @@ class Forgetting:
 
     repo: str
     home: Place
-    places: Collection[EntryId]
+    places: Collection[EntryKey]
     texts: Sequence[str]
     names: Sequence[str] = ()
     authors: Collection[str] = ()
@@ -58,17 +62,20 @@ class Forgetting:
 
 @dataclass(slots=True)
 class Blanked:
-    """The entries that lost something, the runs that knew it, and the schedules that now pause."""
+    """What lost words: entries, each with the salted hash of what is left, in hex, and schedules,
+    which pause; and the runs that knew the words.
+    """
 
-    entries: list[EntryId] = field(default_factory=list)
-    runs: set[EntryId] = field(default_factory=set)
+    left: dict[EntryKey, str] = field(default_factory=dict)
+    runs: set[EntryKey] = field(default_factory=set)
     schedules: list[str] = field(default_factory=list)
 
 
 def blank(db: sqlite3.Connection, what: Forgetting, body: Json, at: int) -> Blanked:
     """Take the words out of every row, and note which entries lost them."""
     blanked = _Blanking(db, what).done()
-    tx.record(db, what.home, "forgotten", {**body, "blanked": blanked.entries}, at)
+    left = [[*key, body_hash] for key, body_hash in blanked.left.items()]
+    tx.record(db, what.home, "forgotten", {**body, "blanked": left}, at, VERSION)
     return blanked
 
 
@@ -156,9 +163,8 @@ class _Blanking:
         told = [*self._entries_with(lines)]
         self._blanked.runs = {self._run_of(place) for place in (*self._what.places, *told)}
         found = [*self._what.places, *told, *self._entries_with(words), *self._entries_of_runs()]
-        for place in dict.fromkeys(found):
-            if self._blank_entry(place):
-                self._blanked.entries.append(place)
+        left = {key: self._blank_entry(key) for key in dict.fromkeys(found)}
+        self._blanked.left = {key: body_hash for key, body_hash in left.items() if body_hash}
         self._blank_inbox([*words, *lines])
         self._blank_outbox([*words, *lines])
         self._blank_schedules()
@@ -166,7 +172,7 @@ class _Blanking:
 
     # Entries
 
-    def _entries_with(self, needles: Sequence[str]) -> Iterator[EntryId]:
+    def _entries_with(self, needles: Sequence[str]) -> Iterator[EntryKey]:
         """The entries about this repository that hold one of them."""
         for needle in needles:
             found = self._db.execute(
@@ -178,12 +184,12 @@ class _Blanking:
             ).fetchall()
             yield from (place for place in found if self._is_ours(*place))
 
-    def _entries_of_runs(self) -> Iterator[EntryId]:
+    def _entries_of_runs(self) -> Iterator[EntryKey]:
         sql = "SELECT conversation, seq FROM entry WHERE conversation = ? AND run = ?"
         for run in self._blanked.runs:
             yield from self._db.execute(sql, run).fetchall()
 
-    def _run_of(self, place: EntryId) -> EntryId:
+    def _run_of(self, place: EntryKey) -> EntryKey:
         sql = "SELECT run FROM entry WHERE conversation = ? AND seq = ?"
         row = self._db.execute(sql, place).fetchone()
         return place[0], row[0] if row else 0
@@ -210,23 +216,26 @@ class _Blanking:
         row = self._db.execute(sql, (conversation, seq)).fetchone()
         return tx.decode(tx.whole(self._db, row[0]))
 
-    def _blank_entry(self, place: EntryId) -> bool:
+    def _blank_entry(self, key: EntryKey) -> str:
+        """The salted hash of what is left, in hex; "" when nothing had to go."""
         sql = "SELECT kind, run, body FROM entry WHERE conversation = ? AND seq = ?"
-        row = self._db.execute(sql, place).fetchone()
+        row = self._db.execute(sql, key).fetchone()
         if row is None:
-            return False
+            return ""
         kind, run, stored = row
         body = tx.decode(tx.whole(self._db, stored))
-        clean = self._cleaned(place, kind, run, body)
+        clean = self._cleaned(key, kind, run, body)
         if clean == body:
-            return False
-        sql = "UPDATE entry SET body = ?, salt = NULL WHERE conversation = ? AND seq = ?"
-        self._db.execute(sql, (tx.spill(self._db, tx.encode(clean), clean), *place))
+            return ""
+        text = tx.encode(clean)
+        salt, body_hash = chain.salted(text)
+        sql = "UPDATE entry SET body = ?, salt = ? WHERE conversation = ? AND seq = ?"
+        self._db.execute(sql, (tx.spill(self._db, text, clean), salt, *key))
         if blob := tx.decode(stored).get("blob"):
             tx.drop_blobs(self._db, [(blob,)])
-        return True
+        return body_hash.hex()
 
-    def _cleaned(self, place: EntryId, kind: str, run: int, body: Json) -> Json:
+    def _cleaned(self, place: EntryKey, kind: str, run: int, body: Json) -> Json:
         eraser = self._eraser(place[0], run)
         if place in self._what.places:
             return _emptied(eraser.clean(body))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from coworker.store.forgetting import EntryId, Eraser, Forgetting
+from coworker.store.forgetting import EntryKey, Eraser, Forgetting
 from coworker.types import ConversationId, Entry, Json, Outbound
 
 Said = TypeVar("Said", bound=Entry | Outbound)
@@ -27,7 +27,7 @@ class Lately:
         """How often anything was forgotten: whoever keeps entries in memory reads them again."""
 
     @contextmanager
-    def forgetting(self, what: Forgetting) -> Iterator[set[EntryId]]:
+    def forgetting(self, what: Forgetting) -> Iterator[set[EntryKey]]:
         """While words are taken out, and until the runs have ended that are under way now.
 
         It gives a set for the runs that surely knew them: from those short words go as well.
@@ -35,7 +35,7 @@ class Lately:
         sql = "SELECT id FROM conversation WHERE state <> 'idle' AND (repo = ? OR repo IS NULL)"
         under_way = {row[0] for row in self._reader.execute(sql, (what.repo,))}
         self._keep(Eraser(what), under_way)
-        knew: set[EntryId] = set()
+        knew: set[EntryKey] = set()
         yield knew
         self._keep(Eraser(what, short=True), under_way & {conversation for conversation, _ in knew})
         self.count += 1

@@ -153,7 +153,8 @@ class Log:
 
     async def record(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
         """Append one entry outside of any run, in a conversation that may be new; its seq."""
-        return await self._writer.write(lambda db: tx.record(db, place, kind, body, at))
+        clean = self.redactor.value(body)
+        return await self._writer.write(lambda db: tx.record(db, place, kind, clean, at))
 
     async def park(self, outbound: Outbound, at: int) -> None:
         """Leave a conversation alone until somebody writes again, with a last word."""

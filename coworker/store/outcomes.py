@@ -6,6 +6,7 @@ Each function works inside the transaction that ends the run.
 from __future__ import annotations
 
 import sqlite3
+from itertools import takewhile
 
 MOST_FAILURES = 5
 """Failures in a row after which a schedule is paused."""
@@ -38,6 +39,31 @@ def settle(db: sqlite3.Connection, event_id: str, outcome: str, at: int, *, agai
         _again(db, schedule, at)  # now: the scheduler pauses it and says so
     elif row and again and not instant.endswith("now"):
         _again(db, schedule, at + min(_FIRST_WAIT_MS << (row[0] - 1), _LONGEST_WAIT_MS))
+
+
+def undelivered(db: sqlite3.Connection, event_id: str, why: str, at: int) -> None:
+    """A firing whose answer could not be posted has failed, however it ended before."""
+    sql = (
+        "UPDATE inbox SET outcome = 'failed', body = json_set(body, '$.undelivered', ?)"
+        " WHERE source = 'schedule' AND event_id = ? AND outcome = 'answered'"
+    )
+    if not db.execute(sql, (why, event_id)).rowcount:
+        return
+    # Its answer had set the count to nothing before it turned out that it never arrives.
+    schedule = event_id.partition("/")[0]
+    before = _failures(db, schedule) - 1
+    db.execute("UPDATE schedule SET failures = ? WHERE id = ?", (before, schedule))
+    settle(db, event_id, "failed", at, again=True)
+
+
+def _failures(db: sqlite3.Connection, schedule: str) -> int:
+    """How many of its last firings failed in a row."""
+    rows = db.execute(
+        "SELECT outcome FROM inbox WHERE source = 'schedule' AND event_id > ? AND event_id < ?"
+        " AND outcome NOT IN ('skipped', 'missed') ORDER BY event_id DESC LIMIT ?",
+        (f"{schedule}/", f"{schedule}0", MOST_FAILURES),
+    )
+    return sum(1 for _ in takewhile(lambda row: row[0] == "failed", rows))
 
 
 def _again(db: sqlite3.Connection, schedule: str, at: int) -> None:

@@ -114,6 +114,19 @@ class Schedules:
 
         await self._writer.write(write)
 
+    async def undelivered(self, outbound: Outbound, why: str, at: int) -> None:
+        """Let the firing that this answers, if it does, count as failed."""
+        sql = (
+            "SELECT event_id FROM inbox"
+            " WHERE conversation = ? AND taken_seq = ? AND source = 'schedule'"
+        )
+
+        def write(db: sqlite3.Connection) -> None:
+            for (event_id,) in db.execute(sql, (outbound.conversation, outbound.body["run"])):
+                outcomes.undelivered(db, event_id, why, at)
+
+        await self._writer.write(write)
+
     async def fire(self, firings: Sequence[Firing], at: int) -> list[Firing]:
         """Let these schedules fire, each in one step with its calendar; those that did."""
         return await self._writer.write(
@@ -143,6 +156,21 @@ class Schedules:
         """The schedule of that id."""
         found = self._read("WHERE id = ?", schedule)
         return found[0] if found else None
+
+    def alike(self, schedule: Schedule) -> list[Schedule]:
+        """The others that ask for the same, but for spaces, of the same repository and room.
+
+        All terminals are one room.
+        """
+        return self._read(
+            f"WHERE id <> ? AND adapter = ? AND (adapter = 'terminal' OR room = ?) AND repo IS ?"
+            f" AND {_bare('prompt')} = {_bare('?')}",
+            schedule.id,
+            schedule.place.adapter,
+            schedule.place.room,
+            schedule.repo,
+            self._redactor.value(schedule.prompt),
+        )
 
     def due(self, at: int, adapters: Collection[str], but: Collection[str]) -> list[Schedule]:
         """Some that are due on these adapters, the longest waiting first, but for a few."""
@@ -230,6 +258,11 @@ def _is_open(db: sqlite3.Connection, schedule: str) -> bool:
         " AND event_id > ? AND event_id < ? LIMIT 1"
     )
     return bool(db.execute(sql, (f"{schedule}/", f"{schedule}0")).fetchone())
+
+
+def _bare(text: str) -> str:
+    """In SQL, a text without spaces and ends of lines."""
+    return f"replace(replace(replace({text}, ' ', ''), char(10), ''), char(9), '')"
 
 
 def _among(adapters: Collection[str], but: Collection[str]) -> tuple[str, list[str]]:

@@ -6,7 +6,6 @@ They keep the invariants (fence, hash chain, once only); they know nothing of th
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +14,12 @@ from typing import Any, Literal
 import msgspec
 
 from coworker.errors import Conflict
-from coworker.store import outcomes
+from coworker.store import chain, outcomes
 from coworker.types import ConversationId, Entry, EntryKind, Inbound, Json, Outbound, Place
 
 ConversationState = Literal["idle", "ready", "waiting", "parked"]
 SYSTEM = "system"
 """The adapter of the logs of what was decided outside of any run."""
-NO_HASH = b"\0" * 32
 _SPILL_BYTES = 32_768
 """Bodies above this go to a blob, so that walking a log stays cheap."""
 
@@ -181,28 +179,30 @@ def append(db: sqlite3.Connection, conversation: ConversationId, batch: Batch) -
     _advance(db, conversation, batch, last)
 
 
-def record(db: sqlite3.Connection, place: Place, kind: EntryKind, body: Json, at: int) -> int:
+def record(
+    db: sqlite3.Connection, place: Place, kind: EntryKind, body: Json, at: int, v: int = 1
+) -> int:
     """Append one entry outside of any run; its seq."""
     _converse(db, place.conversation, place, None, at, "idle")
     row = db.execute("SELECT next_seq FROM conversation WHERE id = ?", (place.conversation,))
     seq = int(row.fetchone()[0])
-    append(db, place.conversation, Batch([Entry(seq, seq, kind, body, at)], state="idle"))
+    append(db, place.conversation, Batch([Entry(seq, seq, kind, body, at, v)], state="idle"))
     return seq
 
 
 def _hash_at(db: sqlite3.Connection, conversation: ConversationId, seq: int) -> bytes:
     sql = "SELECT hash FROM entry WHERE conversation = ? AND seq = ?"
     row = db.execute(sql, (conversation, seq)).fetchone()
-    return bytes(row[0]) if row else NO_HASH
+    return bytes(row[0]) if row else chain.NO_HASH
 
 
 def _insert(
     db: sqlite3.Connection, conversation: ConversationId, entry: Entry, before: bytes
 ) -> bytes:
-    text, salt = encode(entry.body), os.urandom(16)
-    body_hash = sha(salt + text.encode())
+    text = encode(entry.body)
+    salt, body_hash = chain.salted(text)
     head = (entry.seq, entry.run, entry.kind, entry.v, entry.at)
-    digest = link(before, conversation, head, body_hash)
+    digest = chain.link(before, conversation, head, body_hash)
     db.execute(
         "INSERT INTO entry (conversation, seq, run, kind, v, body, salt, body_hash, at, prev, hash)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -376,16 +376,6 @@ def _is_told(outbound: Outbound) -> bool:
     part, parts = outbound.body.get("part", 1), outbound.body.get("parts", 1)
     says = outbound.op in ("reply", "ask")
     return says and bool(outbound.body["run"]) and part == parts
-
-
-def link(before: bytes, conversation: str, head: tuple[object, ...], body_hash: bytes) -> bytes:
-    """The hash of an entry: over the one before, its own head and its body's hash."""
-    return sha(before + encode([conversation, *head]).encode() + body_hash)
-
-
-def sha(data: bytes) -> bytes:
-    """SHA-256."""
-    return hashlib.sha256(data).digest()
 
 
 def encode(body: Any) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 
-from coworker.config import person_environment
 from coworker.errors import ToolError
-from coworker.protocols import Tool, ToolContext
+from coworker.protocols import Guard, Tool, ToolContext
 from coworker.repos import forge
 from coworker.repos.commits import Commit
 from coworker.repos.remote import Pushed
+from coworker.repos.text import code, exact, fenced, one_line
 from coworker.repos.workspace import Workspace
 from coworker.tools.base import Args, tool
 from coworker.tools.workplace import Workplace
 from coworker.types import Json, ToolResult
+
+_SUBJECTS = 10
+_CARD, _WHOLE = 3_000, 200_000
+_MORE = "`!diff` shows all of it."
+_CARRIED = "The uncommitted files of the checkout go along, as the commit below all others:"
 
 
 class GitCommit(Args):
@@ -69,8 +75,10 @@ def _commit(workplace: Workplace) -> Tool:
         """Commit the workspace's changes to this conversation's branch."""
         if not args.message.strip():
             raise ToolError("The message is empty. Say what the change does.")
-        workspace = await workplace.workspace(context)
-        commit = await workspace.commit(args.message, call_id=context.call_id, paths=args.paths)
+        async with workplace.alone(context) as workspace:
+            if context.guard and not context.is_approved:
+                _refuse_kept(await committed(args, context), context.guard)
+            commit = await workspace.commit(args.message, call_id=context.call_id, paths=args.paths)
         if commit is None:
             raise ToolError("Nothing has changed since the last commit, so none was made.")
         subject = args.message.strip().splitlines()[0]
@@ -79,18 +87,20 @@ def _commit(workplace: Workplace) -> Tool:
     return git_commit
 
 
+def _refuse_kept(paths: Sequence[str], guard: Guard) -> None:
+    """A command may have changed something since the gate looked."""
+    if reason := next(filter(None, map(guard, paths)), ""):
+        raise ToolError(f"Not committed: files changed meanwhile, and {reason}. Look, then repeat.")
+
+
 def _publish(workplace: Workplace) -> tuple[Tool, ...]:
     async def leaving(context: ToolContext) -> str:
-        workspace = await workplace.workspace(context)
-        address = await workplace.push_address(context)
-        base = workspace.base()
-        parts = [f"{workspace.branch} → {address.shown}", await workspace.stat_of("HEAD", base)]
-        if workspace.about.carried:
-            parts += [
-                "The uncommitted files of the checkout go along, as the commit below all others:",
-                await workspace.stat_of(base),
-            ]
-        return "\n".join(parts)
+        workspace, address = await workplace.ask_for_push(context)
+        subjects = [f"- {code(one_line(each.subject, 100))}" for each in await workspace.log()]
+        more = [f"- and {len(subjects) - _SUBJECTS} more"] if len(subjects) > _SUBJECTS else []
+        head = f"{code(workspace.branch)} → {code(address.shown)}"
+        said = [head, *subjects[:_SUBJECTS], *more]
+        return "\n\n".join(["\n".join(said), await _changes(workspace, _CARD, _MORE)])
 
     async def would_push(_: GitPush, context: ToolContext) -> str:
         return await leaving(context)
@@ -98,12 +108,12 @@ def _publish(workplace: Workplace) -> tuple[Tool, ...]:
     @tool(effect="world", rerun="safe", preview=would_push)
     async def git_push(args: GitPush, context: ToolContext) -> ToolResult:
         """Push this conversation's branch. A person is asked first."""
-        workspace = await workplace.workspace(context)
-        pushed = await workspace.push(await workplace.push_address(context), person_environment())
+        pushed, _ = await workplace.push(context)
         return ToolResult(_out(pushed), receipt=_push_receipt(pushed))
 
     async def would_open(args: OpenPr, context: ToolContext) -> str:
-        return f"{args.title}\n\n{args.body}\n\n{await leaving(context)}"
+        words = fenced(f"{args.title}\n\n{args.body}")
+        return f"{words}\n\n{await leaving(context)}"
 
     async def opened(_: OpenPr, context: ToolContext) -> ToolResult | None:
         workspace = await workplace.workspace(context)
@@ -115,16 +125,42 @@ def _publish(workplace: Workplace) -> tuple[Tool, ...]:
     async def open_pr(args: OpenPr, context: ToolContext) -> ToolResult:
         """Push this conversation's branch and open a pull request for it. A person is asked \
 first."""
-        workspace = await workplace.workspace(context)
-        address = await workplace.push_address(context)
-        forge.project_of(address.url)
-        pushed = await workspace.push(address, person_environment())
-        link = await forge.open_request(address.url, workspace.branch, args.title, args.body)
+        forge.project_of((await workplace.push_address(context)).url)
+        pushed, address = await workplace.push(context)
+        branch = pushed.ref.removeprefix("refs/heads/")
+        link = await forge.open_request(address.url, branch, args.title, args.body)
         if link.is_open:
             return _opened(link.url)
         return ToolResult(f"{_out(pushed)} {link.text}", receipt=_push_receipt(pushed))
 
     return git_push, open_pr
+
+
+async def diff(workspace: Workspace | None) -> str:
+    """All that a push from this workspace would take out, in Markdown."""
+    if workspace is None or not (workspace.about.carried or await workspace.log()):
+        return "Nothing is committed here yet, so there is no diff."
+    rest = f"`git --git-dir={workspace.git_dir} log -p` on the machine shows all of it."
+    return await _changes(workspace, _WHOLE, rest)
+
+
+async def _changes(workspace: Workspace, room: int, rest: str) -> str:
+    """What was committed, and below it what was carried over, as patches of so many characters."""
+    base = workspace.base()
+    shown = [_begun(await workspace.patch_of("HEAD", base), room, rest)]
+    if workspace.about.carried:
+        shown += [_CARRIED, _begun(await workspace.patch_of(base), room // 2, rest)]
+    return "\n\n".join(shown)
+
+
+def _begun(patch: str, room: int, rest: str) -> str:
+    """The lines of a patch that fit, and how many do not."""
+    text = exact(patch)
+    if len(text) <= room:
+        return fenced(text or "(no changes)", "diff")
+    shown = text[: text.rfind("\n", 0, room) + 1] or text[:room]
+    lines = text.count("\n", len(shown))
+    return f"{fenced(shown, 'diff')}\n… {lines:,} more lines of this diff. {rest}"
 
 
 def _within(path: str, chosen: list[str] | None) -> bool:

@@ -18,6 +18,9 @@ from coworker.tools.since import begin_of
 from coworker.types import Entry, Json, Person
 
 _MOST_COMMITS, _MOST_EACH, _MOST_BRANCHES, _MOST_TALKS = 500, 5, 10, 50
+NO_NEWS = "Nothing new in "
+"""How a digest begins that is not worth a message."""
+_MOST_AUTHORS, _FEW_AUTHORS = 8, 3
 _WEEKEND = (5, 6)
 
 
@@ -51,44 +54,77 @@ branches, failing checks, and what waits for whom. For a daily one, schedule "Po
         here = log.conversation(context.conversation)
         talks = [row for row in log.conversations() if row.repo == repo.name][:_MOST_TALKS]
         in_room = [row for row in talks if here and _room(row) == _room(here)]
-        parts = [
-            f"Digest of {repo.name} since {since}",
-            _list("Waiting for somebody", _waiting(in_room, log, name_of)),
-            _list("Checks that failed last", _failing(talks, log)),
-            await _news(checkout, since),
-            _list("Open branches", await _branches(checkout, now)),
-        ]
-        return "\n\n".join(filter(None, parts))
+        waits = _list("Waiting for somebody", _waiting(in_room, log, name_of))
+        fails = _list("Checks that failed last", _failing(talks, log))
+        branches = _list("Open branches", await _branches(checkout, now))
+        news = await _news(checkout, since)
+        if not (waits or fails or news):
+            told = [f"{NO_NEWS}{repo.name} since {since}.", branches]
+            return "\n\n".join(filter(None, told))
+        head = f"Digest of {repo.name} since {since}"
+        told = [head, waits, fails, branches, await _detached(checkout), news or "No new commits."]
+        return "\n\n".join(filter(None, told))
 
     return (digest,)
 
 
 async def _news(checkout: Checkout, since: str) -> str:
-    """New commits by author, and where they changed something."""
+    """New commits by author, and where they changed something; "" when there are none."""
     if not await checkout.head():
-        return "There are no commits yet."
-    form = "--format=%x1e%an%x1f%h%x1f%s"
+        return ""
+    form = "--format=%x1e%an%x1f%h%x1f%s%x1f%p"
     asked = ("--no-merges", f"--since={since}", f"-n{_MOST_COMMITS}", form, "--name-only")
     out = (await checkout.git.must("log", *asked, "HEAD")).decode(errors="replace")
+    is_shallow = await _is_shallow(checkout)
     by_author: dict[str, list[str]] = defaultdict(list)
     areas: Counter[str] = Counter()
     for commit in out.split("\x1e")[1:]:
         head, *paths = commit.strip().splitlines()
-        author, short, subject = (*head.split("\x1f"), "", "")[:3]
+        author, short, subject, parents = (*head.split("\x1f"), "", "", "")[:4]
         by_author[one_line(author, 60)].append(f"{short} {one_line(subject, 100)}")
-        areas.update(_area(path) for path in paths if path)
-    if not by_author:
-        return "No new commits."
-    lines = [line for author, commits in by_author.items() for line in _by(author, commits)]
-    told = ", ".join(f"{area} ({count})" for area, count in areas.most_common(_MOST_EACH))
-    return "\n".join([*lines, f"Changed most: {told}" if told else ""]).strip()
+        if parents or not is_shallow:  # where history is cut, everything looks new
+            areas.update(_area(path) for path in paths if path)
+    return _told(by_author, areas, is_shallow=is_shallow) if by_author else ""
 
 
-def _by(author: str, commits: Sequence[str]) -> Iterator[str]:
-    yield f"{author}: {len(commits)} new {'commit' if len(commits) == 1 else 'commits'}"
-    yield from (f"- {commit}" for commit in commits[:_MOST_EACH])
-    if len(commits) > _MOST_EACH:
-        yield f"- and {len(commits) - _MOST_EACH} more"
+def _told(by_author: dict[str, list[str]], areas: Counter[str], *, is_shallow: bool) -> str:
+    """How much first, then where, then the busiest authors."""
+    count, people = sum(map(len, by_author.values())), len(by_author)
+    many = f"{count} or more" if count == _MOST_COMMITS else str(count)
+    told = ", ".join(f"{area} ({number})" for area, number in areas.most_common(_MOST_EACH))
+    busiest = sorted(by_author.items(), key=lambda each: -len(each[1]))[:_MOST_AUTHORS]
+    each = _MOST_EACH if people <= _FEW_AUTHORS else 2
+    lines = [
+        f"{_counted(many, 'new commit')} by {_counted(people, 'author')}",
+        f"Changed most: {told}" if told else "",
+        "This is a shallow clone: older history is cut off." if is_shallow else "",
+        *(line for author, commits in busiest for line in _by(author, commits, each)),
+        f"and {_counted(people - len(busiest), 'more author')}" if people > len(busiest) else "",
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def _by(author: str, commits: Sequence[str], each: int) -> Iterator[str]:
+    yield f"{author}: {_counted(len(commits), 'new commit')}"
+    yield from (f"- {commit}" for commit in commits[:each])
+    if len(commits) > each:
+        yield f"- and {len(commits) - each} more"
+
+
+def _counted(number: int | str, what: str) -> str:
+    return f"{number} {what}{'' if str(number) == '1' else 's'}"
+
+
+async def _is_shallow(checkout: Checkout) -> bool:
+    told = await checkout.git.run("rev-parse", "--is-shallow-repository")
+    return told.out.strip() == b"true"
+
+
+async def _detached(checkout: Checkout) -> str:
+    head = await checkout.head()
+    if checkout.branch or not head:
+        return ""
+    return f"No branch is checked out; this is about the commit {head[:10]}."
 
 
 def _area(path: str) -> str:
@@ -97,17 +133,20 @@ def _area(path: str) -> str:
 
 
 async def _branches(checkout: Checkout, now: datetime) -> list[str]:
-    """Branches with work that is not on the one that is checked out."""
+    """Branches with work that is not on the one that is checked out, each once."""
     if not await checkout.head():
         return []
-    form = "--format=%(committerdate:unix)%1f%(refname:short)%1f%(authorname)"
-    asked = ("--no-merged=HEAD", "--sort=-committerdate", f"--count={_MOST_BRANCHES}", form)
+    names = "%(refname:short)%1f%(symref)%1f%(objectname)"
+    form = f"--format=%(committerdate:unix)%1f{names}%1f%(authorname)"
+    asked = ("--no-merged=HEAD", "--sort=-committerdate", f"--count={_MOST_BRANCHES * 3}", form)
     out = await checkout.git.must("for-each-ref", *asked, "refs/heads", "refs/remotes")
     rows = [line.split("\x1f") for line in out.decode(errors="replace").splitlines()]
+    heads = {(name, commit) for _, name, _, commit, _ in rows}
     return [
         f"{path_name(name, 80)} by {one_line(author, 60)}, {_days(now, int(at))}"
-        for at, name, author in rows
-    ]
+        for at, name, symref, commit, author in rows
+        if not symref and (name.partition("/")[2], commit) not in heads
+    ][:_MOST_BRANCHES]
 
 
 def _failing(talks: Sequence[Conversation], log: Log) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ FORMS = (
     "“new commits”, “changed PATH”, “failing check”, “stale branch 30 days” or "
     "“command: …” (in the sandbox; exit 0 wakes me)"
 )
+MISSING = "missing"
+"""What is seen of a path that is not there."""
 _STALE_DAYS = 30
 _AT_ONCE = 2
 _GATE = re.compile(
@@ -40,10 +43,13 @@ class Seen:
 
 
 def read(gate: str) -> re.Match[str]:
-    """A gate as it is written. Raises UsageError that lists the forms."""
+    """A gate as it is written. Raises UsageError that lists the forms, or names the mistake."""
     found = _GATE.fullmatch(gate.strip())
     if not found:
         raise UsageError(f"There is no gate “{one_line(gate, 100)}”. Write {FORMS}.")
+    path = os.path.normpath((found["path"] or "").strip("/ "))
+    if path.split("/")[0] == "..":
+        raise UsageError(f"{one_line(path, 100)} is not in the repository. Name a path inside.")
     return found
 
 
@@ -114,10 +120,8 @@ async def _changed(checkout: Checkout, path: str, seen: str) -> Seen:
     if not await checkout.head():
         return Seen(is_open=False, state=seen, words="")
     place = checkout.below(path.strip("/"))
-    if place.startswith(".."):
-        raise UsageError(f"{one_line(path, 100)} is not in the repository.")
     listed = await checkout.git.must("ls-tree", "-z", "HEAD", "--", place)
-    state = hashlib.sha256(listed).hexdigest()[:20] if listed else "missing"
+    state = hashlib.sha256(listed).hexdigest()[:20] if listed else MISSING
     return Seen(state != seen, state, f"{path} changed")
 
 

@@ -15,7 +15,7 @@ from coworker.protocols import Clock, ToolContext
 from coworker.repos.checkout import Checkouts
 from coworker.repos.text import one_line
 from coworker.store.facts import EVERYWHERE, Fact
-from coworker.store.forgetting import EntryId, Forgetting
+from coworker.store.forgetting import EntryKey, Forgetting
 from coworker.store.log import Log
 from coworker.store.memories import Memories
 from coworker.store.memory import Found, Memory, Message
@@ -298,7 +298,7 @@ class Knowledge:
     ) -> list[str]:
         """Take out their words; the schedules that said them too."""
         home = log_of(repo.name)
-        places: list[EntryId] = [(home.conversation, fact.id) for fact in facts]
+        places: list[EntryKey] = [(home.conversation, fact.id) for fact in facts]
         if message and message.seq:
             places.append((message.session, message.seq))
         said = [message] if message else []

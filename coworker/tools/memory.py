@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from coworker.errors import ToolError, UsageError
 from coworker.protocols import Tool, ToolContext
+from coworker.repos.text import code, fenced
 from coworker.store.facts import FactKind
-from coworker.tools import known
+from coworker.tools import known, offlimits
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.knowledge import Knowledge
 from coworker.types import Effect, Person, Repo, ToolResult
@@ -33,12 +35,20 @@ change."""
 
     def effect(self, words: str) -> Effect | None:
         """A rule changes what may happen; so does what nobody here said, once it is believed."""
-        return "rule" if self.kind == "rule" or not known.was_said(self.text, words) else None
+        is_rule = self.kind == "rule" or (self.is_plain and offlimits.is_certain(self.text))
+        return "rule" if is_rule or not known.was_said(self.text, words) else None
 
     @property
-    def forbidden(self) -> str:
-        """The files that a rule keeps from changes; "" for one that is only words."""
-        return (self.path or "").strip() if self.kind == "rule" else ""
+    def is_plain(self) -> bool:
+        """Whether it is kept as a fact."""
+        return self.kind in (None, "fact")
+
+    def forbidden(self, folder: Path) -> str:
+        """What it keeps from changes in the repository there; "" for what is only words."""
+        if self.kind == "rule" and (named := (self.path or "").strip()):
+            return named
+        is_meant = self.kind == "rule" or (self.is_plain and offlimits.is_certain(self.text))
+        return offlimits.path(self.text, folder) if is_meant else ""
 
 
 class Recall(Args):
@@ -65,27 +75,30 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
     """The tools of memory. `forbid` makes a rule of what nobody may change and says so."""
 
     async def would_keep(args: Remember, context: ToolContext) -> str:
-        if not args.forbidden:
-            return args.text
-        return (
-            f"{args.text}\nNo run may change {args.forbidden} in {bound_repo(context).name} then."
-        )
+        repo = bound_repo(context)
+        if not (path := args.forbidden(repo.path)):
+            only = "\nThese are words only: no path is named, so nothing is kept from changes."
+            return f"{fenced(args.text)}{only if args.kind == 'rule' else ''}"
+        return f"{fenced(args.text)}\nNo run may change {code(path)} in {repo.name} then."
 
     @tool(effect="keep", rerun="safe", preview=would_keep)
     async def remember(args: Remember, context: ToolContext) -> ToolResult:
         """Keep a fact, decision, rule or finding of this repository for later conversations.
 
-        Only what a person said or a file shows, in one sentence that is clear by itself.
+        Only what a person said or a file shows, in one sentence that is clear by itself. A rule is
+        enforced when `path` names the files that no run may change.
         """
-        note, origin, repo = _noted(args), knowledge.origin(context), bound_repo(context)
+        origin, repo = knowledge.origin(context), bound_repo(context)
+        path = args.forbidden(repo.path)
+        note = _noted(args, shown_by="" if path else args.path or "")
         is_outside = bool(context.taint) and not context.is_approved
         try:
             done = await knowledge.remember(repo, note, origin, tainted=is_outside)
         except UsageError as error:
             raise ToolError(str(error)) from None
         told, links = known.told(done), known.links(done.against)
-        if args.forbidden:
-            told += f" {await forbid(repo, args.forbidden, args.text, origin.sender)}"
+        if path:
+            told += f" {await forbid(repo, path, args.text, origin.sender)}"
         return ToolResult(told, receipt={"kind": "remember", "links": links})
 
     @tool(effect="read", rerun="safe")
@@ -120,11 +133,10 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
     return remember, recall, forget
 
 
-def _noted(args: Remember) -> known.Note:
+def _noted(args: Remember, shown_by: str) -> known.Note:
     number = (args.supersedes or "").strip().lstrip("#").removeprefix("f") or "0"
     if not number.isdecimal():
         raise ToolError("supersedes: give the id of a fact, such as f12.")
-    shown_by = "" if args.forbidden else args.path or ""
     return known.Note(args.text, args.kind or "fact", shown_by, int(number))
 
 

@@ -60,7 +60,7 @@ class Nothing(Args):
 def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
     """The tools that keep time."""
 
-    def drafted(args: AddSchedule, context: ToolContext) -> Schedule:
+    async def drafted(args: AddSchedule, context: ToolContext) -> Schedule:
         row = log.conversation(context.conversation)
         assert row is not None, "a run has a conversation"  # noqa: S101
         wish = Wish(
@@ -75,11 +75,12 @@ def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
             gate=args.gate or "",
             policy=args.missed or "late",
             urgent=bool(args.urgent),
+            said_at=_asked_at(log, context),
         )
-        return timetable.draft(wish)
+        return await timetable.draft(wish)
 
     async def card(args: AddSchedule, context: ToolContext) -> str:
-        return timetable.card(drafted(args, context), context.conversation)
+        return timetable.card(await drafted(args, context), context.conversation)
 
     @tool(effect="keep", rerun="safe", preview=card, card=CARD)
     async def schedule(args: AddSchedule, context: ToolContext) -> ToolResult:
@@ -88,7 +89,7 @@ def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
 what to do then, complete in itself. `gate`, needed for more than 4 a day: "new commits", \
 "changed PATH", "failing check", "stale branch 30 days" or "command: …". \
 The person sees a card and saves it."""
-        made = drafted(args, context)
+        made = await drafted(args, context)
         await timetable.save(made)
         return ToolResult(f"Saved.\n{timetable.lines([made])}")
 
@@ -123,6 +124,15 @@ async def take_back(timetable: Timetable, log: Log, conversation: ConversationId
     removed = [await timetable.take_back(_key(conversation, run, call)) for call in made]
     named = ", ".join(f"“{name}”" for name in removed if name)
     return f"The schedule {named} is removed." if named else ""
+
+
+def _asked_at(log: Log, context: ToolContext) -> int | None:
+    """When the call was made: what its card shows is what is saved, however late that is."""
+    for entry in log.entries(context.conversation, context.run):
+        blocks = entry.body["content"] if entry.kind == "assistant" else []
+        if any(block.get("id") == context.call_id for block in blocks):
+            return entry.at
+    return None
 
 
 def _key(conversation: ConversationId, run: int, call: str) -> str:

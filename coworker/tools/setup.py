@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from coworker.errors import ToolError
 from coworker.protocols import Tool, ToolContext
-from coworker.repos.text import path_name
+from coworker.repos.text import fenced
 from coworker.tools import shell
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.workplace import Workplace
 from coworker.types import ToolResult
 
-_NAMED = 20
+_CARD = (
+    "They run with network, among all files of this workspace, also those that git ignores. "
+    "Changed since set-up was last allowed:"
+)
 
 
 class Setup(Args):
@@ -26,10 +29,8 @@ def tools(workplace: Workplace) -> tuple[Tool, ...]:
 
     async def would_run(_: Setup, context: ToolContext) -> str:
         commands = [f"$ {command}" for command in bound_repo(context).setup]
-        changed = [path_name(path) for path in await workplace.ask_for_setup(context)]
-        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-        told = f"{', '.join(changed[:_NAMED])}{more}" if changed else "nothing that it installs by"
-        return "\n".join([*commands, f"Changed since it was last allowed: {told}."])
+        changed = await workplace.ask_for_setup(context) or "nothing"
+        return "\n".join([fenced("\n".join(commands)), _CARD, fenced(changed)])
 
     @tool(effect="world", rerun="safe", preview=would_run)
     async def setup(args: Setup, context: ToolContext) -> ToolResult:

@@ -6,7 +6,6 @@ It knows when and where; who may decide is asked by those who let it act.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from coworker import when
-from coworker.calendar import Calendar, preview, too_often
+from coworker.calendar import UNGATED, Calendar, preview, too_often, too_often_together
 from coworker.errors import Denied, NotFound, UsageError
 from coworker.protocols import Clock
 from coworker.repos.text import one_line, visible
-from coworker.settings import Config
 from coworker.store.schedules import Policy, Schedule, Schedules
 from coworker.tools import gates
 from coworker.tools.gates import Gates, Seen
+from coworker.tools.zones import Zones
 from coworker.types import ConversationId, Person, Place, Repo
 
 _MAX_PROMPT = 4_000
@@ -34,11 +33,16 @@ _MISSED = {
     "skip": "An hour missed while I am away is skipped.",
     "ask": "An hour missed while I am away waits for your word.",
 }
+_THERE_ALREADY = "{} does just that here already ({}). Change its words or its time, or remove it."
+_TOGETHER = "{} already does the same here. With this one added: "
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants done and when; `key` names the wish, so that twice is once."""
+    """What somebody wants done and when; `key` names the wish, so that twice is once.
+
+    `said_at`, in milliseconds UTC, is when "tomorrow" was said; None for now.
+    """
 
     key: str
     when: str
@@ -52,6 +56,7 @@ class Wish:
     policy: Policy = "late"
     urgent: bool = False
     zone: str = ""
+    said_at: int | None = None
 
 
 class Timetable:
@@ -63,7 +68,7 @@ class Timetable:
         gates: Gates,
         repo: Callable[[str], Repo | None],
         find: Callable[[str], Person | None],
-        config: Config,
+        zones: Zones,
         clock: Clock,
     ) -> None:
         self.changed = asyncio.Event()
@@ -71,34 +76,31 @@ class Timetable:
         self._gates = gates
         self._repo = repo
         self._find = find
-        self._config = config
+        self._zones = zones
         self._clock = clock
-
-    def zone(self, sender: str) -> ZoneInfo:
-        """The time zone of a person, else everybody's."""
-        person = self._find(sender)
-        known = self._config.people.get(person.name) if person else None
-        return ZoneInfo((known and known.timezone) or self._config.timezone)
 
     def least(self, senders: Sequence[str]) -> str:
         """Who answers for a run: of all whose words it took, the one who may least."""
         people = {sender: self._find(sender) for sender in senders}
         return min(senders, key=lambda each: _RANK.get(getattr(people[each], "role", ""), 0))
 
-    def draft(self, wish: Wish) -> Schedule:
-        """The schedule that a wish amounts to. Raises UsageError that says what to mend."""
+    async def draft(self, wish: Wish) -> Schedule:
+        """The schedule that a wish amounts to, its gate looked through for the first time.
+
+        Raises UsageError that says what to mend, and what the gate's first look raises.
+        """
         prompt, now = visible(wish.prompt).strip(), self._clock.now_ms()
         if not 0 < len(prompt) <= _MAX_PROMPT:
             raise UsageError(f"Say what is to be done then, in 1 to {_MAX_PROMPT:,} characters.")
-        calendar = self.calendar(wish.when, wish.zone, wish.creator)
+        calendar = await self.calendar(wish.when, wish.zone, wish.creator, wish.said_at)
+        if (next_at := calendar.after(now)) is None:
+            raise UsageError(f"“{wish.when}” is over: it was at {calendar.words}. Ask anew.")
         gate = wish.gate.strip()
-        if gate:
-            gates.read(gate)
-            self._bound(wish.repo)
         if reason := too_often(calendar, now, gated=bool(gate)):
             raise UsageError(reason)
+        seen = await self._gates.first(gate, self._bound(wish.repo)) if gate else ""
         place, conversation = _destination(wish, calendar)
-        return Schedule(
+        schedule = Schedule(
             id=_id(wish.key),
             name=one_line(wish.name, _MAX_NAME) or one_line(prompt, _MAX_NAME),
             repo=wish.repo,
@@ -108,17 +110,23 @@ class Timetable:
             prompt=prompt,
             spec=calendar.words,
             tz=calendar.zone.key,
-            next_at=calendar.after(now),
+            next_at=next_at,
             created_at=now,
             policy=wish.policy,
             gate=gate,
+            seen=seen,
             urgent=wish.urgent,
         )
+        self._refuse_once_more(schedule)
+        return schedule
 
-    def calendar(self, words: str, zone: str, sender: str) -> Calendar:
-        """What a person means by words for a time. Raises UsageError."""
-        home = when.named_zone(zone) if zone else self.zone(sender)
-        return when.read(words, home, self._clock.now_ms())
+    async def calendar(
+        self, words: str, zone: str, sender: str, said_at: int | None = None
+    ) -> Calendar:
+        """What a person means by words for a time, said now or then. Raises UsageError."""
+        home = when.named_zone(zone) if zone else await self._zones.of(sender)
+        now = self._clock.now_ms() if said_at is None else said_at
+        return when.read(words, home, now)
 
     def again(self, schedule: Schedule) -> Calendar:
         """The calendar of a schedule that was drafted before."""
@@ -134,17 +142,15 @@ class Timetable:
             *(f"- {line}" for line in preview(calendar, now)),
             f"Where: {_where(schedule)}",
             f"Only if: {schedule.gate}" if schedule.gate else "",
-            "" if calendar.is_once else f"Cost: {self._monthly_cost(schedule, calendar, asked_in)}",
+            not_yet(schedule),
+            f"Cost: {self._cost(schedule, calendar, asked_in)}",
             _MISSED[schedule.policy],
             "It runs in quiet hours too." if schedule.urgent else "",
         ]
         return "\n".join(filter(None, lines))
 
     async def save(self, schedule: Schedule) -> None:
-        """Let it count from now on. Raises what the gate's first look raises."""
-        if schedule.gate:
-            seen = await self._gates.first(schedule.gate, self._bound(schedule.repo))
-            schedule = dataclasses.replace(schedule, seen=seen)
+        """Let it count from now on."""
         await self._schedules.add(schedule)
         self.changed.set()
 
@@ -152,6 +158,10 @@ class Timetable:
         """What its gate says now. Raises what `Gates.look` raises."""
         repo, now = self._bound(schedule.repo), self._clock.now_ms()
         return await self._gates.look(schedule.gate, repo, schedule.seen, now)
+
+    def has_repo(self, schedule: Schedule) -> bool:
+        """Whether what it is about is still known; some are about nothing."""
+        return schedule.repo is None or self._repo(schedule.repo) is not None
 
     def find(self, name: str) -> Schedule:
         """A schedule by its id, the beginning of that, or its name. Raises NotFound."""
@@ -220,17 +230,41 @@ class Timetable:
             raise UsageError("A gate looks at a repository, and this is bound to none.")
         return repo
 
-    def _monthly_cost(
-        self, schedule: Schedule, calendar: Calendar, asked_in: ConversationId | None
-    ) -> str:
+    def _refuse_once_more(self, schedule: Schedule) -> None:
+        """What does the same in the same place counts together. Raises UsageError."""
+        alike = [each for each in self._schedules.alike(schedule) if is_open(each)]
+        for each in alike:
+            if (each.spec, each.tz, each.gate) == (schedule.spec, schedule.tz, schedule.gate):
+                raise UsageError(_THERE_ALREADY.format(_named(each), coming(each)))
+        others = [each for each in alike if not each.gate and not self.again(each).is_once]
+        calendars = [self.again(each) for each in (schedule, *others)]
+        if schedule.gate or calendars[0].is_once or not others:
+            return
+        if too_often_together(calendars, schedule.created_at):
+            raise UsageError(_TOGETHER.format(", ".join(map(_named, others))) + UNGATED)
+
+    def _cost(self, schedule: Schedule, calendar: Calendar, asked_in: ConversationId | None) -> str:
         """An estimate, from what its runs have cost, else those of the conversation."""
         cost = self._schedules.usual_cost(schedule.id, asked_in or schedule.conversation)
         if cost is None:
             return "not known yet"
+        if calendar.is_once:
+            return f"about ${cost:.2f}, once"
         now = self._clock.now_ms()
         times = sum(1 for _ in takewhile(lambda at: at < now + _MONTH_MS, calendar.instants(now)))
         most = "at most " if schedule.gate else "about "
         return f"{most}${times * cost:.2f} a month ({times} runs of ${cost:.2f})"
+
+
+def _named(schedule: Schedule) -> str:
+    return f"“{schedule.name}” (`{schedule.id}`)"
+
+
+def not_yet(schedule: Schedule) -> str:
+    """What a person should know of a path that its gate looks at; "" when all is well."""
+    if schedule.seen != gates.MISSING or not (path := gates.read(schedule.gate)["path"]):
+        return ""
+    return f"There is no {one_line(path, 100)} in {schedule.repo} now: it opens once there is."
 
 
 def _id(key: str) -> str:

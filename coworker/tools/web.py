@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import glob
 
 from coworker.protocols import Tool, ToolContext
-from coworker.repos.text import one_line
+from coworker.repos.text import fenced, one_line
 from coworker.tools.base import Args, bounded, tool
 from coworker.types import Effect, Json, ToolResult
 from coworker.web.fetch import Page, Reader
@@ -26,9 +26,8 @@ class Fetch(Args):
         return "read" if bare and bare in words else None
 
     def lasting(self) -> Json | None:
-        """Everything on the same host."""
-        parts = urlsplit(self.url.strip())
-        return {"url": f"{parts.scheme}://{parts.netloc}/*"} if parts.netloc else None
+        """Just this address: any other could carry something out."""
+        return {"url": glob.escape(self.url)}
 
 
 def tools(reader: Reader) -> tuple[Tool, ...]:
@@ -36,7 +35,7 @@ def tools(reader: Reader) -> tuple[Tool, ...]:
 
     async def whole(args: Fetch, _: ToolContext) -> str:
         reader.check(args.url.strip())  # nobody is asked about what is never read
-        return args.url.strip()
+        return fenced(args.url.strip())
 
     @tool(effect="world", rerun="safe", preview=whole)
     async def web_fetch(args: Fetch, context: ToolContext) -> ToolResult:

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from coworker import sandbox
+from coworker.config import person_environment
 from coworker.errors import CoworkerError, ToolError
 from coworker.protocols import ToolContext
-from coworker.repos import gitdir, locks, marks
-from coworker.repos.locks import Locks
-from coworker.repos.remote import Address
+from coworker.repos import gitdir, kept, locks, marks
+from coworker.repos.remote import Address, Pushed
 from coworker.repos.root import Root
+from coworker.repos.tree import erase
 from coworker.repos.workspace import Workspace
 from coworker.repos.workspaces import Workspaces
 from coworker.sandbox import Box, Finished, Kind, Limits
@@ -31,9 +32,14 @@ from coworker.types import ConversationId, Json, Progress, Repo
 _SETUP_S = 900.0
 _READY = "set-up"
 _ASKED = "set-up.asked"
+_SHOWN, _MOST_SHOWN = "push.shown", 50
+_RESTORED = (
+    "The workspace came out of a backup, without what set-up had installed. Commands may miss it; "
+    "the tool setup installs it again and asks a person."
+)
 _NOT_SET_UP = (
-    "Set-up was not run on the clean checkout, for what it installs by was changed and nobody "
-    "allowed that yet: {paths}. The tool setup asks a person."
+    "The checks ran with what set-up installs without this work, for what it installs by was "
+    "changed and nobody allowed that yet: {paths}. The tool setup asks a person."
 )
 Checked = tuple[str, Finished]
 """A command and how it ended."""
@@ -61,6 +67,7 @@ class Workplace:
         self.original = original
         self._is_confined = False
         self._making: dict[ConversationId, asyncio.Lock] = {}
+        self._turns: dict[ConversationId, asyncio.Lock] = {}
 
     def get(self, conversation: ConversationId) -> Workspace | None:
         """A conversation's workspace, if it has written before."""
@@ -74,6 +81,24 @@ class Workplace:
     async def push_address(self, context: ToolContext) -> Address:
         """Where the repository's branches are pushed. Raises ToolError."""
         return await self._workspaces.push_address(self._source(context))
+
+    async def ask_for_push(self, context: ToolContext) -> tuple[Workspace, Address]:
+        """What a push would take, and where to; if a person allows it, only that is pushed."""
+        workspace, address = await self.workspace(context), await self.push_address(context)
+        record = workspace.folder / _SHOWN
+        before = [*_got(record).items()][-_MOST_SHOWN:]
+        _put(record, dict(before) | {context.call_id: [await workspace.head(), address.url]})
+        return workspace, address
+
+    async def push(self, context: ToolContext) -> tuple[Pushed, Address]:
+        """Push the branch: the commit that a person was shown, or the last. Raises ToolError."""
+        workspace, address = await self.workspace(context), await self.push_address(context)
+        commit = "HEAD"
+        if context.is_approved:
+            commit, url = _got(workspace.folder / _SHOWN).get(context.call_id, ["", ""])
+            if url != address.url:
+                raise ToolError("Where it would be pushed changed after the question. Ask again.")
+        return await workspace.push(address, person_environment(), commit), address
 
     async def workspace(self, context: ToolContext) -> Workspace:
         """A conversation's workspace, made and set up if need be. Raises ToolError."""
@@ -99,29 +124,47 @@ class Workplace:
 
     async def run(
         self, context: ToolContext, command: str, timeout_s: float | None = None
-    ) -> Finished:
-        """Run a command in the workspace, without network."""
+    ) -> tuple[Finished, dict[str, str]]:
+        """Run a command in the workspace, without network.
+
+        With it the files that were put back after it, and why.
+        """
+        async with (
+            self.alone(context) as workspace,
+            kept.as_they_were(workspace, context.guard) as put_back,
+        ):
+            finished = await sandbox.run(self._box(workspace), command, timeout_s=timeout_s)
+        return finished, put_back
+
+    @asynccontextmanager
+    async def alone(self, context: ToolContext) -> AsyncIterator[Workspace]:
+        """The workspace while no command runs in it that could change what is kept from changes."""
         workspace = await self.workspace(context)
-        box = self._box(workspace, bound_repo(context).name, network=False)
-        return await sandbox.run(box, command, timeout_s=timeout_s)
+        turn = self._turns.setdefault(context.conversation, asyncio.Lock())
+        async with turn if context.guard else nullcontext():
+            yield workspace
 
     async def check(
         self, conversation: ConversationId, repo: Repo
     ) -> tuple[list[Checked], list[str]]:
-        """Run a repository's checks on a clean checkout of the last commit, set up anew if allowed.
+        """Run a repository's checks on a clean checkout of the last commit.
 
-        With them sentences about what was not done.
+        Set-up runs there first, with network, and so from the files as a person has allowed them;
+        then come those of the commit. With the results sentences about what was not done.
         """
         workspace = self.get(conversation)
         if workspace is None or not repo.checks:
             return [], []
-        now = await locks.found(workspace.git, "HEAD", repo.setup)
-        changed = locks.changed(await self._allowed(workspace, repo), now) if repo.setup else []
-        async with workspace.clean_copy() as tree:
-            box = self._bare(tree, repo)
-            setup, checks = await _tried(box, [] if changed else repo.setup, repo.checks)
-        results = checks or setup
-        return results, [_NOT_SET_UP.format(paths=", ".join(changed[:5]))] if changed else []
+        allowed = await locks.allowed(workspace)
+        async with workspace.clean_copy(allowed) as copy:
+            box = self._bare(copy)
+            setup = await _all(self._with_network(box, workspace, repo, allowed), repo.setup)
+            await workspace.bring(copy, "HEAD")
+            checks = [] if _has_failed(setup) else await _each(box, repo.checks)
+        changed = await _newer(workspace, repo, allowed)
+        return checks or setup, [
+            _NOT_SET_UP.format(paths=", ".join(changed[:5]))
+        ] if changed else []
 
     async def rehearse(self, repo: Repo) -> list[Checked]:
         """Run set-up and checks once on a clean checkout, as for work that changed nothing."""
@@ -139,32 +182,35 @@ class Workplace:
         async with self._making.setdefault(ConversationId(name), asyncio.Lock()):
             workspace = await self._workspaces.open(name, repo, carry_uncommitted=False)
             try:
-                async with workspace.clean_copy() as tree:
-                    box = self._bare(tree, repo)
-                    done, ended = await _tried(box, setup, commands)
-                    return [*done, *ended]
+                async with workspace.clean_copy() as copy:
+                    box = self._bare(copy)
+                    base = workspace.base()
+                    done = await _all(self._with_network(box, workspace, repo, base), setup)
+                    return done if _has_failed(done) else [*done, *await _each(box, commands)]
             finally:
                 await workspace.remove(force=True)
 
-    async def ask_for_setup(self, context: ToolContext) -> list[str]:
-        """The files that changed since set-up was last allowed; only these it may then run with."""
-        workspace, repo = await self.workspace(context), self._source(context)
-        now = await locks.found(workspace.git, await workspace.files(), repo.setup)
-        _put(workspace.folder / _ASKED, {"call": context.call_id, "locks": now})
-        return locks.changed(await self._allowed(workspace, repo), now)
+    async def ask_for_setup(self, context: ToolContext) -> str:
+        """What changed since set-up was last allowed, as lines per file; just that may run."""
+        workspace = await self.workspace(context)
+        now = await marks.state(workspace)
+        _put(workspace.folder / _ASKED, {"call": context.call_id, "files": now})
+        return await workspace.stat_of(now, since=await locks.allowed(workspace))
 
     async def set_up_again(self, context: ToolContext) -> list[Checked]:
-        """Run the set-up commands up to the first that fails. Raises ToolError.
+        """Run the set-up commands up to the first that fails, with a fresh home. Raises ToolError.
 
-        What they install by is allowed from now on.
+        From now on they may run from the files as they are.
         """
         workspace, repo = await self.workspace(context), self._source(context)
-        now = await locks.found(workspace.git, await workspace.files(), repo.setup)
+        now = await marks.state(workspace)
         asked = _got(workspace.folder / _ASKED)
-        if asked.get("call") == context.call_id and asked["locks"] != now:
-            raise ToolError("What set-up installs by changed after the question. Call setup again.")
-        _put(workspace.folder / _READY, now)
-        return await _all(self._box(workspace, repo.name, network=True), repo.setup)
+        if asked.get("call") == context.call_id and asked["files"] != now:
+            raise ToolError("Files changed after the question. Call setup again.")
+        await locks.allow(workspace, now)
+        box = self._box(workspace)
+        await erase(box.home)
+        return await _all(self._with_network(box, workspace, repo, now), repo.setup)
 
     async def _refuse_without_sandbox(self) -> None:
         """Work whose commands could not be confined is not begun. Raises ToolError."""
@@ -178,62 +224,66 @@ class Workplace:
         bound = bound_repo(context)
         return self.original(bound.name) or bound
 
-    def _cache(self, repo: str) -> Path:
-        return self._state_dir / "cache" / repo
-
     async def _set_up(self, workspace: Workspace, repo: Repo, context: ToolContext) -> None:
         """Once: a failure is told and not repeated, but what a death cut short begins anew."""
-        ready, allowed = workspace.folder / _READY, await self._allowed(workspace, repo)
+        ready = workspace.folder / _READY
         try:
             await self._install(workspace, repo, context)
         except CoworkerError:
-            _put(ready, allowed)
+            _put(ready, {})
             raise
-        _put(ready, allowed)
+        _put(ready, {})
 
     async def _install(self, workspace: Workspace, repo: Repo, context: ToolContext) -> None:
         """The owner's set-up commands, with network. Raises ToolError when one fails."""
+        if repo.setup and await workspace.head() != workspace.base():
+            raise ToolError(_RESTORED)
         context.emit(Progress("tool", f"sets up: {'; '.join(repo.setup)}"))
-        for command, ended in await _all(self._box(workspace, repo.name, network=True), repo.setup):
+        box = self._with_network(self._box(workspace), workspace, repo, workspace.base())
+        for command, ended in await _all(box, repo.setup):
             if ended.exit_code:
                 raise ToolError(
                     f"The workspace is there, but setting it up failed: `{command}` ended with "
                     f"exit {ended.exit_code}.\n{bounded(ended.output, 4_000)}"
                 )
 
-    async def _allowed(self, workspace: Workspace, repo: Repo) -> Locks:
-        """What set-up may install by: as the person had it, or as it was allowed since."""
-        ready = workspace.folder / _READY
-        if ready.exists():
-            return _got(ready)
-        return await locks.found(workspace.git, workspace.base(), repo.setup)
+    def _with_network(self, box: Box, workspace: Workspace, repo: Repo, commit: str) -> Box:
+        """The box for set-up from the files of a commit.
 
-    def _bare(self, tree: Path, repo: Repo) -> Box:
-        """A box around files that are no workspace: a clean checkout."""
-        cache = self._cache(repo.name)
-        return Box(workspace=tree, cache=cache, kind=self._kind, limits=self._limits)
+        All workspaces of a repository share what is downloaded, so only what the person's own
+        files run may write there.
+        """
+        downloads = self._state_dir / "downloads" / repo.name
+        is_theirs = commit == workspace.base()
+        return replace(box, network=True, downloads=downloads if is_theirs else None)
 
-    def _box(self, workspace: Workspace, repo: str, *, network: bool) -> Box:
+    def _bare(self, copy: Path) -> Box:
+        """A box around files that are no workspace: a clean checkout, with a home of its own."""
+        home = copy.parent / "home"
+        return Box(workspace=copy, home=home, kind=self._kind, limits=self._limits)
+
+    def _box(self, workspace: Workspace) -> Box:
         return Box(
             workspace=workspace.tree,
-            cache=self._cache(repo),
+            home=workspace.folder / "home",
             git_dir=workspace.git_dir,
             dotgit=workspace.dotgit,
             objects=workspace.objects,
-            network=network,
             kind=self._kind,
             limits=self._limits,
         )
 
 
-async def _tried(
-    box: Box, setup: Sequence[str], checks: Sequence[str]
-) -> tuple[list[Checked], list[Checked]]:
-    """Set-up with network and, when it succeeded, every check without."""
-    done = await _all(replace(box, network=True), setup)
-    if done and done[-1][1].exit_code:
-        return done, []
-    return done, [(command, await sandbox.run(box, command)) for command in checks]
+async def _newer(workspace: Workspace, repo: Repo, allowed: str) -> list[str]:
+    """The files that set-up installs by and that are others in the last commit."""
+    if not repo.setup:
+        return []
+    before = await locks.found(workspace.git, allowed, repo.setup)
+    return locks.changed(before, await locks.found(workspace.git, "HEAD", repo.setup))
+
+
+async def _each(box: Box, commands: Sequence[str]) -> list[Checked]:
+    return [(command, await sandbox.run(box, command)) for command in commands]
 
 
 async def _all(box: Box, commands: Sequence[str]) -> list[Checked]:
@@ -241,9 +291,13 @@ async def _all(box: Box, commands: Sequence[str]) -> list[Checked]:
     results: list[Checked] = []
     for command in commands:
         results.append((command, await sandbox.run(box, command, timeout_s=_SETUP_S)))
-        if results[-1][1].exit_code:
+        if _has_failed(results):
             break
     return results
+
+
+def _has_failed(results: Sequence[Checked]) -> bool:
+    return bool(results and results[-1][1].exit_code)
 
 
 def _put(path: Path, value: Json) -> None:

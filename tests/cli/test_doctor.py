@@ -208,3 +208,17 @@ async def test_the_status_says_what_is_wrong_and_how_to_mend_it(clinic):
         assert "→ Telegram does not accept TELEGRAM_BOT_TOKEN. Ask @BotFather" in out
         told = json.loads((await clinic.shell.run("status", "--json")).out)["adapters"]
         assert [each["state"] for each in told] == ["listening", "refused"]
+
+
+async def test_a_rule_that_can_never_match_is_named(clinic):
+    clinic.write(
+        KNOWN
+        + '[[rules]]\nthen = "deny"\npeople = ["ann", "ownr"]\nrepo = "shp"\npaths = ["docs/"]\n'
+    )
+    ok, found, fix = (await clinic.finds())["rules"]
+    assert ok is False
+    for odd in ("ownr, who is nobody", "shp, which is no repository"):
+        assert f"rule 1 of the configuration names {odd}" in found
+    assert "ann" not in found
+    assert "docs" not in found
+    assert "never matches" in fix

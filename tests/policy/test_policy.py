@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from coworker.policy.approvals import refusal, says_yes, seal
+from coworker.policy.approvals import is_expired, refusal, says_yes, seal
 from coworker.policy.budget import Spent, exceeded
 from coworker.policy.people import People
 from coworker.policy.rules import Book, Case
@@ -126,6 +126,12 @@ async def test_a_folder_is_kept_from_every_way_of_writing_it(verdict, path):
     assert verdict("write", rules=rules, paths=["migrations_old/1.py"]).verdict == "allow"
 
 
+async def test_permission_needs_every_file_to_be_named(verdict):
+    rules = [Rule(then="allow", paths=["docs/"])]
+    assert verdict("world", rules=rules, paths=["docs/a.md", "docs/b.md"]).verdict == "allow"
+    assert verdict("world", rules=rules, paths=["docs/a.md", "src/a.py"]).verdict == "ask"
+
+
 async def test_a_rule_can_name_arguments_and_rooms(verdict):
     rules = [Rule(then="allow", args={"url": "https://docs.test/*"}, rooms=["slack:C1"])]
     there = {"url": "https://docs.test/a"}
@@ -141,6 +147,12 @@ async def test_outside_words_turn_allow_into_ask_for_what_lasts(verdict, effect)
     decision = verdict(effect, rules=rules, taint=["web page x"])
     assert (decision.verdict, "web page x" in decision.reason) == ("ask", True)
     assert verdict("write", rules=rules, taint=["web page x"]).verdict == "allow"
+
+
+async def test_a_rule_that_was_made_for_outside_words_means_them(verdict):
+    rules = [Rule(then="allow", tainted=True)]
+    assert verdict("world", rules=rules, taint=["web page x"]).verdict == "allow"
+    assert verdict("world", rules=rules).verdict == "ask"
 
 
 async def test_what_people_decided_outlives_us(tmp_path):
@@ -188,6 +200,15 @@ def test_a_guest_who_asked_may_answer_a_question_but_approve_nothing():
 )
 def test_only_plain_words_and_the_options_decide(word, decision):
     assert says_yes(word, {"options": ["+ $1", "Stop"]}) is decision
+
+
+@pytest.mark.parametrize(("hours", "late"), [(1, 3_600_001), (0.5, 1_800_001)])
+def test_a_permission_counts_up_to_its_hour_and_not_after_it(hours, late):
+    ask = {**APPROVAL, "at": 1_000}
+    assert not is_expired(ask, 1_000 + late - 1, hours)
+    assert is_expired(ask, 1_000 + late, hours)
+    assert not is_expired(ask, 1_000 + late, 0)
+    assert not is_expired({**QUESTION, "at": 1_000}, 1_000 + late, hours)
 
 
 def test_a_seal_is_of_exactly_this_call():

@@ -1,6 +1,7 @@
 """Work is pushed to one branch at one known address: never by force, and nothing is run."""
 
 import asyncio
+import base64
 import stat
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from coworker.errors import Denied, ToolError, Unavailable
 from coworker.repos.remote import Address, address
 from coworker.types import Repo
+from tests.conftest import running
 from tests.repos import scene
 from tests.repos.evil import Evil
 
@@ -122,7 +124,7 @@ async def test_included_settings_are_not_read(tmp_path, workspaces):
     ("url", "protocol"),
     [
         ("https://example.com/ann/shop.git", "https"),
-        ("https://ann:secret@example.com:8443/shop", "https"),
+        ("https://ann@example.com:8443/shop", "https"),
         ("ssh://git@example.com:22/shop.git", "ssh"),
         ("git@example.com:ann/shop.git", "ssh"),
         ("example.com:shop", "ssh"),
@@ -130,8 +132,13 @@ async def test_included_settings_are_not_read(tmp_path, workspaces):
 )
 def test_addresses_that_may_be_used(url, protocol):
     found = address(url)
-    assert (found.url, found.protocol) == (url, protocol)
-    assert "secret" not in found.shown
+    assert (found.url, found.protocol, found.login) == (url, protocol, "")
+
+
+def test_name_and_password_are_taken_out_of_an_address():
+    found = address("https://ann:s%40cret@example.com:8443/shop")
+    assert (found.url, found.login) == ("https://example.com:8443/shop", "ann:s@cret")
+    assert "cret" not in f"{found} {found.shown}"
 
 
 @pytest.mark.parametrize(
@@ -184,6 +191,30 @@ async def test_a_server_that_wants_a_password_is_not_waited_for(workspace):
         to = Address(f"http://127.0.0.1:{port}/shop.git", "http")
         with pytest.raises(Denied, match="does not let us in: could not read Username"):
             await workspace.push(to, {"HOME": "/nonexistent"})
+
+
+async def test_a_password_reaches_its_server_and_no_list_of_processes(workspace):
+    asked, lists = [], []
+
+    async def answer(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        lists.append((running("remote-http"), running("hidden-word")))
+        writer.write(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        to = Address(f"http://127.0.0.1:{port}/shop.git", "http", "ann:hidden-word")
+        with pytest.raises(Denied) as told:
+            await workspace.push(to, {"HOME": "/nonexistent"})
+    said = base64.b64encode(b"ann:hidden-word")
+    assert b"Authorization: Basic " + said in asked[0]
+    assert "hidden-word" not in str(told.value)
+    (git_runs, shown), *_ = lists
+    assert git_runs
+    assert shown == []
 
 
 async def test_ssh_gets_the_persons_agent_and_nothing_else_of_theirs(

@@ -104,8 +104,8 @@ class Place:
 
     def _furnish(self) -> Box:
         """A workspace that is a shared clone with its git directory elsewhere."""
-        at = {name: self.root / name for name in ("origin", "mirror.git", "ws", "ws.git", "cache")}
-        for name in ("origin", "cache"):
+        at = {name: self.root / name for name in ("origin", "mirror.git", "ws", "ws.git", "home")}
+        for name in ("origin", "home"):
             at[name].mkdir()
         git(at["origin"], "init", "-q", "-b", "main")
         (at["origin"] / "cart.py").write_text("print('cart')\n")
@@ -119,7 +119,7 @@ class Place:
             shutil.copy(Path(__file__).parent / name, at["ws"])
         return Box(
             workspace=at["ws"],
-            cache=at["cache"],
+            home=at["home"],
             git_dir=at["ws.git"],
             dotgit=self.root / "dotgit",
             objects=at["mirror.git"] / "objects",
@@ -130,7 +130,7 @@ class Place:
         """Every file but those that a command may write."""
         found = [self.box.workspace / ".git"]
         for folder, folders, files in os.walk(self.root):
-            mine = (self.box.workspace.name, self.box.cache.name)
+            mine = (self.box.workspace.name, self.box.home.name)
             folders[:] = [name for name in folders if name not in mine]
             found += [Path(folder, name) for name in files]
         return {str(path): path.read_bytes() for path in found if path.is_file()}

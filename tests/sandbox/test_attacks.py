@@ -75,8 +75,8 @@ def test_an_attack_leaves_no_trace(attack, place, name):
     assert seen.lag_s < 2
 
 
-def test_programs_in_the_cache_never_run_outside(sh, place):
-    planted = place.box.cache / ".local" / "bin"
+def test_programs_in_the_home_never_run_outside(sh, place):
+    planted = place.box.home / ".local" / "bin"
     planted.mkdir(parents=True)
     for name in ("bash", "bwrap", "mount", "python3", "setpriv", "sh", "true", "unshare"):
         (planted / name).write_text(f"#!/bin/sh\necho > {place.outside}/ran\n")
@@ -87,7 +87,7 @@ def test_programs_in_the_cache_never_run_outside(sh, place):
 
 @pytest.mark.parametrize("success", ["won true", "opens mine", "py become 1000", "cat .git ~/c"])
 def test_a_success_would_be_seen(sh, place, success):
-    (place.box.cache / "c").write_text(CANARY)
+    (place.box.home / "c").write_text(CANARY)
     assert place.traces(sh(f". ./attacker.sh; {success}").output)
 
 

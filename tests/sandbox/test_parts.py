@@ -133,13 +133,13 @@ def tree(tmp_path):
     ],
 )
 def test_a_tree_is_measured(tree, tmp_path, limits, verdict):
-    watch = Watch(Box(workspace=tmp_path, cache=tmp_path, limits=limits))
+    watch = Watch(Box(workspace=tmp_path, home=tmp_path, limits=limits))
     assert watch.verdict(tree.pid) == verdict
 
 
 def test_growth_is_what_was_added_since(tree, tmp_path):
     (tmp_path / "old").write_bytes(bytes(40 << 20))
-    watch = Watch(Box(workspace=tmp_path, cache=tmp_path, limits=Limits(disk_mb=16)))
+    watch = Watch(Box(workspace=tmp_path, home=tmp_path, limits=Limits(disk_mb=16)))
     (tmp_path / "new").write_bytes(bytes(12 << 20))
     assert watch.verdict(tree.pid) is None
     (tmp_path / "more").write_bytes(bytes(12 << 20))
@@ -147,7 +147,7 @@ def test_growth_is_what_was_added_since(tree, tmp_path):
 
 
 def test_a_file_with_many_names_counts_once(tree, tmp_path):
-    watch = Watch(Box(workspace=tmp_path, cache=tmp_path, limits=Limits(disk_mb=16)))
+    watch = Watch(Box(workspace=tmp_path, home=tmp_path, limits=Limits(disk_mb=16)))
     (tmp_path / "file").write_bytes(bytes(6 << 20))
     assert watch.verdict(tree.pid) is None
     for name in "abcdef":

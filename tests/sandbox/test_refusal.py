@@ -27,7 +27,7 @@ NO_NAMESPACES = (
 @pytest.fixture
 def box(tmp_path):
     (tmp_path / "ws").mkdir()
-    return Box(workspace=tmp_path / "ws", cache=tmp_path / "cache", limits=Limits(time_s=60))
+    return Box(workspace=tmp_path / "ws", home=tmp_path / "home", limits=Limits(time_s=60))
 
 
 @pytest.fixture
@@ -162,10 +162,10 @@ async def test_nothing_outlives_a_killed_daemon(bubblewrap, box, kind, moment_s)
     command = "exec sleep 777" if kind == "none" else "setsid sleep 777 & sleep 777"
     script = (
         "import asyncio, sys; from pathlib import Path; from coworker.sandbox import Box, run;"
-        "box = Box(workspace=Path(sys.argv[1]), cache=Path(sys.argv[2]), kind=sys.argv[3]);"
+        "box = Box(workspace=Path(sys.argv[1]), home=Path(sys.argv[2]), kind=sys.argv[3]);"
         "asyncio.run(run(box, sys.argv[4]))"
     )
-    argv = [sys.executable, "-c", script, str(box.workspace), str(box.cache), kind, command]
+    argv = [sys.executable, "-c", script, str(box.workspace), str(box.home), kind, command]
     with subprocess.Popen(argv, cwd=ROOT) as daemon:
         try:
             await until(lambda: processes(box))

@@ -50,7 +50,7 @@ def test_the_exit_code_is_kept(sh, kind):
     assert [sh(f"exit {code}", kind=kind).finished.exit_code for code in codes] == codes
 
 
-def test_the_workspace_and_the_cache_last(sh, place):
+def test_the_workspace_and_the_home_last(sh, place):
     sh("echo 1 > result; echo 2 > ~/download")
     assert sh("cat result ~/download").output == "1\n2\n"
     assert (place.box.workspace / "result").read_text() == "1\n"

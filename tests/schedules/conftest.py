@@ -14,7 +14,9 @@ from coworker.policy.people import People
 from coworker.scheduler import Scheduler
 from coworker.settings import Config, PersonConfig
 from coworker.store.log import Log
+from coworker.tools.gates import Gates
 from coworker.tools.timetable import Timetable, Wish
+from coworker.tools.zones import Zones
 from coworker.types import Inbound, Outbound, Place
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -58,6 +60,7 @@ class Desk:
     timetable: Timetable = None
     scheduler: Scheduler = None
     woken: list[str] = field(default_factory=list)
+    profiles: dict[str, str] = field(default_factory=dict)
     reports: int = 0
     added: int = 0
 
@@ -65,7 +68,10 @@ class Desk:
         """Everything that does not live in the database, made anew."""
         people = People(self.config, {})
         find, repo = people.find, lambda name: SimpleNamespace(name=name, checks=())
-        self.timetable = Timetable(self.log.schedules, gates, repo, find, self.config, self.clock)
+        zones = Zones(self.config, find, self._profile)
+        self.timetable = Timetable(
+            self.log.schedules, gates or Gates(None, None), repo, find, zones, self.clock
+        )
         ports = SimpleNamespace(log=self.log, clock=self.clock, people=people, config=self.config)
         office = SimpleNamespace(wake=self.woken.append, deliver=self.woken.append)
         self.scheduler = Scheduler(
@@ -75,11 +81,12 @@ class Desk:
     async def adds(self, when: str, *, zone: str = "UTC", to: Place | None = None, **more):
         """Standing work of ann's, in a Telegram chat unless somewhere else."""
         place = to or Place("telegram", "4711")
-        given = {"creator": ANN, "prompt": "Look around.", "conversation": None, **more}
         self.added += 1
+        prompt = f"Look around. ({self.added})"
+        given = {"creator": ANN, "prompt": prompt, "conversation": None, **more}
         key = f"{when} {self.added}"
         wish = Wish(key=key, when=when, zone=zone, place=place, **given)
-        schedule = self.timetable.draft(wish)
+        schedule = await self.timetable.draft(wish)
         await self.timetable.save(schedule)
         return schedule
 
@@ -108,6 +115,9 @@ class Desk:
     def said(self) -> list[Outbound]:
         """What waits to be delivered."""
         return [outbound for outbound, _ in self.log.undelivered()]
+
+    async def _profile(self, sender: str) -> str:
+        return self.profiles.get(sender, "")
 
     def _report(self) -> None:
         self.reports += 1

@@ -44,9 +44,8 @@ def first_shown(wall: datetime, zone: str) -> int:
     """The first minute at which a clock there shows this time or a later one."""
     there = ZoneInfo(zone)
     before, after = ((wall + d).replace(tzinfo=there).utcoffset() for d in (-DAY, DAY))
-    minute = (wall - before).replace(tzinfo=UTC)
+    minute = (wall - max(before, after)).replace(tzinfo=UTC)
     if before != after:  # the clocks change about then: look at them, minute by minute
-        minute -= timedelta(hours=3)
         while minute.astimezone(there).replace(tzinfo=None) < wall:
             minute += MINUTE
     return round(minute.timestamp() * 1000)
@@ -62,11 +61,54 @@ def somebodys(chance: random.Random, *, often: float = 0.1) -> Standing:
             return Standing(f"{clock.minute} {clock.hour} * * 1-5", zone, _weekday, (clock,))
         due = _weekday if kind == "every weekday" else _always
         return Standing(f"{kind} {at}", zone, due, (clock,))
+    if chance.random() < 0.25:
+        return _apart(chance, zone, clock)
     if chance.random() < 0.35:
         days = sorted(chance.sample(range(7), chance.randint(1, 2)))
         named = " and ".join(NAMES[day] for day in days)
         return Standing(f"every {named} {at}", zone, lambda d: d.weekday() in days, (clock,))
     return _monthly(chance, zone, clock)
+
+
+def _apart(chance: random.Random, zone: str, clock: time) -> Standing:
+    """Every few days, weeks or months, at one clock or two."""
+    clocks = tuple(sorted((clock, clock.replace(hour=(clock.hour + 7) % 24))))
+    at = " and ".join(f"{each:%H:%M}" for each in clocks)
+    begin = date(2026, 11, 22) + DAY * chance.randrange(60)
+    match chance.choice(("days", "weeks", "months")):
+        case "days":
+            count = chance.randint(2, 40)
+            words = f"every {count} days at {at} from {begin}"
+            return Standing(words, zone, lambda d: _since(d, begin, DAY * count), clocks)
+        case "weeks":
+            count, days = chance.randint(1, 8), sorted(chance.sample(range(7), 2))
+            named = " and ".join(NAMES[day] for day in days)
+            first = next(d for d in _days_from(begin) if d.weekday() in days)
+            monday = first - DAY * first.weekday()
+            return Standing(
+                f"every {count} weeks on {named} at {at} from {begin}",
+                zone,
+                lambda d: d >= first and (d - monday).days % (7 * count) in days,
+                clocks,
+            )
+    count, number = chance.choice((1, 2, 3, 4, 6, 12)), chance.randint(1, 31)
+    first = next(d for d in _days_from(begin) if d.day == number)
+    return Standing(
+        f"every {count} months on the {number} at {at} from {begin}",
+        zone,
+        lambda d: d >= first and d.day == number and (d.month - first.month) % count == 0,
+        clocks,
+    )
+
+
+def _since(day: date, begin: date, pause: timedelta) -> bool:
+    return day >= begin and not (day - begin) % pause
+
+
+def _days_from(day: date) -> Iterator[date]:
+    while True:
+        yield day
+        day += DAY
 
 
 def _monthly(chance: random.Random, zone: str, clock: time) -> Standing:
@@ -95,7 +137,7 @@ def _monthly(chance: random.Random, zone: str, clock: time) -> Standing:
 def _clock(chance: random.Random) -> time:
     """Often in the hours in which clocks change."""
     hour = chance.choice((0, 1, 2, 2, 2, 3, chance.randrange(24)))
-    return time(hour, chance.choice((0, 5, 15, 30, 45)))
+    return time(hour, chance.choice((0, 30, chance.randrange(60))))
 
 
 def _always(_: date) -> bool:

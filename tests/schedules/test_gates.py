@@ -11,7 +11,7 @@ from coworker.errors import UsageError
 from coworker.repos.checkout import Checkouts
 from coworker.repos.workspaces import Workspaces
 from coworker.settings import Sandbox
-from coworker.tools.gates import Gates, read
+from coworker.tools.gates import MISSING, Gates, read
 from coworker.tools.workplace import Workplace
 from coworker.types import Repo
 from tests.conftest import git
@@ -97,6 +97,13 @@ async def test_a_command_opens_by_its_exit_status(gates, repo):
 async def test_checks_that_nobody_configured_cannot_fail(gates, shop):
     with pytest.raises(UsageError, match="no checks"):
         await gates.first("failing check", Repo("shop", shop))
+
+
+async def test_a_path_outside_is_no_gate_and_one_that_is_not_there_is_seen_as_such(gates, repo):
+    with pytest.raises(UsageError, match="not in the repository"):
+        await gates.first("changed ../../etc", repo)
+    assert await gates.first("changed nothere/x", repo) == MISSING
+    assert not (await gates.look("changed nothere/x", repo, MISSING, NOW)).is_open
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from coworker.errors import Denied, ToolError, UsageError
 from coworker.settings import PersonConfig, Quiet
 from coworker.tools.gates import Seen
-from coworker.types import Place
+from coworker.types import Outbound, Place
 from tests.fakes import until
-from tests.schedules.conftest import START, ms, sat
+from tests.schedules.conftest import ANN, START, ms, sat
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -57,7 +57,7 @@ async def test_three_days_away_each_follows_its_policy_and_one_report_is_asked_f
     weekly = await desk.adds("every friday at 9", name="weekly")
     await desk.fires(NINE + 2 * DAY + 2 * HOUR)
     assert desk.history(late) == [("11-24 09:00", None)]
-    assert desk.history(stale) == [("11-24 03:00", "missed")]
+    assert desk.history(stale) == [("11-24 03:00", None)]
     assert desk.history(skip) == [("11-24 09:00", "missed")]
     assert desk.history(ask) == [("11-24 09:00", "missed")]
     assert desk.history(once) == [("11-22 03:00", None)]
@@ -145,8 +145,133 @@ async def test_in_quiet_hours_nothing_begins_but_what_is_urgent(tmp_path):
         assert desk.history(calm) == []
         assert desk.history(urgent) == [("11-22 03:00", None)]
         await desk.fires(three + 4 * HOUR)
-        assert desk.history(calm) == [("11-22 07:00", None)]
+        assert desk.history(calm) == [("11-22 03:00", None)]
         assert desk.log.schedules.get(calm.id).next_at == ms(three + DAY)
+
+
+@pytest.mark.parametrize("back", [datetime(2026, 11, 21, 23, tzinfo=UTC), NINE + 2 * DAY])
+async def test_coming_back_in_quiet_hours_changes_no_policy(tmp_path, back):
+    quiet = Quiet(begin="22:00", end="07:00")
+    async with sat(tmp_path / "state", quiet=quiet) as desk:
+        late = await desk.adds("every day at 20:30")
+        skip = await desk.adds("every day at 20:30", policy="skip")
+        ask = await desk.adds("every day at 20:30", policy="ask")
+        back = back.replace(hour=23)
+        await desk.fires(back)
+        assert desk.history(late) == []
+        assert [outcome for _, outcome in desk.history(skip)] == ["missed"]
+        assert [outcome for _, outcome in desk.history(ask)] == ["missed"]
+        await desk.fires(back + 8 * HOUR)
+        assert desk.history(late) == [(f"{back:%m-%d} 20:30", None)]
+        assert len(desk.history(skip)) == len(desk.history(ask)) == 1
+        days = (back - START).days + 1
+        assert {row["body"]["missed"] for row in desk.log.schedules.missed(0)} == {days}
+
+
+async def test_hours_put_off_by_quiet_hours_are_one_and_none_of_them_was_missed(tmp_path):
+    quiet = Quiet(begin="22:00", end="07:00")
+    async with sat(tmp_path / "state", quiet=quiet) as desk:
+        often = await desk.adds("every day at 1, 3 and 9", policy="skip")
+        night = datetime(2026, 11, 22, 1, tzinfo=UTC)
+        for hours in (0, 2, 4):
+            await desk.fires(night + hours * HOUR)
+        assert desk.history(often) == []
+        await desk.fires(night + 6 * HOUR)
+        assert desk.history(often) == [("11-22 03:00", None)]
+        assert (desk.reports, desk.log.schedules.missed(0)) == (0, [])
+
+
+async def test_the_end_of_quiet_hours_wakes_the_scheduler(tmp_path):
+    async with sat(tmp_path / "state", quiet=Quiet(begin="12:00", end="13:00")) as desk:
+        running = asyncio.create_task(desk.scheduler.run())
+        calm = await desk.adds("in 1 minute")
+        await until(lambda: desk.clock.slept[-1:] == [60.0], 5)
+        desk.clock.turn(START + timedelta(minutes=59, seconds=30))
+        await until(lambda: desk.clock.slept[-1] == 30.0, 5)
+        assert desk.history(calm) == []
+        desk.clock.turn(START + HOUR)
+        await until(lambda: desk.history(calm) == [("11-21 12:01", None)], 5)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_late_retry_is_no_hour_that_was_missed(desk):
+    daily = await desk.adds("every day at 9", policy="skip")
+    await desk.fires(NINE)
+    await desk.ends("telegram:4711", "failed", said=False)
+    await desk.fires(NINE + HOUR)
+    assert [outcome for _, outcome in desk.history(daily)] == ["failed", None]
+    assert (desk.reports, desk.log.schedules.missed(0)) == (0, [])
+
+
+async def test_who_is_a_guest_now_has_no_standing_work(tmp_path):
+    async with sat(tmp_path / "state") as desk:
+        await desk.adds("every day at 9")
+    guest = {"ann": PersonConfig(role="guest", ids=[ANN])}
+    async with sat(tmp_path / "state", people=guest) as desk:
+        await desk.fires(NINE)
+        (said,) = desk.said()
+        assert "is a guest now" in said.body["text"]
+
+
+async def test_of_very_many_missed_hours_it_says_that_there_were_more(desk):
+    daily = await desk.adds("every day at 9", policy="skip")
+    await desk.fires(NINE + 240 * DAY + HOUR)
+    (row,) = desk.log.schedules.history(daily.id)
+    assert (row["outcome"], row["body"]["more"]) == ("missed", True)
+
+
+async def test_words_mean_what_they_meant_when_they_were_said(desk):
+    shown = await desk.adds("in 20 minutes", said_at=ms(START - timedelta(minutes=5)))
+    assert shown.next_at == ms(START + timedelta(minutes=15))
+    with pytest.raises(UsageError, match="is over: it was at 2026-11-21 11:20"):
+        await desk.adds("in 20 minutes", said_at=ms(START - HOUR))
+
+
+async def test_a_repository_that_is_not_known_any_more_takes_its_schedules_along(desk):
+    daily = await desk.adds("every day at 9", repo="shop", name="daily")
+    desk.timetable._repo = lambda name: None
+    await desk.fires(NINE)
+    assert (desk.history(daily), desk.woken) == ([], ["telegram:4711"])
+    (said,) = desk.said()
+    assert "I paused the schedule “daily”: the repository shop is not known" in said.body["text"]
+
+
+async def test_an_answer_that_cannot_be_posted_is_a_failure_and_its_maker_is_told(tmp_path):
+    people = {"ann": PersonConfig(role="owner", ids=[ANN])}
+    async with sat(tmp_path / "state", people=people) as desk:
+        daily = await desk.adds("every day at 9", to=Place("slack", "C0OPS"), name="nightly")
+        moment = NINE
+        for number in range(1, 6):
+            await desk.fires(moment)
+            (row, *_) = desk.log.schedules.history(daily.id)
+            await desk.ends(row["conversation"], "answered")
+            assert desk.log.schedules.get(daily.id).failures == 0
+            said = Outbound("key", row["conversation"], "reply", {"run": 1}, daily.place)
+            await desk.log.schedules.undelivered(said, "is_archived", desk.clock.now)
+            await desk.log.schedules.undelivered(said, "is_archived", desk.clock.now)
+            now = desk.log.schedules.get(daily.id)
+            assert now.failures == number
+            moment = datetime.fromtimestamp(now.next_at / 1000, UTC)
+        await desk.fires(moment)
+        assert [outcome for _, outcome in desk.history(daily)] == ["failed"] * 5
+        (said,) = desk.said()
+        assert said.place == Place("slack", "U0ANN")
+        assert "Its room takes no messages: is_archived" in said.body["text"]
+
+
+async def test_where_somebody_is_asked_a_firing_says_that_it_waits(desk):
+    daily = await desk.adds("every day at 9", name="daily")
+    await desk.fires(NINE)
+    await desk.ends("telegram:4711", "answered")
+    sql = "UPDATE conversation SET state = ? WHERE id = 'telegram:4711'"
+    await desk.log._writer.write(lambda db: db.execute(sql, ("waiting",)))
+    await desk.fires(NINE + DAY)
+    await desk.fires(NINE + 2 * DAY)
+    assert [outcome for _, outcome in desk.history(daily)] == ["answered", None, "skipped"]
+    (said,) = desk.said()
+    assert said.body["text"].startswith("“daily” is due, but here is a question")
 
 
 async def test_who_left_takes_the_schedules_along(tmp_path):
@@ -180,8 +305,8 @@ async def test_a_wish_that_comes_twice_is_one_schedule(desk):
     wish = Wish(
         "conversation 1 call 1", "in 1 hour", "x", "slack:U0ANN", Place("slack", "C1"), None
     )
-    await desk.timetable.save(draft(wish))
-    await desk.timetable.save(draft(wish))
+    await desk.timetable.save(await draft(wish))
+    await desk.timetable.save(await draft(wish))
     assert len(desk.log.schedules.all()) == 1
 
 
@@ -199,12 +324,13 @@ async def test_a_schedule_that_breaks_us_is_put_aside_and_the_others_fire(desk):
 class Scripted:
     """A gate that sees what the test says, and counts how often it looks."""
 
-    def __init__(self, *seen) -> None:
+    def __init__(self, *seen, first="head") -> None:
+        self.at_first = first
         self.seen = itertools.chain(seen, itertools.repeat(seen[-1]))
         self.looks = 0
 
     async def first(self, gate, repo):
-        return "head"
+        return self.at_first
 
     async def look(self, gate, repo, seen, now):
         self.looks += 1
@@ -214,7 +340,7 @@ class Scripted:
         return found
 
 
-SHUT, OPEN = Seen(False, "head", ""), Seen(True, "next", "2 commits, a..b")
+SHUT, OPEN = Seen(False, "head", "the path changed"), Seen(True, "next", "2 commits, a..b")
 
 
 async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
@@ -222,11 +348,26 @@ async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
     hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop")
     await desk.fires(START + HOUR)
     assert (desk.woken, desk.history(hourly)) == ([], [("11-21 13:00", "nothing new")])
+    assert desk.log.schedules.history(hourly.id)[0]["body"]["gate"] == ""
     await desk.fires(START + 2 * HOUR)
     assert desk.woken == ["telegram:4711"]
     assert desk.log.schedules.get(hourly.id).seen == "next"
     (row,) = desk.log.open_inbox("telegram:4711")
     assert row.body["gate"] == "2 commits, a..b"
+
+
+async def test_the_card_says_that_the_path_of_a_gate_is_not_there(desk):
+    desk.opens(Scripted(SHUT, first="missing"))
+    watch = await desk.adds("every 1 hour", gate="changed docs/new.md", repo="shop")
+    assert "There is no docs/new.md in shop now" in desk.timetable.card(watch)
+    desk.opens(Scripted(SHUT))
+    watch = await desk.adds("every 1 hour", gate="changed docs/old.md", repo="shop")
+    assert "There is no" not in desk.timetable.card(watch)
+
+
+async def test_the_card_of_a_reminder_says_what_it_will_cost(desk):
+    once = await desk.adds("tomorrow at 9")
+    assert "Cost: not known yet" in desk.timetable.card(once)
 
 
 async def test_a_gate_that_breaks_is_a_failure_and_not_looked_through_at_once_again(desk):
@@ -248,6 +389,47 @@ async def test_a_gate_that_cannot_look_is_a_failure_with_its_reason(desk):
     assert {outcome for _, outcome in desk.history(hourly)} == {"failed"}
     (said,) = desk.said()
     assert "git is broken." in said.body["text"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "profile", "zone"),
+    [
+        ("Europe/Berlin", "America/New_York", "Europe/Berlin"),
+        ("", "America/New_York", "America/New_York"),
+        ("", "", "Asia/Tokyo"),
+        ("", "Mars/Base", "Asia/Tokyo"),
+    ],
+)
+async def test_an_hour_is_meant_where_the_person_is(tmp_path, configured, profile, zone):
+    ann = PersonConfig(role="member", ids=[ANN], timezone=configured)
+    async with sat(tmp_path / "state", people={"ann": ann}, timezone="Asia/Tokyo") as desk:
+        desk.profiles[ANN] = profile
+        daily = await desk.adds("every day at 9", zone="")
+        assert (daily.tz, desk.timetable.again(daily).zone.key) == (zone, zone)
+        assert f"When: every day at 09:00 ({zone})" in desk.timetable.card(daily)
+
+
+async def test_what_does_the_same_in_the_same_place_is_not_added_twice(desk):
+    same = {"prompt": "Sum it up.", "repo": "shop"}
+    first = await desk.adds("every day at 9", **same)
+    with pytest.raises(UsageError, match=rf"{first.id}.*does just that here already"):
+        await desk.adds("every day at 9", **same | {"prompt": "Sum  it\nup."})
+    await desk.adds("every day at 9", **same, to=Place("telegram", "12"))
+    await desk.adds("every day at 9", **same | {"repo": "web"})
+    await desk.adds("every day at 9", **same | {"prompt": "Sum it down."})
+    await desk.timetable.remove(first)
+    await desk.adds("every day at 9", **same)
+
+
+async def test_what_does_the_same_counts_together_against_four_a_day(desk):
+    same = {"prompt": "Sum it up."}
+    await desk.adds("every 6 hours", **same)
+    with pytest.raises(UsageError, match=r"already does the same here.*more than 4 times a day"):
+        await desk.adds("first monday of the month at 9", **same)
+    await desk.adds("tomorrow at 9", **same)
+    await desk.adds("every day at 9", **same, to=Place("telegram", "12"))
+    desk.opens(Scripted(SHUT))
+    await desk.adds("every hour", **same, gate="new commits", repo="shop")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from coworker.settings import RepoConfig
 from coworker.store.schema import VERSION
 from tests.conftest import git, living
 from tests.fakes.anthropic import FakeAnthropic, call, say
@@ -58,6 +59,24 @@ async def test_what_was_said_and_done_survives_the_loss_of_the_machine(tmp_path,
     assert "sum(price * count" in (workspace / "tree" / "shop" / "cart.py").read_text()
     assert git(tmp_path, f"--git-dir={workspace}/git", "fsck", "--connectivity-only") == ""
     assert str(config.state) not in (workspace / "about.json").read_text()
+
+
+async def test_after_a_restore_set_up_runs_nothing_of_the_work_unasked(tmp_path, configured, shop):
+    ran, other = call("shell", command="cat ~/ran || echo not set up"), tmp_path / "elsewhere"
+    repo = RepoConfig(path=str(shop), setup=["cp shop/cart.py ~/ran"])
+    async with FakeAnthropic([*MENDED, ran, ran, say("Missing.")], strict=True) as model:
+        config = configured(model, repos={"shop": repo})
+        async with living(config, model, shop) as w:
+            conversation = await w.says("mend it", repo="shop")
+            await w.hears()
+            await run(config.state, "backup", tmp_path / "b.tar.gz")
+        assert (await run(other, "restore", tmp_path / "b.tar.gz"))[0] == 0
+        again = configured(model, repos={"shop": repo}, state_dir=str(other))
+        async with living(again, model, shop) as w:
+            assert await w.ask("look", conversation) == "Missing."
+            first, second = (model.requests[n]["messages"][-1]["content"][0] for n in (-2, -1))
+    assert "the tool setup installs it again and asks a person" in first["content"]
+    assert "not set up" in second["content"]
 
 
 async def test_a_backup_is_for_its_owner_alone_and_holds_no_files_of_workspaces(tmp_path, shop):

@@ -7,10 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from coworker.store import audit
-from coworker.store import transactions as tx
+from coworker.errors import ConfigError
+from coworker.store import audit, chain
 from coworker.store.database import FILE
+from coworker.store.forgetting import MARK, Forgetting
 from coworker.store.log import Batch, Log
+from coworker.store.spending import Spending
 from coworker.types import Entry, Inbound, Place
 
 FLIPS = 200
@@ -50,6 +52,23 @@ def faults(file):
 def change(file, sql, *values):
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
         return db.execute(sql, values).rowcount
+
+
+def row(file, sql, *values):
+    with closing(sqlite3.connect(file)) as db:
+        return db.execute(sql, values).fetchone()
+
+
+def told(file):
+    """What the log says, as it is stored, and what it says was spent."""
+    with closing(sqlite3.connect(file)) as db:
+        spent = [(each.key, each.usd) for each in Spending(db).by("person", 0)]
+        db.text_factory = bytes
+        rows = [
+            db.execute(f"SELECT * FROM {table} NOT INDEXED ORDER BY rowid").fetchall()
+            for table in ("entry", "blob")
+        ]
+        return rows, spent, Spending(db).since(0)
 
 
 def flipped(value, dice):
@@ -96,6 +115,108 @@ async def test_one_flipped_bit_anywhere_is_found(tmp_path):
     assert min(tried.values()) >= FLIPS // len(COLUMNS)
 
 
+async def test_one_flipped_bit_of_the_file_is_found_or_changes_nothing(tmp_path):
+    dice, file = random.Random(7), tmp_path / "flipped.db"
+    change(await written(tmp_path / "log"), "VACUUM INTO ?", str(file))
+    whole, before, found = file.read_bytes(), told(file), 0
+    starts = range(0, len(whole), 4096)
+    pages = [at for at in starts if whole[at : at + 4096].count("ü".encode()) < 1_000]
+    for number in range(FLIPS):
+        at = dice.choice(pages) + dice.randrange(4096)
+        file.write_bytes(whole[:at] + flipped(whole[at : at + 1], dice) + whole[at + 1 :])
+        try:
+            is_found = faults(file) != []
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            is_found = True  # it cannot even be opened
+        assert is_found or told(file) == before, f"the bit at {at} (number {number})"
+        found += is_found
+    assert found > FLIPS // 10
+
+
+async def test_whatever_names_the_conversation_in_the_file_is_looked_at(tmp_path):
+    """A row and the key's index tell which entry is bad, another index that the file is."""
+    log = await written(tmp_path / "log")
+    change(log, "DELETE FROM inbox")
+    file, name = tmp_path / "flipped.db", b"slack:C1:1.0"
+    change(log, "VACUUM INTO ?", str(file))
+    pieces, seen = file.read_bytes().split(name), []
+    for number in range(1, len(pieces)):
+        left, right = name.join(pieces[:number]), name.join(pieces[number:])
+        file.write_bytes(left + name.replace(b"1.0", b"1.1") + right)
+        seen.append(faults(file))
+        assert seen[-1] != [], f"copy {number}"
+    assert len([each for each in seen if each != [(FILE, 0)]]) >= 6 + 6
+    assert len([each for each in seen if each == [(FILE, 0)]]) == 6  # entry_paid_in
+
+
+@pytest.mark.parametrize("column", ["run", "kind", "v", "body", "salt", "body_hash", "at", "prev"])
+async def test_a_value_of_another_type_is_a_fault_of_its_entry(tmp_path, column):
+    file = await written(tmp_path)
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '')")
+    other = "TEXT" if column in ("salt", "body_hash", "prev") else "BLOB"
+    change(file, f"UPDATE entry SET {column} = CAST({column} AS {other}) WHERE seq = 2")
+    assert [seq for _, seq in faults(file) if seq] == [2, 2, 2]
+
+
+async def test_a_schema_that_is_no_text_any_more_is_told_in_a_sentence(tmp_path):
+    file = await written(tmp_path)
+    whole = file.read_bytes()
+    assert b"inbox (received_at)" in whole
+    file.write_bytes(whole.replace(b"inbox (received_at)", b"inbox (received_a\xee)"))
+    with pytest.raises(ConfigError, match=r"is damaged or not a coworker database"):
+        Log(tmp_path, pytest.fail)
+
+
+async def test_words_that_were_moved_into_the_salt_are_found(tmp_path):
+    file = await written(tmp_path)
+    where, salt, body = row(file, "SELECT conversation, salt, body FROM entry WHERE seq = 2")
+    both = salt + body.encode()
+    moved = "UPDATE entry SET salt = ?, body = ? WHERE conversation = ? AND seq = 2"
+    change(file, "DROP INDEX entry_paid")
+    change(file, "DROP INDEX entry_paid_in")
+    for at in (chain.SALT_BYTES + 1, len(both)):
+        change(file, moved, both[:at], both[at:].decode(), where)
+        assert faults(file) == [(where, 2)]
+
+
+async def test_an_entry_belongs_to_its_conversation(tmp_path):
+    file = await written(tmp_path)
+    change(file, "UPDATE entry SET conversation = 'slack:C2:0.0' WHERE conversation LIKE '%:0.0'")
+    change(file, "UPDATE conversation SET id = 'slack:C2:0.0' WHERE id LIKE '%:0.0'")
+    assert faults(file) == [("slack:C2:0.0", 1)]
+
+
+def mended(file, where, salt, body_hash=None):
+    """The last entry of six with this salt, its link mended as one who knows this program can."""
+    sql = "SELECT prev, run, kind, v, at, body FROM entry WHERE conversation = ? AND seq = 6"
+    prev, *head, body = row(file, sql, where)
+    body_hash = body_hash or chain.sha(salt + body.encode())
+    link = chain.link(prev, where, (6, *head), body_hash)
+    sql = "UPDATE entry SET salt = ?, body_hash = ?, hash = ? WHERE conversation = ? AND seq = 6"
+    assert change(file, sql, salt, body_hash, link, where) == 1
+    return body
+
+
+async def test_a_last_entry_whose_link_was_mended_still_tells_that_it_was_changed(tmp_path):
+    file, where = await written(tmp_path), "slack:C1:0.0"
+    sql = "SELECT salt, body_hash FROM entry WHERE conversation = ? AND seq = 6"
+    salt, body_hash = row(file, sql, where)
+    mended(file, where, salt, body_hash[:-1] + bytes([body_hash[-1] ^ 1]))
+    assert faults(file) == [(where, 6)]
+
+
+async def test_a_part_of_the_salt_that_was_moved_to_the_words_is_found(tmp_path):
+    file, where = await written(tmp_path), "slack:C1:0.0"
+    salt = b"s" * (chain.SALT_BYTES - 1)
+    body = mended(file, where, salt + b" ")
+    assert faults(file) == []
+    sql = "UPDATE entry SET salt = ?, body = ? WHERE conversation = ? AND seq = 6"
+    change(file, sql, salt, f" {body}", where)
+    assert faults(file) == [(where, 6)]
+
+
 @pytest.mark.parametrize("cut", [1, 2, 6])
 async def test_a_cut_tail_is_found(tmp_path, cut):
     file = await written(tmp_path)
@@ -121,6 +242,7 @@ async def test_a_lost_blob_and_a_changed_cost_are_found(tmp_path):
 
 
 async def test_words_that_nobody_forgot_were_taken_out(tmp_path):
+    """Before version 2 a `forgotten` entry named the others without a hash."""
     file = await written(tmp_path)
     change(file, """UPDATE entry SET salt = NULL, body = '{"text":"[forgotten]"}' WHERE seq = 2""")
     assert [seq for _, seq in faults(file)] == [2, 2, 2]
@@ -129,6 +251,54 @@ async def test_words_that_nobody_forgot_were_taken_out(tmp_path):
     await log.record(Place("memory", "shop"), "forgotten", {"blanked": blanked}, 5)
     await log.close()
     assert faults(file) == [("slack:C1:2.0", 2)]
+
+
+async def forgotten(folder, *words, entry=None):
+    """Forget these in all conversations, one after the other, and that entry."""
+    log, home = Log(folder, pytest.fail), Place("system", "memory:shop")
+    for at, text in enumerate(words):
+        await log.forget(Forgetting("shop", home, [entry] if entry else [], [text]), {}, at)
+    assert await log.purge()
+    await log.close()
+
+
+async def test_what_is_left_of_a_forgotten_entry_is_held_to_it(tmp_path):
+    file, where = await written(tmp_path), "slack:C1:1.0"
+    sql = "SELECT body, salt FROM entry WHERE conversation = ? AND seq = 2"
+    back = "UPDATE entry SET body = ?, salt = ? WHERE conversation = ? AND seq = 2"
+    whole = row(file, sql, where)
+    await forgotten(tmp_path, "1 1", entry=(where, 2))
+    assert faults(file) == []
+    body, salt = row(file, sql, where)
+    assert MARK in body
+    for forged in (body.replace(MARK, "I said: push"), body.replace("0.25", "0.05"), "{}", "5"):
+        change(file, back, forged, salt, where)
+        assert faults(file) == [(where, 2)], forged
+        change(file, back, forged, None, where)
+        assert faults(file) == [(where, 2)], forged
+    change(file, back, *whole, where)
+    assert faults(file) == [(where, 2)]
+    change(file, back, body, salt, where)
+    assert faults(file) == []
+
+
+async def test_of_words_that_were_forgotten_one_after_the_other_the_last_state_counts(tmp_path):
+    """A big body too; and no hash of what was there meanwhile can be compared with guesses."""
+    file, where = await written(tmp_path), "slack:C1:0.0"
+    await forgotten(tmp_path, "ü" * 20_000)
+    sql = "SELECT body, salt FROM entry WHERE conversation = ? AND seq = 3"
+    body, salt = row(file, sql, where)
+    await forgotten(tmp_path, f"0 2{MARK}{MARK}", "slack:U1")
+    assert faults(file) == []
+    assert row(file, sql, where)[1] != salt
+    change(
+        file,
+        "UPDATE entry SET body = ?, salt = ? WHERE conversation = ? AND seq = 3",
+        body,
+        salt,
+        where,
+    )
+    assert faults(file) == [(where, 3)]
 
 
 async def test_an_audit_needs_little_memory(tmp_path):
@@ -150,4 +320,4 @@ def test_a_head_is_of_every_conversation():
     assert audit.digest(heads) == audit.digest(dict(reversed(heads.items())))
     others = [{"a": (1, "00")}, {**heads, "a": (2, "00")}, {**heads, "b": (2, "02")}]
     assert len({audit.digest(heads), *map(audit.digest, others)}) == 4
-    assert tx.NO_HASH.hex() not in audit.digest(heads)
+    assert chain.NO_HASH.hex() not in audit.digest(heads)

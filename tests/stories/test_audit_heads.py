@@ -15,6 +15,7 @@ from coworker.settings import Audit as AuditRoom
 from coworker.settings import Budget, Config
 from coworker.store.database import FILE
 from coworker.store.log import Batch, Log
+from coworker.store.memory import Memory
 from coworker.types import Entry, Inbound, Place
 from tests.conftest import living
 from tests.fakes.anthropic import FakeAnthropic, say
@@ -75,15 +76,69 @@ async def test_a_head_is_held_to_what_it_was_taken_of(ports, tmp_path):
     await talk(ports, "1.0", "and more")
     await talk(ports, "3.0")
     later = (await audit.head())["hash"]
-    for known in (head, later):
+    for known in (head, later, ""):
         assert (await audit.verify(known))["faults"] == []
     rewrite(tmp_path, second)
     await talk(ports, "2.0", "what I never said")
-    assert (await audit.verify())["faults"] == []
-    for known in (head, later):
+    for known in (head, later, ""):
         (fault,) = (await audit.verify(known))["faults"]
         assert (fault["conversation"], fault["seq"]) == (second, 1)
     assert first != second
+
+
+def remove(tmp_path, conversation, last=1):
+    """Cut a conversation off before that entry, and with the first one remove all of it."""
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        db.execute("DELETE FROM entry WHERE conversation = ? AND seq >= ?", (conversation, last))
+        sql = "UPDATE conversation SET next_seq = ? WHERE id = ?"
+        db.execute(sql, (last, conversation))
+        if last == 1:
+            db.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
+
+
+@pytest.mark.parametrize("last", [1, 2])
+async def test_without_a_head_the_last_one_on_record_counts(ports, tmp_path, last):
+    audit = Audit(ports, lambda _: None)
+    place = await talk(ports, "1.0")
+    await talk(ports, "1.0", "and more")
+    seen = await audit.verify()
+    assert (seen["head"], seen["faults"]) == ("", [])
+    head = (await audit.head())["hash"]
+    seen = await audit.verify()
+    assert (seen["head"], seen["faults"]) == (head, [])
+    remove(tmp_path, place, last)
+    (fault,) = (await audit.verify())["faults"]
+    assert (fault["conversation"], fault["seq"]) == (place, 2)
+    assert head[:12] in fault["what"]
+
+
+@pytest.mark.parametrize("word", ["hash", "heads", "gone"])
+async def test_a_record_of_heads_that_was_changed_is_told_and_not_believed(ports, tmp_path, word):
+    audit = Audit(ports, lambda _: None)
+    await talk(ports, "1.0")
+    head = (await audit.head())["hash"]
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
+        sql = "UPDATE entry SET body = replace(body, ?, ?) WHERE conversation = 'system'"
+        assert db.execute(sql, (f'"{word}"', '"other"')).rowcount == 1
+    for known in ("", head, "0" * 64):
+        (fault,) = (await audit.verify(known))["faults"]
+        assert (fault["conversation"], fault["seq"]) == ("system", 1)
+
+
+async def test_an_empty_database_beside_what_was_made_from_one_is_told(ports, tmp_path):
+    audit = Audit(ports, lambda _: None)
+    assert (await audit.verify())["faults"] == []
+    memory = Memory(tmp_path / "repos" / "shop.db")
+    assert (await audit.verify())["faults"] == []
+    memory.advance("slack:C1:1.0", 5)
+    memory.close()
+    (fault,) = (await audit.verify())["faults"]
+    assert (fault["conversation"], fault["seq"]) == (FILE, 0)
+    assert "that was lost" in fault["what"]
+    (tmp_path / "repos" / "shop.db").write_bytes(b"broken")
+    assert (await audit.verify())["faults"] == []
+    (tmp_path / "workspaces" / "t-1").mkdir(parents=True)
+    assert (await audit.verify())["faults"] == [fault]
 
 
 async def test_a_head_that_nobody_took_here_is_no_proof(ports):
@@ -162,6 +217,8 @@ async def test_the_command_line_says_what_is_wrong_and_ends_with_1(configured, s
             status, out = await coworker("verify", "--head", head)
             assert status == 0
             assert "every chain holds. Nothing was changed since that head." in out
+            _, out = await coworker("verify")
+            assert out.endswith("Nothing was changed since the last head on record.")
     with closing(sqlite3.connect(config.state / FILE, isolation_level=None)) as db:
         sql = "UPDATE entry SET body = replace(body, 'one', 'two') WHERE kind = 'user'"
         assert db.execute(sql).rowcount == 1

@@ -41,6 +41,40 @@ async def test_a_rule_said_in_chat_is_confirmed_known_and_enforced(world):
         assert "Denied: rule 1" in str(w.model.requests[3]["messages"][-1])
 
 
+WORDS = "never touch shop/cart.py"
+HOWEVER = {  # how a model hands on what it was told
+    "as a rule without a path": call("remember", text=WORDS, kind="rule"),
+    "as a mere fact": call("remember", text=WORDS),
+    "as a fact that a file shows": call("remember", text=WORDS, kind="fact", path="README.md"),
+}
+
+
+@pytest.mark.parametrize("how", HOWEVER)
+async def test_a_path_that_is_to_be_left_alone_is_read_out_of_the_words(world, how):
+    async with world([HOWEVER[how], say("Understood.")]) as w:
+        conversation = await w.says(WORDS)
+        card = await w.hears()
+        assert "No run may change shop/cart.py in shop then." in card.question
+        assert card.options == ["Keep it", "Deny"]
+        await w.link.call("answer", conversation=conversation, ask=card.ask, text="Keep it")
+        await w.hears()
+        rules = (await w.link.call("say", text="!rules", repo=str(w.repo)))["answer"]
+        assert "1. never anything on shop/cart.py in shop" in rules
+
+
+async def test_remember_in_a_persons_own_words_is_a_rule_at_once(world):
+    async with world() as w:
+        said = [
+            (await w.link.call("say", text=f"!remember {words}", repo=str(w.repo)))["answer"]
+            for words in (WORDS, WORDS, "never touch the stove", "decision: never edit README.md")
+        ]
+        assert "From now on no run may change shop/cart.py: rule 1" in said[0]
+        assert "rule 1, `!unrule 1` ends it" in said[1]
+        assert "From now on" not in said[2] + said[3]
+        rules = (await w.link.call("say", text="!rules", repo=str(w.repo)))["answer"]
+        assert rules.count("never anything") == 1
+
+
 async def test_a_rule_that_is_not_confirmed_does_not_hold(world):
     async with world([RULE, say("Then not.")]) as w:
         conversation = await w.says("never touch migrations/")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from coworker.settings import ModelConfig, Models
 from tests.conftest import git, living
+from tests.fakes import until
 from tests.fakes.anthropic import call, say, status, usage
 
 WEEKDAYS = {"when": "every weekday at 09:00", "prompt": "What changed since yesterday?"}
@@ -33,6 +37,13 @@ async def with_deadline(condition):
     async with asyncio.timeout(15):
         while not await condition():
             await asyncio.sleep(0.02)
+
+
+def news(shop):
+    """Somebody has just committed something."""
+    (shop / "NEWS").write_text("Cheaper carts.\n")
+    git(shop, "add", ".")
+    git(shop, "commit", "-qm", "Tell the news", at=f"@{int(time.time())} +0000")
 
 
 async def saved(w, words="Save", conversation=None):
@@ -200,7 +211,84 @@ async def test_offline_it_reminds_through_the_same_card(world, configured, shop)
         assert (await w.hears()).text == "Reminder: drink water"
 
 
+@pytest.fixture
+def modelless(configured):
+    """A configuration whose only model cannot be reached."""
+    nobody = ModelConfig(model="claude-opus-5-5", base_url="http://127.0.0.1:9")
+    return configured(None, models=Models(large=nobody))
+
+
+async def test_while_the_model_is_away_a_digest_is_posted_and_other_work_is_tried_again(
+    modelless, shop
+):
+    news(shop)
+    async with living(modelless, None, shop) as w:
+        await w.ask("what changed?")
+        given = {"when": "every day at 9", "repo": str(shop)}
+        digest = await schedules(w, "add", **given, prompt="Post the digest.")
+        await schedules(w, "run", name=digest["id"])
+        assert await outcome(w, digest["id"]) == "answered"
+        (fired,) = await schedules(w, "history", name=digest["id"])
+        assert "Digest of shop since" in fired["text"]
+        assert "cannot be reached" in fired["text"]
+        think = await schedules(w, "add", **given, prompt="Think about the cart.")
+        await schedules(w, "run", name=think["id"])
+        assert await outcome(w, think["id"]) == "failed"
+        (fired,) = await schedules(w, "history", name=think["id"])
+        assert "cannot be reached" in fired["text"]
+        assert "Reminder" not in fired["text"]
+
+
+async def test_a_reminder_needs_no_model(modelless, shop):
+    async with living(modelless, None, shop) as w:
+        soon = datetime.now(UTC) + timedelta(seconds=2)
+        when = f"{soon:%Y-%m-%d %H:%M:%S}+00:00"
+        reminder = await schedules(w, "add", when=when, prompt="Call Bob.")
+
+        async def fired():
+            return await schedules(w, "history", name=reminder["id"])
+
+        await with_deadline(fired)
+        await w.link.call("attach", conversation=reminder["to"])
+        told = (await w.hears()).text
+        assert told.startswith("Reminder: Call Bob.")
+        assert "cannot be reached" in told
+
+
+async def test_what_the_card_showed_is_saved_however_late(world):
+    async with world([call("schedule", when="in 1 hour", prompt="Call Bob."), say("I will.")]) as w:
+        conversation = await w.says("remind me in an hour to call Bob")
+        card = await w.hears()
+        (shown,) = re.findall(r"When: (\S+ \S+) ", card.question)
+        await until(lambda: f"{datetime.now(UTC) + timedelta(hours=1):%H:%M:%S}" > shown[-8:], 5)
+        await w.link.call("answer", conversation=conversation, ask=card.ask, text="Save")
+        assert (await w.hears()).text.startswith("I will.")
+        assert [row["when"] for row in await schedules(w)] == [shown]
+
+
+async def test_a_daily_digest_without_a_model_is_quiet_when_there_is_nothing_new(configured, shop):
+    news(shop)
+    async with living(configured(None), None, shop) as w:
+        await w.ask("digest")
+        given = {"when": "every day at 9", "repo": str(shop), "prompt": "Post the digest."}
+        digest = await schedules(w, "add", **given)
+        await schedules(w, "run", name=digest["id"])
+        assert await outcome(w, digest["id"]) == "answered"
+        git(
+            shop,
+            "commit",
+            "-q",
+            "--amend",
+            "--no-edit",
+            "--reset-author",
+            at="2020-01-01T00:00:00Z",
+        )
+        await schedules(w, "run", name=digest["id"])
+        assert await outcome(w, digest["id"]) == "nothing"
+
+
 async def test_the_digest_needs_no_model(world, configured, shop):
+    news(shop)
     git(shop, "checkout", "-qb", "cheaper")
     (shop / "shop" / "cart.py").write_text("total = sum\n")
     git(shop, "commit", "-qam", "Make it cheaper")
@@ -208,7 +296,22 @@ async def test_the_digest_needs_no_model(world, configured, shop):
     async with living(configured(None), None, shop) as w:
         text = await w.ask("the digest, please")
         assert "Digest of shop since" in text
-        assert "cheaper by ann" in text
+        assert re.search(r"\d new commits? by 1 author\nChanged most: .*\nann: \d", text)
+        assert text.index("cheaper by ann") < text.index("by 1 author")
+
+
+async def test_a_digest_of_a_shallow_clone_or_without_a_branch_says_so(configured, shop, tmp_path):
+    news(shop)
+    clone = tmp_path / "clone" / "shop"
+    git(shop, "clone", "-q", "--depth=1", f"file://{shop}", str(clone))
+    git(clone, "checkout", "-q", "--detach")
+    git(clone, "branch", "-qD", "main")
+    async with living(configured(None), None, clone) as w:
+        text = await w.ask("the digest, please")
+        assert "No branch is checked out; this is about the commit" in text
+        assert "This is a shallow clone" in text
+        assert "Changed most" not in text
+        assert "origin/HEAD" not in text
 
 
 async def test_the_card_estimates_the_cost_of_a_month_from_past_runs(world):

@@ -12,7 +12,7 @@ import pytest
 from coworker import logs
 from coworker.cli.link import Link
 from coworker.redact import Redactor
-from tests.conftest import living
+from tests.conftest import git, living
 from tests.fakes.anthropic import FakeAnthropic, call, say
 from tests.fakes.telegram import FakeTelegram
 
@@ -48,6 +48,26 @@ async def everything(world, conversation):
     shown = [await world.log(conversation), await world.link.call("inbox"), world.progress]
     asked = [json.dumps(request) for request in world.model.requests]
     return [*kept(world.config.state), *asked, *map(repr, shown)]
+
+
+async def test_what_stands_for_a_secret_does_not_take_its_place(world, shop):
+    (shop / "mixed.py").write_text(f'TOKEN = "{THEIRS}"\nRETRIES = 1\n')
+    git(shop, "add", ".")
+    git(shop, "commit", "-qm", "Add a client")
+    blank = 'TOKEN = "[secret: github token]"\nRETRIES = 2\n'
+    script = [
+        call("write_file", path="mixed.py", content=blank),
+        call("edit_file", path="mixed.py", old="RETRIES = 1", new="RETRIES = 2"),
+        say("Done."),
+    ]
+    async with world(script) as w:
+        conversation = await w.says("retry once more")
+        await w.hears()
+        first, second = [e["body"] for e in await w.log(conversation) if e["kind"] == "tool_done"]
+        assert "stands for a secret that you were not shown" in first["text"]
+        assert (first["is_error"], second["is_error"]) == (True, False)
+        (file,) = w.config.state.glob("workspaces/*/tree/mixed.py")
+        assert file.read_text() == f'TOKEN = "{THEIRS}"\nRETRIES = 2\n'
 
 
 async def test_what_a_person_writes_is_redacted_before_it_is_kept(world):
@@ -106,6 +126,24 @@ async def test_what_the_model_says_is_kept_as_received_and_shown_without(world):
         assert_nowhere(repr(log), repr(w.progress), reply.text)
         (answer,) = [entry for entry in log if entry["kind"] == "assistant"]
         assert "[secret: github token]" in answer["body"]["content"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        OURS.replace("-", "\\-"),
+        OURS.replace("-", "&#45;"),
+        f"{OURS[:9]}\x1b[0m{OURS[9:]}",
+        f"{OURS[:9]}\u200b{OURS[9:]}",
+        "postgres://app:hunter2hunter2@db.example.org/shop",
+    ],
+)
+async def test_a_secret_that_only_a_platform_would_put_together_is_not_shown(world, hidden):
+    async with world([say(f"It is {hidden} now.")]) as w:
+        reply = await w.ask("what is it?")
+        assert "[secret" in reply
+        assert_nowhere(reply.replace("\u200b", ""), reply.replace("\\", ""))
+        assert "hunter2" not in reply
 
 
 async def test_a_question_shows_none(world):

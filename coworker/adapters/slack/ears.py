@@ -24,6 +24,7 @@ _ANSWER_WITHIN_S = 2.2
 _OBJECTIONS: dict[Heard, str] = {
     "ignored": "That is not open any more. Write in the thread what you want.",
     "forbidden": "That is open, but not yours to decide; an owner can.",
+    "elsewhere": "That counts only where I asked. Go to my message there and press it.",
     "refused": "I do not know you, so that button does nothing. An owner can add you.",
 }
 _NOT_IN = "I am not in this channel. Invite me (`/invite @coworker`) and ask again."

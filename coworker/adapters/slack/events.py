@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from coworker.adapters.slack import calls, messages
 from coworker.adapters.slack.names import Names
-from coworker.adapters.slack.text import mentioned, opens_with_somebody, plain
+from coworker.adapters.slack.text import mentioned, opens_with_somebody, plain, with_ids
 from coworker.errors import Undeliverable
 from coworker.types import ConversationId, Inbound, InboundKind, Json, Place
 
@@ -63,7 +63,12 @@ class Reader:
 
     async def plain(self, text: str) -> str:
         """A text in plain words, with people's names."""
+        text = with_ids(text, self._us.user)
         return plain(text, self._us.user, await self._names.of(mentioned(text)))
+
+    async def zone(self, person: str) -> str:
+        """The time zone of somebody's profile, "" when it is not known."""
+        return await self._names.zone(person)
 
     def is_ours(self, message: Json) -> bool:
         """Whether we said it."""
@@ -156,7 +161,7 @@ class Reader:
         card = messages.asked(message.get("blocks") or []) if self.is_ours(message) else None
         if card is None:
             return None
-        return self._heard(place, name, "answer", person, **_answer(card, "allow"))
+        return self._heard(place, name, "answer", person, **_answer(card, "allow", item["ts"]))
 
     async def _pointed_at(self, message: Json, person: str) -> Json:
         """What a message says and whose it is; for our own words that person answers."""
@@ -164,21 +169,26 @@ class Reader:
         return {"text": await self.plain(words(message)), "sender": f"{SOURCE}:{author}"}
 
     async def clicked(self, body: Json) -> Inbound | None:
-        """A button, or a choice from a list."""
+        """A button, or a choice from a list: in the conversation of its mark, where Slack says."""
         click = body["actions"][0]
         value = click.get("value") or (click.get("selected_option") or {}).get("value") or ""
         mark, action = messages.Mark.read(value), str(click.get("action_id", ""))
         if mark is None:
             return None
-        place, person = mark.place, body["user"]["id"]
         name = f"{click['action_ts']}:{action}"
-        if action.startswith("answer"):
-            return self._heard(place, name, "answer", person, **_answer(mark, mark.word))
+        inbound = self._pressed(mark, name, body["user"]["id"], _message_of(body))
+        return dataclasses.replace(inbound, place=_place_of(body))
+
+    def _pressed(self, mark: messages.Mark, name: str, person: str, on: str) -> Inbound:
+        place = mark.place
+        if name.partition(":")[2].startswith("answer"):
+            return self._heard(place, name, "answer", person, **_answer(mark, mark.word, on))
         if mark.word == "stop":
-            return self._heard(place, name, "stop", person)
+            return self._heard(place, name, "stop", person, on=on)
         if mark.word == "retry":
-            return self._again(place, name, person, (body.get("message") or {}).get("ts"))
-        return self._heard(place, name, "action", person, action=mark.word, run=mark.number)
+            return self._again(place, name, person, on)
+        said = {"action": mark.word, "run": mark.number}
+        return self._heard(place, name, "action", person, **said, on=on)
 
     async def pointed(self, body: Json) -> Inbound:
         """The message shortcut: somebody wants us to look at a message."""
@@ -203,7 +213,7 @@ class Reader:
     async def commanded(self, body: Json) -> Inbound:
         """`/coworker verb`: the verb as it is written elsewhere, `!verb`."""
         place = Place(SOURCE, body["channel_id"])
-        text = f"!{(await self.plain(body.get('text') or '')).lstrip('!/') or 'help'}"
+        text = await self.plain(f"!{(body.get('text') or '').strip().lstrip('!/') or 'help'}")
         return self._heard(
             place,
             body["trigger_id"],
@@ -213,15 +223,16 @@ class Reader:
             private=_is_private(place),
         )
 
-    def _again(self, place: Place, name: str, person: str, message: str | None) -> Inbound:
+    def _again(self, place: Place, name: str, person: str, message: str) -> Inbound:
         at = round(float(name.partition(":")[0]) * 1000)
-        body = {"text": _AGAIN, "message": message or "", "at": at, "direct": True}
+        body = {"text": _AGAIN, "message": message, "on": message, "at": at, "direct": True}
         return self._heard(place, name, "message", person, **body)
 
     def _heard(
         self, place: Place, name: str, kind: InboundKind, person: str, **body: object
     ) -> Inbound:
-        if not all(isinstance(each, str) for each in (person, body.get("message", ""))):
+        ids = (person, place.room, body.get("message", ""), body.get("on", ""))
+        if not all(isinstance(each, str) for each in ids):
             raise TypeError("the id of a person or message is no text")
         event_id = f"{self._us.team}:{place.room}:{name}"
         told = {"sender": f"{SOURCE}:{person}", **body}
@@ -243,10 +254,24 @@ def _is_private(place: Place) -> bool:
     return place.room.startswith("D")
 
 
-def _answer(mark: messages.Mark, text: str) -> Json:
-    """The answer to a question on whose card this mark stands."""
+def _place_of(click: Json) -> Place:
+    """Where the button is that somebody pressed."""
+    at, message = click.get("container") or {}, click.get("message") or {}
+    thread = message.get("thread_ts") or at.get("thread_ts")
+    room = at.get("channel_id") or click["channel"]["id"]
+    return Place(SOURCE, room, thread or _message_of(click))
+
+
+def _message_of(click: Json) -> str:
+    """The message on which it is."""
+    container = click.get("container") or {}
+    return str(container.get("message_ts") or click["message"]["ts"])
+
+
+def _answer(mark: messages.Mark, text: str, on: str) -> Json:
+    """The answer to a question on whose card, the message `on`, this mark stands."""
     seal = {"seal": mark.seal} if mark.seal else {}
-    return {"ask": mark.number, "text": text, **seal}
+    return {"ask": mark.number, "text": text, "on": on, **seal}
 
 
 def _files(message: Json) -> Iterator[Json]:

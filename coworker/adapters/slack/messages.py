@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from coworker.adapters import render
 from coworker.adapters.slack.text import escaped, fallback, harmless
-from coworker.types import Json, Outbound, Place
+from coworker.types import SEAL_SHOWN, Json, Outbound, Place
 
 EVENT = "coworker"
 """The type of the metadata that carries an outbound's key."""
@@ -21,7 +21,6 @@ _MOST_BUTTONS = 5
 _LABEL = 75
 _CONTEXT = 1_500
 _QUICK_S = 30
-_SEAL = 8
 _MARK = re.compile(
     r"(?P<number>\d{1,9})(?:/(?P<seal>\w+))? (?P<place>slack:\S+) (?P<word>.+)", re.DOTALL
 )
@@ -191,7 +190,7 @@ def _end(outbound: Outbound) -> Iterator[Json]:
 
 def _ask(outbound: Outbound) -> Iterator[Json]:
     body, here = outbound.body, outbound.conversation
-    seal = str(body.get("seal") or "")[:_SEAL]
+    seal = str(body.get("seal") or "")[:SEAL_SHOWN]
     marks = [Mark(body["ask"], here, option, seal) for option in body.get("options") or []]
     if 0 < len(marks) <= _MOST_BUTTONS:
         buttons = [_button(f"answer:{n}", mark.word, mark) for n, mark in enumerate(marks)]

@@ -155,6 +155,10 @@ class Slack:
             return []
         return await self._connection.readers.readable(rooms, here)
 
+    async def zone(self, person: str) -> str:
+        """What their profile says."""
+        return await self._connection.reader.zone(person) if self._connection else ""
+
     def link(self, place: Place, message: str) -> str:
         """The message's permalink; "" before we were connected for the first time."""
         if not self._url or not message:

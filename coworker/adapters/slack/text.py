@@ -13,6 +13,7 @@ from coworker.adapters import render
 
 _TOKEN = re.compile(r"<([^<>\n]+)>")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
+_ABOUT_PEOPLE = re.compile(r"\s*(?:<@[UW][A-Z0-9]+>\s*)?!(?:un)?pair\s", re.IGNORECASE)
 _OBEYED = re.compile(r"<(?=[@!#]|[^<>\s|]+\|)")
 _ADDRESS_AS_LABEL = re.compile(r"\[([^\[\]\n]*(?:://|www\.)[^\[\]\n]*)\]\((<?[^()\s]+>?)\)")
 _FALLBACK = 3_000
@@ -23,6 +24,18 @@ _BREAK = "\u2060"
 def mentioned(text: str) -> list[str]:
     """The ids of the people whom a text names, in order."""
     return _USER.findall(text)
+
+
+def with_ids(text: str, us: str) -> str:
+    """The people whom `!pair` and `!unpair` name, by their ids: a name would let nobody in."""
+    verb = _ABOUT_PEOPLE.match(text)
+    if not verb:
+        return text
+
+    def told(found: re.Match[str]) -> str:
+        return found[0] if found[1] == us else f"slack:{found[1]}"
+
+    return verb[0] + _USER.sub(told, text[verb.end() :])
 
 
 def opens_with_somebody(text: str) -> str:

@@ -123,6 +123,10 @@ class Telegram:
             return []
         return [room for room in rooms if await _is_in(calls, room, person)]
 
+    async def zone(self, person: str) -> str:
+        """Nobody's: Telegram does not tell."""
+        return ""
+
     def link(self, place: Place, message: str) -> str:
         """The message's address in a supergroup; other chats have none."""
         if not place.room.startswith(_SUPERGROUP) or not message:

@@ -11,7 +11,7 @@ from telegram import CallbackQuery, Message, MessageReactionUpdated, ReactionTyp
 from coworker.adapters import render
 from coworker.adapters.telegram.events import sender
 from coworker.adapters.telegram.messages import Said
-from coworker.types import Heard, InboundKind, Json, Place
+from coworker.types import SEAL_SHOWN, Heard, InboundKind, Json, Place
 
 DONE = "-"
 """The data of a button that only says what was decided."""
@@ -20,7 +20,7 @@ _YES, _NO, _STOP = "👍", "👎", "😴"
 _ABOUT = {"✍": "!remember", "📌": "!remember", "🙈": "!forget", "🧹": "!forget"}
 _REMEMBERED = 10_000
 _PRESS = re.compile(
-    r"ask:(?P<ask>\d{1,9}):\d{1,3}(?::(?P<seal>\w{1,16}))?"
+    r"ask:(?P<ask>\d{1,9}):(?P<option>\d{1,3})(?::(?P<seal>\w{1,16}))?"
     r"|act:(?P<action>[a-z_]{1,20}):(?P<run>\d{1,9})"
     r"|stop"
 )
@@ -33,6 +33,7 @@ _ANSWERS: dict[Heard, str] = {
     "refused": "I do not know you. Ask an owner to add your id to the configuration.",
     "ignored": "This is not open any more.",
     "forbidden": "This is open, but not yours to decide; an owner can.",
+    "elsewhere": "This counts only where I asked. Press it on my message there.",
 }
 
 
@@ -46,39 +47,50 @@ class Press:
 
 
 class Recent:
-    """The places of the newest messages, and the questions they ask: reactions name only an id."""
+    """The places of the newest messages, and the questions they ask: reactions name only an id.
+
+    A question is known by what an answer to it says besides its words: `ask` and perhaps `seal`.
+    """
 
     def __init__(self) -> None:
-        self._places: OrderedDict[tuple[int, str], tuple[Place, int | None]] = OrderedDict()
+        self._places: OrderedDict[tuple[int, str], tuple[Place, Json | None]] = OrderedDict()
 
-    def note(self, chat: int, message: str, place: Place, ask: int | None = None) -> None:
+    def note(self, chat: int, message: str, place: Place, ask: Json | None = None) -> None:
         """Remember a message; the oldest is forgotten."""
         self._places[chat, message] = (place, ask)
         if len(self._places) > _REMEMBERED:
             self._places.popitem(last=False)
 
-    def find(self, chat: int, message: str) -> tuple[Place | None, int | None]:
+    def find(self, chat: int, message: str) -> tuple[Place | None, Json | None]:
         """Where a message stands and which question it asks, as far as we remember."""
         return self._places.get((chat, message), (None, None))
 
 
 def pressed(query: CallbackQuery) -> Press | None:
-    """What a press on a button means; None when its card cannot be read, or never had it."""
-    data = query.data or ""
+    """What a person's press on a button means; None when its card cannot be read, or lacks it."""
+    data, message = query.data or "", query.message
     found = _PRESS.fullmatch(data)
     label = _label(query, data)
-    if not found or label is None:
+    if not found or label is None or message is None or query.from_user.is_bot:
         return None
-    body: Json = {"sender": sender(query.from_user)}
+    body: Json = {"sender": sender(query.from_user), "on": f"{message.message_id:d}"}
     if found["ask"]:
-        seal = {"seal": found["seal"]} if found["seal"] else {}
-        return Press("answer", {**body, "ask": int(found["ask"]), "text": label, **seal}, label)
+        said = {"text": label, **question(found["ask"], found["seal"])}
+        if not label:
+            said["option"] = int(found["option"])
+        return Press("answer", body | said, label)
     if found["action"] == "retry":
         return Press("message", {**body, "text": _AGAIN, "direct": True}, label)
     if found["action"]:
         press = {"action": found["action"], "run": int(found["run"])}
         return Press("action", body | press, label)
     return Press("stop", body, label)
+
+
+def question(number: int | str, seal: str | None) -> Json:
+    """Which question an answer is to, by its number and, where it has one, its seal."""
+    told: Json = {"ask": int(number)}
+    return {**told, "seal": seal[:SEAL_SHOWN]} if seal else told
 
 
 def answer(press: Press | None, heard: Heard | None) -> str:
@@ -99,16 +111,18 @@ def settled(query: CallbackQuery, press: Press) -> Said | None:
     return None
 
 
-def reacted(update: MessageReactionUpdated, ask: int | None) -> tuple[InboundKind, Json] | None:
+def reacted(update: MessageReactionUpdated, ask: Json | None) -> tuple[InboundKind, Json] | None:
     """What a new reaction means: 👍 and 👎 answer a question, 😴 stops, ✍ and 🙈 are for memory."""
     added = _emoji(update.new_reaction) - _emoji(update.old_reaction)
-    if not update.user:
+    if not update.user or update.user.is_bot:
         return None
     body: Json = {"sender": sender(update.user)}
+    message = str(update.message_id)
     if ask is not None and added & {_YES, _NO}:
-        return "answer", {**body, "ask": ask, "text": "yes" if _YES in added else "no"}
+        said = {"text": "yes" if _YES in added else "no", "on": message}
+        return "answer", {**body, **ask, **said}
     for emoji in added & _ABOUT.keys():
-        about = {"message": str(update.message_id)}
+        about = {"message": message}
         return "message", {**body, "text": _ABOUT[emoji], "about": about}
     return ("stop", body) if _STOP in added else None
 
@@ -119,8 +133,13 @@ def _emoji(reactions: object) -> set[str]:
 
 
 def _label(query: CallbackQuery, data: str) -> str | None:
-    """What stands on the button. Only the card knows: data has no room, and can be made up."""
-    return next((label for row in _rows(query) for label, each in row if each == data), None)
+    """What stands on the button, None when there is none like that; "" when Telegram does not show
+    us the card any more, so that only the data tells which option it was.
+    """
+    rows = _rows(query)
+    if not rows:
+        return ""
+    return next((label for row in rows for label, each in row if each == data), None)
 
 
 def _rows(query: CallbackQuery) -> list[list[tuple[str, str]]]:

@@ -11,15 +11,13 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity
 from coworker.adapters import render
 from coworker.adapters.telegram import markdown
 from coworker.adapters.telegram.markdown import escaped, harmless
-from coworker.types import Json, Outbound
+from coworker.types import SEAL_SHOWN, Json, Outbound
 
 _PAGE = 3_400
 """Room for the receipt, and for tables, which grow."""
 _PAGES = 3
 _RECEIPT = 300
 _LABEL = 60
-_SEAL = 8
-"""Characters of a seal on a button, whose data has room for 64 bytes."""
 _QUICK_S = 30
 _VERB = re.compile(r"`!(?=[a-z])")
 _REPEAT = "(possibly a repeat)"
@@ -140,7 +138,7 @@ def _pages(text: str) -> list[str]:
 
 def _options(body: Json) -> tuple[tuple[tuple[str, str], ...], ...]:
     labels = [_cut(render.one_line(option), _LABEL) for option in body.get("options") or []]
-    number, seal = body["ask"], str(body.get("seal") or "")[:_SEAL]
+    number, seal = body["ask"], str(body.get("seal") or "")[:SEAL_SHOWN]
     data = [":".join(filter(None, ("ask", f"{number}:{n}", seal))) for n in range(len(labels))]
     return tuple(((label, each),) for label, each in zip(labels, data, strict=True) if label)
 

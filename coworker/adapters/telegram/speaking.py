@@ -45,7 +45,8 @@ class Speaking:
             case _:
                 message = await self._reply(outbound)
         is_card = outbound.op == "ask" and messages.is_last(outbound.body)
-        ask = outbound.body["ask"] if is_card else None
+        body = outbound.body
+        ask = controls.question(body["ask"], body.get("seal")) if is_card else None
         self.recent.note(self.rooms.address(outbound.place), message, outbound.place, ask)
         return message
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from coworker.adapters.telegram.events import COMMANDS
+from coworker.verbs import NAMES
 from tests.adapters.telegram.office import ask, decided, place, progress, reply
 
 
@@ -31,11 +33,12 @@ async def test_a_press_answers_the_question_and_the_card_then_says_who_decided(o
     await office.adapter.send(ask(place(shop), "Push?"))
     query = await telegram.clicks(ann, telegram.replies(shop)[0], "Allow once")
 
+    card = str(telegram.replies(shop)[0].id)
     heard = await office.hears(kind="answer")
     assert heard.conversation == f"telegram:{shop.id}"
-    assert heard.body == {"sender": f"telegram:{ann.id}", "ask": 3, "text": "Allow once"}
+    said = {"ask": 3, "text": "Allow once", "on": card}
+    assert heard.body == {"sender": f"telegram:{ann.id}", **said}
     assert await answer(office, query) == ""
-    card = str(telegram.replies(shop)[0].id)
     for _ in range(2):  # what nobody confirmed is said again
         assert await office.adapter.send(decided(place(shop), card)) == card
         (shown,) = telegram.replies(shop)
@@ -80,7 +83,8 @@ async def test_a_button_of_an_answer_is_an_action(office, ann):
     await telegram.clicks(ann, telegram.replies(ann)[0], "Push")
 
     heard = await office.hears(kind="action")
-    assert heard.body == {"sender": f"telegram:{ann.id}", "action": "push", "run": 7}
+    on = str(telegram.replies(ann)[0].id)
+    assert heard.body == {"sender": f"telegram:{ann.id}", "action": "push", "run": 7, "on": on}
     pressed = (("✓ Push · Ann", "Undo"),)
     await telegram.until(lambda: telegram.replies(ann)[0].buttons == pressed)
 
@@ -97,7 +101,7 @@ async def test_the_stop_button_stops(office, ann, shop):
 @pytest.mark.parametrize(
     "press",
     [
-        {"inaccessible": True, "data": "ask:3:0"},
+        {"inaccessible": True, "data": "ask:x"},
         {"inline": True, "data": "ask:3:0"},
         {"data": "ask:3:9"},
         {"data": "ask:x"},
@@ -153,7 +157,8 @@ async def test_a_reaction_to_a_question_answers_it(office, ann, shop, emoji, tex
     await telegram.reacts(ann, telegram.replies(shop)[0], emoji)
 
     heard = await office.hears(kind="answer")
-    assert heard.body == {"sender": f"telegram:{ann.id}", "ask": 3, "text": text}
+    on = str(telegram.replies(shop)[0].id)
+    assert heard.body == {"sender": f"telegram:{ann.id}", "ask": 3, "text": text, "on": on}
 
 
 async def test_a_sleepy_face_stops(office, ann):
@@ -176,3 +181,7 @@ async def test_other_reactions_are_only_reactions(office, ann, shop):
     await office.hears_no_more(ann)
 
     assert {each.kind for each in office.heard} == {"message"}
+
+
+def test_every_verb_is_a_command_that_telegram_suggests():
+    assert set(COMMANDS) == set(NAMES)

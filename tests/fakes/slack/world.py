@@ -32,6 +32,7 @@ class User:
     name: str
     bot: bool = False
     guest: bool = False
+    tz: str = "UTC"
 
     def json(self) -> Json:
         """As users.info shows it."""
@@ -42,8 +43,7 @@ class User:
             "name": self.name,
             "real_name": self.name.title(),
             "deleted": False,
-            "tz": "Europe/Berlin",
-            "tz_offset": 3600,
+            "tz": self.tz,
             "profile": {**profile, "team": TEAM},
             "is_bot": self.bot,
             "is_restricted": self.guest,

@@ -76,6 +76,10 @@ class Chat(ABC):
         """Press a button on a screen that was not refreshed since `shown`."""
 
     @abstractmethod
+    async def forges(self, shown: Shown, label: str, on: Shown, data: str = "") -> Any:
+        """Alice presses that button on another message, or with other data than it has."""
+
+    @abstractmethod
     def shown(self) -> list[Shown]:
         """What we say here now, oldest first."""
 
@@ -186,12 +190,18 @@ class SlackChat(Chat):
 
     async def clicks_again(self, shown: Shown, label: str, who: str = "alice") -> Any:
         message = self._slack.world.find(self.channel, shown.id)
-        action = {**shown.data[label], "action_ts": self._slack.world.tick()}
+        return self._interacts(shown.data[label], message, who)
+
+    async def forges(self, shown: Shown, label: str, on: Shown, data: str = "") -> Any:
+        button = shown.data[label] | ({"value": data} if data else {})
+        return self._interacts(button, on.raw, "alice")
+
+    def _interacts(self, button: Any, message: Message, who: str) -> Any:
+        action = {**button, "action_ts": self._slack.world.tick()}
         about = {**self._slack._who(self._people[who]), **self._slack._about(message)}
-        container = {"type": "message", "message_ts": shown.id, "channel_id": self.channel}
-        return self._slack.interact(
-            {"type": "block_actions", **about, "container": container, "actions": [action]}
-        )
+        container = {"message_ts": message.ts, "channel_id": message.channel}
+        more = {"container": {"type": "message", **container}, "actions": [action]}
+        return self._slack.interact({"type": "block_actions", **about, **more})
 
     def shown(self) -> list[Shown]:
         if self.root is None:
@@ -302,6 +312,15 @@ class TelegramChat(Chat):
         query = await self._telegram.clicks(self._people[who], shown.raw, data=data)
         self._presses.append(query)
         return query
+
+    async def forges(self, shown: Shown, label: str, on: Shown, data: str = "") -> Any:
+        pressed, query = data or shown.data[label], f"9{len(self._presses)}"
+        markup = {"inline_keyboard": [[{"text": label, "callback_data": pressed}]]}
+        about = {"id": query, "from": self._people["alice"].json(), "chat_instance": "1"}
+        message = {**on.raw.json, "reply_markup": markup}
+        self._telegram.world.queries[query] = self._telegram.world.now()
+        self._telegram.delivers("callback_query", {**about, "data": pressed, "message": message})
+        self._presses.append(query)
 
     def shown(self) -> list[Shown]:
         return [_on_telegram(each) for each in self._telegram.replies(self._room, self._topic)]

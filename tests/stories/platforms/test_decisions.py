@@ -1,9 +1,15 @@
 """Questions to people: what they see before they decide, who may, and what the card says then."""
 
+import shutil
+
 import pytest
 
 from coworker.settings import Rule
+from tests.conftest import git
 from tests.fakes.anthropic import call, say
+
+HANDS = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+ROOMS = pytest.mark.parametrize("kind", ["slack", "telegram-group"])
 
 ASKING = {"rules": [Rule(then="ask", tool="git_log")]}
 LOOK = [call("git_log"), say("One commit.")]
@@ -90,3 +96,74 @@ async def test_what_is_to_be_approved_is_shown_whole(talk):
         settled = await becomes(chat, card, "Deny · alice")
         assert "module_089" in settled.text
         assert not [each for each in chat.shown() if "Allow once" in each.buttons]
+
+
+@HANDS
+@ROOMS
+async def test_the_card_of_a_push_shows_what_would_leave_and_where_to(talk, shop, tmp_path):
+    git(tmp_path, "init", "-q", "--bare", "origin.git")
+    git(shop, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    lines = "\n".join(f"line {n} of the goods" for n in range(4_000))
+    script = [
+        call("edit_file", path="README.md", old="Sells things.", new="Sells ```good``` things."),
+        call("git_commit", message="Praise the goods"),
+        call("write_file", path="goods.txt", content=f"{lines}\n"),
+        call("git_commit", message="List the goods"),
+        call("git_push"),
+        say("Pushed it."),
+    ]
+    async with talk(script) as (_, chat):
+        await chat.opens("praise the goods and push")
+        card = await chat.hears("May I do this", within=20)
+        shown = "\n".join(each.text for each in chat.shown())
+        sights = ("origin.git", "List the goods", "Praise the goods", "2 files changed",
+                  "-Sells things.", "+Sells ```good``` things.", "May I do this")  # fmt: skip
+        places = [shown.index(sight) for sight in sights]
+        assert places == sorted(places)
+        assert "line 3999" not in shown
+        assert "more lines of this diff. `!diff` shows all of it" in shown
+        await chat.says("!diff")
+        whole = await chat.until(lambda: [each for each in chat.shown() if each.file])
+        assert "+line 3999 of the goods" in whole[0].file
+        await chat.clicks(card, "Deny")
+        await chat.hears("Pushed it.", within=20)
+
+
+@HANDS
+@ROOMS
+async def test_a_card_shows_every_character_of_a_command(talk):
+    command = "echo ```touch x``` \x1b[;>a\x08 \u202egpj.py"
+    rules = [Rule(then="ask", tool="shell")]
+    async with talk([call("shell", command=command), say("Done.")], rules=rules) as (_, chat):
+        await chat.opens("do it")
+        card = await chat.hears("May I do this")
+        assert r"command: echo ```touch x``` \x1b[;>a\x08 \u202egpj.py" in card.text
+        assert card.text.index("command: echo") < card.text.index("May I do this")
+        await chat.clicks(card, "Deny")
+        await chat.hears("Done.")
+
+
+@HANDS
+@pytest.mark.parametrize("kind", ["slack"])
+async def test_only_what_the_card_showed_is_pushed(talk, shop, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(origin))
+    git(shop, "remote", "add", "origin", str(origin))
+    good = call("write_file", path="good.txt", content="good\n")
+    evil = call("write_file", path="evil.txt", content="evil\n")
+    script = [
+        good,
+        call("git_commit", message="Good"),
+        evil,
+        call("git_push") + call("git_commit", message="Evil"),
+        say("Pushed it."),
+    ]
+    async with talk(script) as (t, chat):
+        await chat.opens("push what is good")
+        card = await chat.hears("May I do this", within=20)
+        await t.restarts()
+        await chat.clicks(card, "Allow once")
+        await chat.hears("Pushed it.", within=20)
+        files = git(origin, "ls-tree", "--name-only", "-r", git(origin, "branch").split()[-1])
+        assert "good.txt" in files
+        assert "evil" not in files

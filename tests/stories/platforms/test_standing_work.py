@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from coworker.errors import TryLater
 from coworker.store.log import Log
 from coworker.store.schedules import Schedule
 from coworker.types import Place
@@ -45,6 +46,19 @@ async def test_the_card_shows_the_next_five_times_and_only_who_asked_or_an_owner
         await chat.clicks(card, "Save")
         await chat.hears("I will.")
         assert [row["when"] for row in await standing(t)] == ["every weekday at 09:00"]
+
+
+async def test_hours_are_those_of_the_slack_profile_of_whoever_asks(team):
+    async with team(ASKED, "slack") as t:
+        t.slack.world.users[ALICE].tz = "America/New_York"
+        chat = t.chat("slack")
+        await chat.opens("tell us every weekday at 9 what changed")
+        card = await chat.hears("every weekday at 09:00 (America/New_York)")
+        assert card.text.count("09:00 E") == 5
+        await chat.clicks(card, "Save")
+        await chat.hears("I will.")
+        asked = [each.arguments for each in t.slack.calls if each.method == "users.info"]
+        assert [each["user"] for each in asked].count(ALICE) == 1
 
 
 async def test_change_goes_back_to_the_model_with_what_was_said(talk):
@@ -122,6 +136,32 @@ async def test_a_run_without_news_posts_nothing(talk):
         await t.delivered()
         assert [each.id for each in chat.shown()] == shown
         assert [m for m in t.slack.messages(GENERAL) if m.user == BOT and not m.thread_ts] == []
+
+
+async def test_an_answer_that_its_room_does_not_take_is_a_failure(team):
+    async with team([*ASKED, say("Two commits since yesterday.")], "slack") as t:
+        schedule = await saved(t, t.chat("slack"))
+        await t.delivered()
+        t.slack.world.channels[GENERAL].archived = True
+        await standing(t, "run", name=schedule)
+        async with asyncio.timeout(15):
+            while (await standing(t, "history", name=schedule))[0]["outcome"] != "failed":
+                await asyncio.sleep(0.02)
+        (fired,) = await standing(t, "history", name=schedule)
+        assert "is_archived" in fired["undelivered"]
+        assert (await standing(t, "show", name=schedule))["failures"] == 1
+
+
+async def test_where_a_card_is_undecided_nothing_is_run(team):
+    later = call("schedule", when="every weekday at 10:00", prompt="What is new?")
+    async with team([*ASKED, later], "telegram") as t:
+        chat = t.chat("telegram-private")
+        schedule = await saved(t, chat)
+        await chat.says("and what is new at 10, please")
+        await chat.hears("every weekday at 10:00")
+        await t.delivered()
+        with pytest.raises(TryLater, match="a question is open"):
+            await standing(t, "run", name=schedule)
 
 
 async def test_guests_cannot_ask_for_standing_work(team):

@@ -50,6 +50,75 @@ async def test_somebody_is_let_in_from_the_chat_and_sent_away_again(team):
         assert len(t.model.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("slack:U0MALLORY bob", "bob is somebody else already"),
+        ("slack:U0MALLORY Alice", "Alice is somebody else already"),
+        ("slack:U0MALLORY owner", "owner is somebody else already"),
+        ("slack:* all", "slack:* is nobody's id. One looks like slack:U012AB3CD"),
+        ("slack:u0mallory mallory", "is nobody's id"),
+        ("telegram:-100 team", "is nobody's id"),
+        ("slack:U0GUS mallory", "is gus, guest, already. [people.gus] in the configuration"),
+    ],
+)
+async def test_nobody_is_let_in_under_a_name_or_id_that_is_not_theirs(team, said, answer):
+    async with team([], "slack") as t:
+        chat = t.chat("slack")
+        await chat.opens(f"!pair {said}")
+        await chat.hears(answer)
+        await chat.says("!rules")
+        assert "Let in" not in (await chat.hears("Where no rule fits")).text
+
+
+async def test_who_was_let_in_by_mention_is_seen_and_gets_another_role(team):
+    async with team([], "slack") as t:
+        chat = t.chat("slack")
+        await chat.opens("!pair <@U0MALLORY> mallory")
+        await chat.hears("slack:U0MALLORY is mallory, member, from now on")
+        await chat.says("!rules")
+        assert "- slack:U0MALLORY: mallory, member" in (await chat.hears("Let in here")).text
+        [seen] = [each for each in await t.link.call("doctor") if each["check"] == "slack people"]
+        assert "mallory (member, let in as slack:U0MALLORY)" in seen["found"]
+        await chat.says("!pair <@U0MALLORY> mallory guest")
+        await chat.hears("`!unpair slack:U0MALLORY` first")
+        await chat.says("!unpair <@U0MALLORY>")
+        await chat.hears("is a stranger from now on")
+        await t.slack.command(ALICE, chat.channel, "/coworker", "pair <@U0MALLORY|mal> mal guest")
+        await chat.until(lambda: "is mal, guest, from now on" in str(chat.whispers()))
+
+
+@HANDS
+async def test_a_member_takes_back_his_own_permission_and_nobody_elses(team, origin):
+    async with team([EDIT + KEEP, call("git_push"), say("Pushed it.")], "slack") as t:
+        chat, other = t.chat("slack"), t.chat("slack")
+        await chat.opens("praise the goods and push", who="bob")
+        card = await chat.hears("May I do this", within=20)
+        assert "“Always here” means: allow git_push in shop" in card.text
+        await chat.clicks(card, "Always here", "bob")
+        await chat.hears("Pushed it.", within=20)
+        await other.opens("!unrule 1", who="gus")
+        await other.hears("Only an owner may take back what others said")
+        await chat.says("!unrule 1", "bob")
+        await chat.hears("Rule 1 does not hold any more")
+
+
+@HANDS
+@pytest.mark.parametrize("kind", ["slack", "telegram-group"])
+async def test_a_button_of_an_answer_is_for_whoever_asked(talk, shop):
+    async with talk([EDIT + KEEP, say("Praised.")]) as (t, chat):
+        await chat.opens("praise the goods")
+        answer = await chat.hears("Praised.", within=20)
+        before = len(chat.shown())
+        for who in ("bob", "gus"):
+            await chat.clicks(answer, "Undo", who)
+        await chat.until(lambda: str(chat.whispers()).count("not yours to decide") == 2)
+        await t.delivered()
+        assert len(chat.shown()) == before
+        await chat.clicks(answer, "Undo")
+        await chat.hears("Undo of run", within=20)
+
+
 @HANDS
 async def test_always_here_asks_no_more_and_can_be_taken_back(team, origin):
     push = call("git_push")

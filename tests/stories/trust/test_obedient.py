@@ -233,7 +233,7 @@ async def test_after_a_page_what_was_allowed_is_asked_and_one_click_does_it(worl
         conversation = await w.says(f"{WORK} {in_page(scene, wishes)}", repo="shop")
         asked = await cards(w, 2)
         assert all("his run has read web page" in each.question for each in asked)
-        assert all(each.options == ["Allow once", "Deny"] for each in asked)
+        assert [each.options for each in asked] == [["Allow once", "Deny"], ["Keep it", "Deny"]]
         assert (git(scene.origin, "branch"), "evil.test" in str(await standing(w))) == ("", False)
         await answers(w, conversation, asked, "allow")
         await w.hears()
