@@ -160,7 +160,7 @@ class _Blanking:
     def done(self) -> Blanked:
         words = [_needle(form) for form in self._far.forms]
         lines = [_needle(f"- [{name}, ") for name in self._what.names]
-        told = [*self._entries_with(lines)]
+        told = [*self._entries_with(lines), *self._rules()]
         self._blanked.runs = {self._run_of(place) for place in (*self._what.places, *told)}
         found = [*self._what.places, *told, *self._entries_with(words), *self._entries_of_runs()]
         left = {key: self._blank_entry(key) for key in dict.fromkeys(found)}
@@ -182,6 +182,16 @@ class _Blanking:
                 " WHERE instr(b.bytes, ?)",
                 (needle, needle.encode()),
             ).fetchall()
+            yield from (place for place in found if self._is_ours(*place))
+
+    def _rules(self) -> Iterator[EntryKey]:
+        """The decisions that keep it as the reason of a rule."""
+        sql = (
+            "SELECT conversation, seq FROM entry WHERE conversation = ?"
+            " AND json_extract(body, '$.rule.reason') = ?"
+        )
+        for text in self._what.texts:
+            found = self._db.execute(sql, (tx.SYSTEM, text)).fetchall()
             yield from (place for place in found if self._is_ours(*place))
 
     def _entries_of_runs(self) -> Iterator[EntryKey]:

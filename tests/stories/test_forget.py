@@ -184,3 +184,16 @@ async def test_a_damaged_memory_is_told_in_the_reply_and_its_copy_is_forgotten_t
         assert "f1" in await verb(w, "!memory vault")
         await verb(w, "!forget f1")
         assert files_with(SIGN, w.config.state) == []
+
+
+async def test_a_rule_holds_without_the_words_of_it_that_were_forgotten(world):
+    words = "never touch README.md"
+    script = [call("write_file", path="README.md", content="x\n"), say("I may not.")]
+    async with world(script) as w:
+        await verb(w, f"!remember {words}")
+        assert words in await verb(w, "!memory")
+        await verb(w, "!forget f1")
+        assert files_with(words, w.config.state) == []
+        assert await w.ask("Empty the README.") == "I may not."
+        assert "Denied: rule 1" in str(w.model.requests[1]["messages"])
+        assert words not in str(w.model.requests)

@@ -223,6 +223,18 @@ async def test_what_one_may_not_see_is_not_there_for_whoever_wants_to_forget_it(
         assert "bob may not forget it" in heard["f2"]
 
 
+async def test_a_member_cannot_forget_an_owners_words_by_repeating_them(team, slack):
+    async with team([say("Noted."), say("3.9 goes.")], slack) as model:
+        await asked(slack, ALICE, GENERAL, DECIDED)
+        kept = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {DECIDED}")
+        await slack.sees("Remembered as f1", thread=kept, within=DEADLINE_S)
+        gone = await slack.says(BOB, GENERAL, f"<@{BOT}> !forget f1")
+        await slack.sees("Forgotten", thread=gone, within=DEADLINE_S)
+        await asked(slack, BOB, GENERAL, "Which Python versions do we drop?")
+        assert "message, alice" in told(model)
+        assert DECIDED in told(model)
+
+
 async def test_guests_look_and_change_nothing(team, slack):
     slack.join(slack.user("carol", guest=True), GENERAL)
     async with team([], slack):
