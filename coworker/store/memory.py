@@ -89,10 +89,10 @@ class Memory:
         self.db.close()
 
     def is_whole(self) -> bool:
-        """Whether it has the tables that it should have. Raises sqlite3.Error."""
+        """Whether it has the tables and columns that it should have. Raises sqlite3.Error."""
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
             _migrate(fresh)
-            return _tables(self.db) == _tables(fresh)
+            return _columns(self.db) >= _columns(fresh)
 
     # How far the log was read
 
@@ -282,9 +282,12 @@ def _refuse_foreign(path: Path) -> None:
             raise sqlite3.DatabaseError(_FOREIGN)
 
 
-def _tables(db: sqlite3.Connection) -> set[tuple[str, ...]]:
-    sql = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%'"
-    return set(db.execute(sql).fetchall())
+def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Of the tables that we ask; how they are written down is not the same in every version."""
+    tables = ("room", "cursor", "message", "message_fts", "fact", "fact_fts")
+    return {
+        (table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")
+    }
 
 
 def _migrate(db: sqlite3.Connection) -> None:
