@@ -20,11 +20,14 @@ from coworker.types import Json, Place
 MARK = "[forgotten]"
 _MANY_WORDS, _MANY_CHARACTERS = 4, 24
 """A text with less of both is in everybody's mouth: it goes only where it came from or was told."""
-_QUOTED = (299, 199, 119, 80, 39)
-"""So many characters are quoted of a longer text in lists, reports and names."""
+_QUOTED = (299, 199, 119, 39)
+"""So many characters are quoted of a longer text in lists and names, before a `…`."""
+_REPORTED = 80
+"""And so many in reports."""
 _GOES_WITH = ("attached", "quoted", "quote", "files", "source")
-_FREE = {"text", "thinking", "quote", "question", "options", "reason", "denial", "notice"} | {
-    *("notices", "notes", "told", "final", "command", "word")
+_FREE = {
+    *("text", "thinking", "quote", "question", "options", "reason", "denial", "notice"),
+    *("notices", "notes", "told", "final", "command", "word"),
 }
 """Keys of what is said in words. Everything else has a meaning for the machine and stays."""
 _ALL_FREE = {"input", "results", "malformed"}
@@ -131,8 +134,8 @@ class Eraser:
 def _forms(text: str) -> list[str]:
     """As it was said, in one line, indented in a history, and as the beginning of a quotation."""
     whole, flat = text.strip(), " ".join(text.split())
-    quoted = [flat[:size] for size in _QUOTED if len(flat) > size]
-    return [whole, flat, whole.replace("\n", "\n    "), *quoted]
+    quoted = [f"{flat[:size]}…" for size in _QUOTED if len(flat) > size]
+    return [whole, flat, whole.replace("\n", "\n    "), flat[:_REPORTED], *quoted]
 
 
 def _is_telling(form: str) -> bool:

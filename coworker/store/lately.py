@@ -56,6 +56,8 @@ class Lately:
 
     def clean(self, conversation: ConversationId, said: Sequence[Said]) -> list[Said]:
         """The same for all that a run says; what people say anew is theirs."""
+        if not self.holds(conversation):
+            return [*said]
         return [
             each
             if isinstance(each, Entry) and each.kind in ("user", "steer")
