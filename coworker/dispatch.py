@@ -140,6 +140,8 @@ class Dispatch:
         drive = self._drives.get(conversation)
         if drive and drive.state.alone:
             return  # nobody waits for it, and its thread may not be there yet
+        if self._ports.log.lately.holds(conversation) and progress.kind in ("text", "thinking"):
+            return  # in pieces nobody can tell what was forgotten; whole it will be clean
         place = drive.conversation.place if drive else None
         adapter = self._adapters.get(place.adapter) if place else None
         if drive and place and adapter:

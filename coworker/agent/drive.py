@@ -87,6 +87,7 @@ class Drive(Journal):
         """Go on until nothing is left to do. Raises Conflict when somebody else drives too."""
         await self._count_lost()
         while True:
+            await self.read_again()
             action = next_action(self.state, self.ports.log.open_inbox(self.conversation.id))
             if isinstance(action, Idle | Wait):
                 return await self._settle("idle" if isinstance(action, Idle) else "waiting")

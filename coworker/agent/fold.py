@@ -323,6 +323,7 @@ def _context(state: State, entry: Entry) -> None:
     """Checks that fail give the model another chance to mend what it did."""
     _tainted(state, entry)
     state.recalled += entry.body.get("recalled", [])
+    state.notices += entry.body.get("notices", [])
     results: list[Json] = entry.body.get("checks", [])
     if results:
         state.done.extend(results)

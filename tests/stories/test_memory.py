@@ -197,6 +197,44 @@ async def test_a_fact_goes_stale_when_the_lines_it_quotes_change(team, slack, sh
         await slack.sees("f1, fact, stale", thread=listed, within=DEADLINE_S)
 
 
+async def test_words_of_a_private_room_that_point_to_a_file_stay_there(team, slack):
+    said, line = "Carol leaves, she rounded each total", "return sum(round(price * count)"
+    keeps = call("remember", text=said, path="shop/cart.py:6")
+    quotes = call("remember", text=f"{line} for price, count in lines)", path="shop/cart.py:6")
+    script = [keeps + quotes, say("Kept."), say("No idea.")]
+    async with team(script, slack, rooms=["C0BOARD"]) as model:
+        await asked(slack, ALICE, "C0BOARD", f"remember: {said}. The line: {line}")
+        await asked(slack, ALICE, GENERAL, "Does Carol round each total: price, count in lines?")
+        assert line in told(model)
+        assert "Carol leaves" not in told(model)
+
+
+async def test_what_one_may_not_see_is_not_there_for_whoever_wants_to_forget_it(team, slack):
+    async with team([], slack, rooms=["C0BOARD"]):
+        for room in ("C0BOARD", GENERAL):
+            kept = await slack.says(ALICE, room, f"<@{BOT}> !remember key of {room} is red")
+            await slack.sees("Remembered as", thread=kept, within=DEADLINE_S)
+        heard = {}
+        for name in ("f1", "f2", "f9"):
+            said = await slack.says(BOB, GENERAL, f"<@{BOT}> !forget {name}")
+            answer = await slack.sees(name, thread=said, within=DEADLINE_S)
+            heard[name] = answer.shown.replace(name, "it")
+        assert heard["f1"] == heard["f9"]
+        assert "bob may not forget it" in heard["f2"]
+
+
+async def test_a_member_cannot_forget_an_owners_words_by_repeating_them(team, slack):
+    async with team([say("Noted."), say("3.9 goes.")], slack) as model:
+        await asked(slack, ALICE, GENERAL, DECIDED)
+        kept = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {DECIDED}")
+        await slack.sees("Remembered as f1", thread=kept, within=DEADLINE_S)
+        gone = await slack.says(BOB, GENERAL, f"<@{BOT}> !forget f1")
+        await slack.sees("Forgotten", thread=gone, within=DEADLINE_S)
+        await asked(slack, BOB, GENERAL, "Which Python versions do we drop?")
+        assert "message, alice" in told(model)
+        assert DECIDED in told(model)
+
+
 async def test_guests_look_and_change_nothing(team, slack):
     slack.join(slack.user("carol", guest=True), GENERAL)
     async with team([], slack):
