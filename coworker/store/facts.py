@@ -97,6 +97,10 @@ class Facts:
         """What was taken from a message."""
         return self._where("conversation = ? AND seq = ? AND seq > 0", conversation, seq)
 
+    def linked(self, conversation: str, link: str) -> list[Fact]:
+        """What was taken from a message of that platform's id, which the log itself has not."""
+        return self._where("conversation = ? AND source = ? AND seq = 0", conversation, link)
+
     def scrub(self, eraser: Eraser, but: Collection[int]) -> int:
         """Take words out of every fact that repeats them, save these; how many did."""
         where = "instr(text, ?) OR instr(quote, ?)"
