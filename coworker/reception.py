@@ -16,8 +16,9 @@ from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.repos.registry import Registry
+from coworker.store.aside import BEGUN
 from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place
-from coworker.verbs import HELP, Verb, Verbs, prefixed, verb_in
+from coworker.verbs import CHANGING, HELP, Verb, Verbs, prefixed, verb_in
 
 MAX_MESSAGE_BYTES = 262_144
 _REPORT_AFTER_S = 3.0
@@ -26,6 +27,11 @@ _STRANGER = (
     "An owner can let it in: `!pair {sender} NAME`, or in the configuration: "
     '[people.NAME] ids = ["{sender}"].'
 )
+_INTERRUPTED = (
+    "I was ended in the middle of this, so it may be done or not. "
+    "Look, and say it again if it is not."
+)
+DONE_ALREADY = "That was said before and is not done twice. Look whether it took effect."
 _UNBOUND = "Which repository is this about? Say `!repo NAME` and I begin. Known: {names}."
 
 
@@ -91,6 +97,8 @@ class Reception:
         verb = verb_in(f"!{inbound.body['text'].strip().lstrip('!') or 'help'}")
         if verb is None:
             return f"I do not know that. {HELP}"
+        if not await self._is_first(verb, inbound, "answered"):
+            return DONE_ALREADY
         meant = await self._meant(verb, inbound)
         if isinstance(meant, str):
             return meant
@@ -108,6 +116,11 @@ class Reception:
     def overview(self, sender: str) -> Json | None:
         """What is going on, for somebody we know."""
         return self._verbs.overview() if self._ports.people.find(sender) else None
+
+    async def recover(self) -> None:
+        """Say of each verb that we were ended in the middle of that nobody knows how far it got."""
+        for begun in self._ports.log.aside.begun():
+            await self._say(begun, _INTERRUPTED)
 
     def report_outage(self) -> None:
         """Say soon, in one message a room, which messages came too long ago to be answered."""
@@ -149,14 +162,27 @@ class Reception:
         return await self._take(prefixed(bound))
 
     async def _verb(self, verb: Verb, inbound: Inbound) -> Heard:
-        meant = await self._meant(verb, inbound)
-        if isinstance(meant, str):
-            heard = await self._say(inbound, meant)
-        else:
-            heard = await self._take(meant)
+        heard: Heard = "known"
+        if await self._is_first(verb, inbound, BEGUN):
+            heard = await self._obey(verb, inbound)
         if verb.name == "repo":
             await self._take_up(inbound.place)
         return heard
+
+    async def _is_first(self, verb: Verb, inbound: Inbound, outcome: str) -> bool:
+        """Whether a verb is to be obeyed: platforms deliver again, and their history is read again.
+
+        What changes something is on disk before it does, so that no death makes it happen twice.
+        """
+        if self._ports.log.inbox_row(inbound.source, inbound.event_id):
+            return False
+        return verb.name not in CHANGING or await self._close(_closed(inbound), outcome, None)
+
+    async def _obey(self, verb: Verb, inbound: Inbound) -> Heard:
+        meant = await self._meant(verb, inbound)
+        if isinstance(meant, str):
+            return await self._say(inbound, meant)
+        return await self._take(meant)
 
     async def _take_up(self, place: Place) -> None:
         """Hear again what waited until it was known which repository it is about."""
@@ -189,8 +215,7 @@ class Reception:
 
     async def _say(self, inbound: Inbound, text: str) -> Heard:
         """Answer outside of any run."""
-        closed = dataclasses.replace(inbound, kind="verb", repo=None)
-        return await self._answer(closed, "answered", text)
+        return await self._answer(_closed(inbound), "answered", text)
 
     async def _answer(self, inbound: Inbound, outcome: str, text: str) -> Heard:
         """Accepting and answering are one commit."""
@@ -317,6 +342,11 @@ def _place_of(conversation: ConversationId) -> Place:
     adapter, _, rest = conversation.partition(":")
     room, _, thread = rest.partition(":")
     return Place(adapter, room, thread)
+
+
+def _closed(inbound: Inbound) -> Inbound:
+    """What is answered outside of any run."""
+    return dataclasses.replace(inbound, kind="verb", repo=None)
 
 
 def _notice(key: str, place: Place, text: str) -> Outbound:

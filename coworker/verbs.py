@@ -45,6 +45,8 @@ _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
 _STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
 _PREFIX = re.compile(r"(queue|instead):\s*(.+)", re.DOTALL | re.IGNORECASE)
 _OWNERS_BIND = "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
+CHANGING = frozenset(["remember", "forget", "pair", "unpair", "unrule", "schedules"])
+"""Verbs that change something before they are answered: a second time would not be the same."""
 _PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
 
 

@@ -138,10 +138,12 @@ def _converse(
 
 
 def accept(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
-    """Put a row into the inbox, closed at once with an `outcome`; False when it is known."""
+    """Put a row into the inbox, or close what was begun, with an `outcome`; False when known."""
     new = db.execute(
         "INSERT INTO inbox (source, event_id, conversation, kind, body, received_at, taken_seq,"
-        " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET kind = excluded.kind,"
+        " body = excluded.body, taken_seq = excluded.taken_seq, outcome = excluded.outcome"
+        " WHERE outcome = 'begun' AND excluded.outcome IS NOT 'begun'",
         (
             inbound.source,
             inbound.event_id,
