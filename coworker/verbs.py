@@ -142,7 +142,7 @@ class Verbs:
             "spend_today_usd": round(log.spending.since(midnight(now, ports.config.zone)), 6),
         }
 
-    def status(self, _: Inbound) -> str:
+    def status(self, inbound: Inbound) -> str:
         """What is going on, in a few lines."""
         seen = self.overview()
         adapters = ", ".join(
@@ -154,6 +154,10 @@ class Verbs:
             f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
+        if asks := [str(ask["ask"]) for ask in self._open(inbound.conversation)]:
+            lines.append(
+                f"Open here: question {', '.join(asks)}. `!queue` shows what waits for it."
+            )
         if seen["undelivered"]:
             lines.append(f"Not delivered yet: {seen['undelivered']}.")
         return "\n".join(lines)

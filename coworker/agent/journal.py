@@ -119,7 +119,8 @@ class Journal:
             body["silent"] = True
         key = f"{conversation.id}:{run}:{seq}"
         outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
-        outbox = [] if silent else self.ports.rooms.split(outbound)
+        outbox = [*batch.pop("outbox", ())]
+        outbox += [] if silent else self.ports.rooms.split(outbound)
         await self.append(
             *before, ("reply", body), outcome=outcome, outbox=outbox, state="idle", **batch
         )

@@ -278,12 +278,12 @@ def _advance(
     )
 
 
-def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> None:
-    """Set the state unless something waits in the inbox."""
+def settle(db: sqlite3.Connection, conversation: ConversationId, state: str, seen: int) -> None:
+    """Set the state unless more waits in the inbox than so many rows."""
     db.execute(
-        "UPDATE conversation SET state = ? WHERE id = ? AND NOT EXISTS"
-        " (SELECT 1 FROM inbox i WHERE i.conversation = conversation.id AND i.taken_seq IS NULL)",
-        (state, conversation),
+        "UPDATE conversation SET state = ? WHERE id = ? AND ? >= (SELECT count(*) FROM inbox i"
+        " WHERE i.conversation = conversation.id AND i.taken_seq IS NULL)",
+        (state, conversation, seen),
     )
 
 
