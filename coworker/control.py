@@ -24,7 +24,7 @@ from coworker.audit import Audit
 from coworker.config import file_for
 from coworker.dispatch import Dispatch
 from coworker.errors import Denied, NotFound, TryLater, UsageError
-from coworker.reception import Reception, stranger, too_long
+from coworker.reception import DONE_ALREADY, Reception, stranger, too_long
 from coworker.repos.registry import Registry
 from coworker.types import ConversationId, Inbound, Json, Place, Repo, reply_key
 from coworker.verbs import prefixed, verb_in
@@ -305,7 +305,8 @@ class Control:
     async def _obey(self, inbound: Inbound) -> Json:
         """A verb is answered on the spot; what it sets in motion replies like a message does."""
         answer = await self._reception.command(inbound)
-        if self._ports.log.inbox_row(inbound.source, inbound.event_id):
+        row = self._ports.log.inbox_row(inbound.source, inbound.event_id)
+        if row and row["taken_seq"] != 0:
             return {"conversation": inbound.conversation, "accepted": True}
         return {"conversation": inbound.conversation, "accepted": False, "answer": answer}
 
@@ -315,6 +316,8 @@ class Control:
         row = log.inbox_row(inbound.source, inbound.event_id) or {}
         conversation = ConversationId(row["conversation"])
         result: Json = {"conversation": conversation, "accepted": False}
+        if (row["taken_seq"], row["outcome"]) == (0, "answered"):
+            return {**result, "answer": DONE_ALREADY}
         for entry in log.entries(conversation, row["taken_seq"] or 1):
             if entry.kind == "reply" and row["outcome"]:
                 key = reply_key(conversation, entry.run, entry.seq)

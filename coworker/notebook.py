@@ -30,7 +30,7 @@ _LISTED = 20
 _EXPORTED_AT_ONCE = 2_000
 _KINDS: tuple[str, ...] = get_args(FactKind)
 _NOTED = re.compile(
-    rf"(?:(?:as|a|an|the)\s+)?(?:(?P<kind>{'|'.join(_KINDS)})\s*:\s*)?"
+    rf"(?:(?:(?:as|a|an|the)\s+)?(?P<kind>{'|'.join(_KINDS)})\s*:\s*)?"
     r"(?:instead of\s+#?f?(?P<supersedes>\d{1,15})\s*:\s*)?(?P<text>.+)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -90,9 +90,8 @@ class Notebook:
 
     async def _forget(self, repo: Repo, rest: str, inbound: Inbound, person: Person) -> str:
         if about := inbound.body.get("about"):
-            return await self._knowledge.forget_message(
-                repo, about["message"], [person], inbound.place
-            )
+            about_it = (inbound.conversation, about["message"])
+            return await self._knowledge.forget_message(repo, *about_it, [person], inbound.place)
         if not rest:
             raise UsageError("Say what: `!forget f12`. `!memory` lists what there is.")
         done = await self._forget_each(repo, _SPACES.split(rest), person, inbound.place)

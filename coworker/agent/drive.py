@@ -34,7 +34,7 @@ from coworker.agent.fold import (
 from coworker.agent.gate import Gate, asked
 from coworker.agent.journal import Draft, Journal
 from coworker.agent.press import press
-from coworker.agent.receive import Received
+from coworker.agent.receive import Received, decided
 from coworker.agent.spending import accounts, purpose, question
 from coworker.agent.think import (
     assistant,
@@ -88,9 +88,11 @@ class Drive(Journal):
         await self._count_lost()
         while True:
             await self.read_again()
-            action = next_action(self.state, self.ports.log.open_inbox(self.conversation.id))
+            rows = self.ports.log.open_inbox(self.conversation.id)
+            action = next_action(self.state, rows)
             if isinstance(action, Idle | Wait):
-                return await self._settle("idle" if isinstance(action, Idle) else "waiting")
+                rest: ConversationState = "idle" if isinstance(action, Idle) else "waiting"
+                return await self._settle(rest, len(rows))
             with contextlib.suppress(_Interrupted):  # the stop is in the inbox: look again
                 await self._perform(action)
 
@@ -123,9 +125,9 @@ class Drive(Journal):
         waiting = self.ports.log.open_inbox(self.conversation.id)
         await self.conclude(words.broke(reference), "failed", *broken, take=waiting)
 
-    async def _settle(self, state: ConversationState) -> None:
+    async def _settle(self, state: ConversationState, waiting: int) -> None:
         if self.ports.log.state(self.conversation.id) != state:
-            await self.ports.log.settle(self.conversation.id, state)
+            await self.ports.log.settle(self.conversation.id, state, waiting)
 
     # Beginning and ending
 
@@ -162,7 +164,11 @@ class Drive(Journal):
             return await self.conclude(words.NOTHING_RUNS, "stopped", take=rows)
         results = dict.fromkeys(self.state.calls, words.STOPPED_CALL)
         cancelled: Draft = ("cancelled", {"by": by, "results": results})
-        return await self.conclude(words.stopped(self.state), "stopped", cancelled, take=rows)
+        person = self.ports.people.find(by)
+        who = person.name if person else by
+        cards = [decided(ask, "Stopped", who, self.conversation) for ask in self.state.questions]
+        text = words.stopped(self.state)
+        return await self.conclude(text, "stopped", cancelled, take=rows, outbox=cards)
 
     # Thinking
 

@@ -138,7 +138,8 @@ class Journal:
         body = self.ports.log.lately.body(conversation.id, body)  # before it is cut into messages
         key = reply_key(conversation.id, run, seq)
         outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
-        outbox = [] if silent else self.ports.rooms.split(outbound)
+        outbox = [*batch.pop("outbox", ())]
+        outbox += [] if silent else self.ports.rooms.split(outbound)
         await self.append(
             *before, ("reply", body), outcome=outcome, outbox=outbox, state="idle", **batch
         )

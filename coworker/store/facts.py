@@ -101,5 +101,9 @@ class Facts:
         sql = "UPDATE fact SET text = ?, quote = ?, code = ? WHERE id = ?"
         self._db.execute(sql, (fact.text, fact.quote, terms.parts(fact.text), fact.id))
 
+    def linked(self, conversation: str, link: str) -> list[Fact]:
+        """What was taken from a message of that platform's id, which the log itself has not."""
+        return self._where("conversation = ? AND source = ? AND seq = 0", conversation, link)
+
     def _where(self, where: str, *values: object) -> list[Fact]:
         return [Fact(*row) for row in self._db.execute(f"{_FACT} WHERE {where}", values)]

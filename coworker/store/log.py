@@ -161,9 +161,9 @@ class Log:
         clean = self._clean(outbound)
         await self._writer.write(lambda db: tx.park(db, clean, at))
 
-    async def settle(self, conversation: ConversationId, state: ConversationState) -> None:
-        """Set the state unless something waits in the inbox."""
-        await self._writer.write(lambda db: tx.settle(db, conversation, state))
+    async def settle(self, conversation: ConversationId, state: ConversationState, n: int) -> None:
+        """Set the state unless more waits in the inbox than the `n` rows that were seen there."""
+        await self._writer.write(lambda db: tx.settle(db, conversation, state, n))
 
     async def sending(self, key: str) -> None:
         """Record that a request which may take effect is about to be made."""

@@ -159,11 +159,17 @@ class Memory:
         found = self.db.execute(f"{_MESSAGE} WHERE m.name = ?", (name,)).fetchone()
         return Message(*found[1:]) if found else None
 
-    def linked(self, link: str) -> str | None:
-        """The name of the message that a platform knows by that id, said by a person."""
-        sql = "SELECT name FROM message WHERE link = ? AND author <> '' ORDER BY id LIMIT 1"
-        found = self.db.execute(sql, (link,)).fetchone()
-        return found[0] if found else None
+    def linked(self, conversation: str, link: str) -> list[str]:
+        """What is known of the message that a platform knows by that id: it, said by a person, and
+        the facts that came of it alone, as of `!remember …`, which no run has taken.
+        """
+        sql = (
+            "SELECT name FROM message WHERE session = ? AND link = ? AND author <> ''"
+            " ORDER BY id LIMIT 1"
+        )
+        found = self.db.execute(sql, (conversation, link)).fetchall()
+        facts = self.facts.linked(conversation, link)
+        return [*(name for (name,) in found), *(f"f{fact.id}" for fact in facts)]
 
     def shared_words(self, text: str, row: int) -> set[str]:
         """Which words of a message the question has as well, each by its beginning."""

@@ -187,13 +187,13 @@ class Knowledge:
         return f"Forgotten, in every byte that is mine: {', '.join(gone)}. {_OURS}"
 
     async def forget_message(
-        self, repo: Repo, link: str, by: Sequence[Person], place: Place
+        self, repo: Repo, conversation: str, link: str, by: Sequence[Person], place: Place
     ) -> str:
         """The same for a message by the platform's id of it. Raises NotFound, Denied."""
-        name = await self.memories.ask(repo.name, lambda memory: memory.linked(link))
-        if name is None:
+        names = await self.memories.ask(repo.name, lambda m: m.linked(conversation, link))
+        if not names:
             raise NotFound("I know nothing of that message, so there is nothing to forget.")
-        return await self.forget(repo, name, by, place)
+        return "\n".join([await self.forget(repo, name, by, place) for name in names])
 
     def origin(self, context: ToolContext) -> Origin:
         """Where a run's words come from: the last message that it took."""

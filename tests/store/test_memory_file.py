@@ -159,7 +159,7 @@ async def test_a_death_between_log_and_memory_loses_and_doubles_nothing(log, tmp
 async def test_a_conversation_that_the_log_has_no_more_is_gone(log, memories):
     await speak(log, "one", "the cart is blue")
     assert await found(memories, "cart") == ["one:1"]
-    await log.settle(ConversationId("one"), "idle")
+    await log.settle(ConversationId("one"), "idle", 0)
     await log.expire(2_000, 3_000)
     memories.expired()
     assert await found(memories, "cart") == []

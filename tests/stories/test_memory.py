@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 
 import pytest
@@ -34,11 +35,11 @@ def team(configured, shop, till, monkeypatch):
     """`async with team(script, slack) as model:` has a repository for each of two rooms."""
 
     @asynccontextmanager
-    async def team(script, slack: FakeSlack, rooms=(), rules=(), **more):
+    async def team(script, slack: FakeSlack, rooms=(), rules=(), people=None, **more):
         monkeypatch.setenv("SLACK_BOT_TOKEN", slack.bot_token)
         monkeypatch.setenv("SLACK_APP_TOKEN", slack.app_token)
         bound = [f"slack:{room}" for room in (GENERAL, *rooms)]
-        people = {
+        people = (people or {}) | {
             "alice": PersonConfig(role="owner", ids=[f"slack:{ALICE}"]),
             "bob": PersonConfig(ids=[f"slack:{BOB}"]),
             "carol": PersonConfig(role="guest", ids=["slack:U0CAROL"]),
@@ -162,6 +163,55 @@ async def test_a_pin_keeps_a_message_and_a_broom_removes_it(team, slack):
         await slack.reacts(ALICE, said, "broom")
         await slack.sees("Forgotten", thread=said, within=DEADLINE_S)
         await asked(slack, ALICE, GENERAL, "Did we decide to drop Python 3.9?")
+        assert DECIDED not in told(model)
+
+
+async def test_a_broom_on_the_words_of_a_verb_forgets_what_they_had_remembered(team, slack):
+    async with team([], slack):
+        said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember the quartz moon is round")
+        await slack.sees("Remembered as f1", thread=said, within=DEADLINE_S)
+        other = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember the cash desk is blue")
+        await slack.sees("Remembered as f2", thread=other, within=DEADLINE_S)
+        await slack.reacts(BOB, said, "broom")
+        await slack.sees("Forgotten, in every byte that is mine: f1", said, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        shown = await slack.sees("cash desk is blue", thread=listed, within=DEADLINE_S)
+        assert "quartz" not in shown.shown
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("the wheel builder runs on cobalt", "fact, bob, the wheel builder runs on cobalt"),
+        ("as of Monday we deploy twice", "fact, bob, as of Monday we deploy twice"),
+        ("a rule: never deploy on Friday", "rule, bob, never deploy on Friday"),
+        ("the finding: rounding is per line", "finding, bob, rounding is per line"),
+        ("as decision: tabs", "decision, bob, tabs"),
+    ],
+)
+async def test_an_article_is_a_word_like_any_other_unless_a_kind_follows(team, slack, said, kept):
+    async with team([], slack):
+        asked = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {said}")
+        await slack.sees("Remembered as f1", thread=asked, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        shown = await slack.sees("f1, ", thread=listed, within=DEADLINE_S)
+        kind, who, text = kept.split(", ", 2)
+        assert re.search(rf"\[f1, {kind}, {who}, [^\]]*\] {re.escape(text)}$", shown.shown)
+
+
+async def test_who_joins_and_asks_at_once_is_told_nothing_that_he_could_not_open(team, slack):
+    slack.channel("plans", ALICE, BOB, private=True)
+    dave = slack.user("dave")
+    script = [say("Noted."), say("Ninety."), say("No idea.")]
+    more = {"dave": PersonConfig(ids=[f"slack:{dave}"])}
+    async with team(script, slack, rooms=["C0BOARD", "C0PLANS"], people=more) as model:
+        slack.join(BOB, "C0BOARD")
+        await asked(slack, ALICE, "C0BOARD", DECIDED)
+        question = "Did we decide to drop Python 3.9?"
+        await asked(slack, ALICE, "C0PLANS", question)
+        assert DECIDED in told(model)
+        await slack.joins(dave, "C0PLANS")
+        await asked(slack, dave, "C0PLANS", question)
         assert DECIDED not in told(model)
 
 

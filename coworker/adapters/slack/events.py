@@ -6,6 +6,7 @@ It knows Slack's events and asks Slack only what they leave out; it keeps nothin
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,11 @@ _SPOKEN = (None, "file_share", "thread_broadcast", "me_message")
 _CONTROLS = {"octagonal_sign": "stop", "repeat": "retry", "white_check_mark": "approve"}
 _ABOUT = {"pushpin": "!remember", "broom": "!forget"}
 _AGAIN = "Try again."
+_REGROUPED = re.compile(
+    "(channel|group)_(join|leave|name|rename|convert_to_private|convert_to_public)"
+    "|channel_(shared|unshared)|member_(joined|left)_channel"
+)
+"""Events, and kinds of messages, which tell that a room has other readers, or is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +43,22 @@ class Reader:
     """Turns events into inbounds; None for what is not for us."""
 
     def __init__(
-        self, client: AsyncWebClient, us: Us, follows: Callable[[ConversationId], bool]
+        self,
+        client: AsyncWebClient,
+        us: Us,
+        follows: Callable[[ConversationId], bool],
+        regrouped: Callable[[str], None],
     ) -> None:
         self._client = client
         self._us = us
         self._follows = follows
+        self._regrouped = regrouped
         self._names = Names(client)
 
     async def event(self, event: Json) -> Inbound | None:
-        """Whatever comes by the Events API."""
+        """Whatever comes by the Events API. Of a room with other readers now, it says so."""
+        if room := _regrouped(event):
+            self._regrouped(room)
         match event.get("type"), event.get("subtype"):
             case "message", "message_changed":
                 return await self._edited(event)
@@ -247,6 +260,13 @@ class Reader:
 
     def _is_for_us(self, place: Place, text: str) -> bool:
         return self._follows(place.conversation) and not opens_with_somebody(text)
+
+
+def _regrouped(event: Json) -> str:
+    """The room that has other readers now; "" when an event tells nothing of the kind."""
+    kind = str(event.get("subtype") or event.get("type"))
+    room = event.get("channel") if _REGROUPED.fullmatch(kind) else ""
+    return str(room.get("id") if isinstance(room, dict) else room or "")
 
 
 def _is_private(place: Place) -> bool:
