@@ -155,7 +155,7 @@ class Verbs:
             f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
-        if asks := [str(ask["ask"]) for ask in self._open(inbound.conversation)]:
+        if asks := [str(ask["ask"]) for ask in self._questions.here(inbound.conversation)]:
             lines.append(
                 f"Open here: question {', '.join(asks)}. `!queue` shows what waits for it."
             )
