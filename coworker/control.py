@@ -23,12 +23,15 @@ from coworker.agent.words import broke
 from coworker.audit import Audit
 from coworker.config import file_for
 from coworker.dispatch import Dispatch
-from coworker.errors import Denied, NotFound, UsageError
-from coworker.reception import Reception, stranger, too_long
+from coworker.errors import Denied, NotFound, TryLater, UsageError
+from coworker.reception import DONE_ALREADY, Reception, stranger, too_long
 from coworker.repos.registry import Registry
 from coworker.types import ConversationId, Inbound, Json, Place, Repo, reply_key
 from coworker.verbs import prefixed, verb_in
 
+_ASKED = (
+    "{} waits for an answer of a person. What you want taken back is noted, and done after that."
+)
 _LISTENING: Json = {"name": "terminal", "state": "listening", "since": 0, "detail": ""}
 
 
@@ -156,15 +159,29 @@ class Control:
         return {"accepted": accepted}
 
     async def undo(self, client: Client, run: str) -> Json:
-        """Take back what a run did; `run` is CONVERSATION/RUN, or a conversation for its last."""
+        """Take back what a run did; `run` is CONVERSATION/RUN, or a conversation for its last.
+
+        A terminal is shown the report; of what was said elsewhere it is in the answer. Raises
+        NotFound or Denied, and TryLater while somebody is asked there.
+        """
+        if self._ports.people.find(client.sender) is None:
+            raise Denied(stranger(client.sender))
         name, _, number = run.rpartition("/") if "/" in run else (run, "", "")
         target = self._existing(name)
         runs = {entry.run for entry in self._ports.log.entries(target) if entry.kind == "user"}
         if number and (not number.isdigit() or int(number) not in runs):
             raise NotFound(f"{target} has no run {number}. `coworker log {target}` lists them.")
         chosen = int(number) if number else max(runs, default=0)
-        await self._tell(client, target, "action", {"action": "undo", "run": chosen})
-        return {"conversation": target, "run": chosen}
+        press = _from(client, target, "action", {"action": "undo", "run": chosen})
+        await self._reception.hear(press)
+        result: Json = {"conversation": target, "run": chosen}
+        row = self._ports.log.conversation(target)
+        if row and row.place.adapter == "terminal":
+            return result
+        await self._dispatch.driven(target)
+        if "reply" not in (known := self._known(press)):
+            raise TryLater(_ASKED.format(target))
+        return result | {"reply": known["reply"]}
 
     async def status(self, _: Client) -> Json:
         """What is going on."""
@@ -288,7 +305,8 @@ class Control:
     async def _obey(self, inbound: Inbound) -> Json:
         """A verb is answered on the spot; what it sets in motion replies like a message does."""
         answer = await self._reception.command(inbound)
-        if self._ports.log.inbox_row(inbound.source, inbound.event_id):
+        row = self._ports.log.inbox_row(inbound.source, inbound.event_id)
+        if row and row["taken_seq"] != 0:
             return {"conversation": inbound.conversation, "accepted": True}
         return {"conversation": inbound.conversation, "accepted": False, "answer": answer}
 
@@ -298,6 +316,8 @@ class Control:
         row = log.inbox_row(inbound.source, inbound.event_id) or {}
         conversation = ConversationId(row["conversation"])
         result: Json = {"conversation": conversation, "accepted": False}
+        if (row["taken_seq"], row["outcome"]) == (0, "answered"):
+            return {**result, "answer": DONE_ALREADY}
         for entry in log.entries(conversation, row["taken_seq"] or 1):
             if entry.kind == "reply" and row["outcome"]:
                 key = reply_key(conversation, entry.run, entry.seq)
@@ -308,15 +328,7 @@ class Control:
         return result
 
     async def _tell(self, client: Client, target: ConversationId, kind: Any, body: Json) -> bool:
-        inbound = Inbound(
-            source="terminal",
-            event_id=uuid.uuid4().hex,
-            conversation=target,
-            kind=kind,
-            body={**body, "sender": client.sender},
-            place=Place("terminal", target),
-        )
-        return await self._reception.hear(inbound) == "new"
+        return await self._reception.hear(_from(client, target, kind, body)) == "new"
 
     def _existing(self, conversation: str) -> ConversationId:
         target = ConversationId(conversation)
@@ -366,6 +378,17 @@ _VERBS: dict[str, _Verb] = {
     "doctor": Control.doctor,
     "doctor_checks": Control.doctor_checks,
 }
+
+
+def _from(client: Client, target: ConversationId, kind: Any, body: Json) -> Inbound:
+    return Inbound(
+        source="terminal",
+        event_id=uuid.uuid4().hex,
+        conversation=target,
+        kind=kind,
+        body={**body, "sender": client.sender},
+        place=Place("terminal", target),
+    )
 
 
 def _check_text(text: str) -> None:

@@ -84,6 +84,7 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
     chores = [asyncio.create_task(chore) for chore in _chores(parts)] if working else []
     if working:
         await parts.dispatch.recover()
+        await parts.reception.recover()
     path = runtime_dir(parts.config) / listener.SOCKET
     await parts.listener.listen(path)
     parts.connections.start(parts.intake())

@@ -60,6 +60,11 @@ class Dispatch:
         """Whether a task works on it now."""
         return conversation in self._driving.running
 
+    async def driven(self, conversation: ConversationId) -> None:
+        """Once nothing works on it any more: it is idle, waits, or we stop."""
+        if driving := self._driving.running.get(conversation):
+            await asyncio.wait({driving})
+
     async def recover(self) -> None:
         """Wake whatever was open when we stopped. Those that may have ended us go first, alone."""
         for conversation in self._ports.log.suspects():
@@ -135,6 +140,8 @@ class Dispatch:
         drive = self._drives.get(conversation)
         if drive and drive.state.alone:
             return  # nobody waits for it, and its thread may not be there yet
+        if self._ports.log.lately.holds(conversation) and progress.kind in ("text", "thinking"):
+            return  # in pieces nobody can tell what was forgotten; whole it will be clean
         place = drive.conversation.place if drive else None
         adapter = self._adapters.get(place.adapter) if place else None
         if drive and place and adapter:

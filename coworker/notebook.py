@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from typing import Any, cast, get_args
 
 import msgspec
 
-from coworker.errors import CoworkerError, Denied, UsageError
+from coworker.errors import CoworkerError, Denied, NotFound, UsageError
 from coworker.repos.registry import Registry
 from coworker.store import exchange
 from coworker.store.facts import FactKind
@@ -22,17 +23,20 @@ from coworker.tools import known, offlimits
 from coworker.tools.knowledge import Knowledge
 from coworker.tools.known import Known, Note, Origin
 from coworker.tools.memory import Forbid
-from coworker.types import Inbound, Json, Person, Repo
+from coworker.types import Inbound, Json, Person, Place, Repo
 
 VERBS = ("remember", "forget", "memory")
 _LISTED = 20
 _EXPORTED_AT_ONCE = 2_000
 _KINDS: tuple[str, ...] = get_args(FactKind)
 _NOTED = re.compile(
-    rf"(?:(?:as|a|an|the)\s+)?(?:(?P<kind>{'|'.join(_KINDS)})\s*:\s*)?"
+    rf"(?:(?:(?:as|a|an|the)\s+)?(?P<kind>{'|'.join(_KINDS)})\s*:\s*)?"
     r"(?:instead of\s+#?f?(?P<supersedes>\d{1,15})\s*:\s*)?(?P<text>.+)",
     re.DOTALL | re.IGNORECASE,
 )
+_RANGE = re.compile(r"#?f(\d{1,15})-#?f?(\d{1,15})", re.IGNORECASE)
+_MOST_AT_ONCE = 100
+_SPACES = re.compile(r"[\s,]+")
 _DECIDED = re.compile(r"\b(?:decided|decision|agreed|from now on)\b", re.IGNORECASE)
 _UNBOUND = "Which repository is this about? Say `!repo NAME` first."
 _NOTHING = "Nothing is remembered of {repo} here yet. `!remember …` keeps something."
@@ -86,10 +90,12 @@ class Notebook:
 
     async def _forget(self, repo: Repo, rest: str, inbound: Inbound, person: Person) -> str:
         if about := inbound.body.get("about"):
-            return await self._knowledge.forget_message(repo, about["message"], [person])
+            about_it = (inbound.conversation, about["message"])
+            return await self._knowledge.forget_message(repo, *about_it, [person], inbound.place)
         if not rest:
             raise UsageError("Say what: `!forget f12`. `!memory` lists what there is.")
-        return await self._knowledge.forget(repo, rest, [person])
+        done = await self._forget_each(repo, _SPACES.split(rest), person, inbound.place)
+        return "\n".join(each["told"] for each in done)
 
     async def _list(self, repo: Repo, rest: str, inbound: Inbound, _: Person) -> str:
         if rest:
@@ -101,6 +107,19 @@ class Notebook:
         )
         told = "\n".join(map(known.line, facts[:_LISTED]))
         return (told + more) or _NOTHING.format(repo=repo.name)
+
+    async def _forget_each(
+        self, repo: Repo, names: Sequence[str], person: Person, place: Place | None
+    ) -> list[Json]:
+        """What became of each; one that cannot be forgotten does not keep the others."""
+        done: list[Json] = []
+        for name in dict.fromkeys(chain.from_iterable(map(_named, names))):
+            try:
+                told, status = await self._knowledge.forget(repo, name, [person], place), 0
+            except (Denied, NotFound) as error:
+                told, status = str(error), error.exit_status
+            done.append({"id": name, "told": told, "exit_status": status})
+        return done
 
     def _pointed_at(self, inbound: Inbound, about: Json) -> tuple[str, Origin]:
         """The words of a message that somebody put a pin on. Raises UsageError."""
@@ -143,8 +162,8 @@ class Notebook:
     async def _show(self, repo: Repo, _: Person, name: str) -> Json:
         return known.as_json(await self._knowledge.one(repo, name))
 
-    async def _forget_all(self, repo: Repo, person: Person, names: Sequence[str]) -> list[str]:
-        return [await self._knowledge.forget(repo, name, [person]) for name in names]
+    async def _forget_all(self, repo: Repo, person: Person, names: Sequence[str]) -> list[Json]:
+        return await self._forget_each(repo, names, person, None)
 
     async def _take_in(self, repo: Repo, person: Person, rows: list[Json]) -> Json:
         """Some lines of a file, checked again, for anybody may write to the socket."""
@@ -169,6 +188,17 @@ class Notebook:
             return {"lines": lines, "after": max(messages, default=0)}
 
         return await self._knowledge.memories.ask(repo.name, read)
+
+
+def _named(name: str) -> Sequence[str]:
+    """What a name means: `f3-f5` are three. Raises UsageError for too many."""
+    found = _RANGE.fullmatch(name)
+    if not found:
+        return [name]
+    first, last = int(found[1]), int(found[2])
+    if not 0 <= last - first < _MOST_AT_ONCE:
+        raise UsageError(f"{name}: give the lower number first, and at most {_MOST_AT_ONCE}.")
+    return [f"f{number}" for number in range(first, last + 1)]
 
 
 def _noted(text: str) -> Note:

@@ -148,12 +148,13 @@ class Planning:
         schedule = self._timetable.find(name)
         now = self._ports.clock.now_ms()
         row = firing_row(schedule, now, extra=True)
-        if self._ports.log.state(row.conversation) == "waiting":
+        is_asked = self._ports.log.state(row.conversation) == "waiting"
+        if is_asked and schedule.place.adapter == "terminal":
             raise TryLater(_ASKED.format(schedule.name))
-        if not await self._schedules.run_now(row, now):
+        if not (conversation := await self._schedules.run_now(row, now)):
             raise TryLater(f"“{schedule.name}” is running already. Wait for its end, or stop it.")
-        self._dispatch.wake(row.conversation)
-        return {"id": schedule.id, "name": schedule.name, "conversation": row.conversation}
+        self._dispatch.wake(conversation)
+        return {"id": schedule.id, "name": schedule.name, "conversation": conversation}
 
     async def pause(self, sender: str, name: str) -> Json:
         """No more firings until it is resumed."""

@@ -68,13 +68,19 @@ class Questions:
         if on is None or row is None:
             return False
         here, there = inbound.place, row.place
-        is_away = here.room != there.room or there.thread not in ("", here.thread)
-        return is_away or not all(self._may_be(key, on) for key in self._keys(inbound))
+        is_its_thread = there.thread in ("", here.thread)
+        known = [self._is_known(key, on) for key in self._keys(inbound)] or [None]
+        is_ours = all(is_its_thread if each is None else each for each in known)
+        return here.room != there.room or not is_ours
 
-    def _may_be(self, key: str, message: str) -> bool:
-        """Whether what we said may be that message; of what perhaps arrived twice we know one."""
+    def _is_known(self, key: str, message: str) -> bool | None:
+        """Whether what we said is that message; None when nobody knows: its arrival was not
+        recorded, or it may have arrived twice.
+        """
         log = self._ports.log
-        return log.remote_id(key) in ("", message) or log.attempts(key) > 1
+        if log.remote_id(key) == message:
+            return True
+        return None if not log.remote_id(key) or log.attempts(key) > 1 else False
 
     def _keys(self, inbound: Inbound) -> Iterator[str]:
         """Of the message that has this button; none where any message there may have it."""

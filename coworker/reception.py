@@ -17,8 +17,9 @@ from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
 from coworker.questions import Questions
 from coworker.repos.registry import Registry
+from coworker.store.aside import BEGUN
 from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place, ask_key
-from coworker.verbs import HELP, Verb, Verbs, prefixed, verb_in
+from coworker.verbs import CHANGING, HELP, Verb, Verbs, prefixed, verb_in
 
 MAX_MESSAGE_BYTES = 262_144
 _REPORT_AFTER_S = 3.0
@@ -35,6 +36,11 @@ _OBJECTIONS: dict[Heard, str] = {
     "ignored": "That question was answered already.",
     "forbidden": "That is open, but not yours to decide; an owner can.",
 }
+_INTERRUPTED = (
+    "I was ended in the middle of this, so it may be done or not. "
+    "Look, and say it again if it is not."
+)
+DONE_ALREADY = "That was said before and is not done twice. Look whether it took effect."
 _UNBOUND = "Which repository is this about? Say `!repo NAME` and I begin. Known: {names}."
 
 
@@ -106,6 +112,8 @@ class Reception:
         verb = verb_in(f"!{inbound.body['text'].strip().lstrip('!') or 'help'}")
         if verb is None:
             return f"I do not know that. {HELP}"
+        if not await self._is_first(verb, inbound, "answered"):
+            return DONE_ALREADY
         meant = await self._meant(verb, inbound)
         if isinstance(meant, str):
             return meant
@@ -123,6 +131,11 @@ class Reception:
     def overview(self, sender: str) -> Json | None:
         """What is going on, for somebody we know."""
         return self._verbs.overview() if self._ports.people.find(sender) else None
+
+    async def recover(self) -> None:
+        """Say of each verb that we were ended in the middle of that nobody knows how far it got."""
+        for begun in self._ports.log.aside.begun():
+            await self._say(begun, _INTERRUPTED)
 
     def report_outage(self) -> None:
         """Say soon, in one message a room, which messages came too long ago to be answered."""
@@ -186,16 +199,29 @@ class Reception:
             self._dispatch.deliver(name)
 
     async def _verb(self, verb: Verb, inbound: Inbound) -> Heard:
-        meant = await self._meant(verb, inbound)
-        if isinstance(meant, str):
-            heard = await self._say(inbound, meant)
-        else:
-            heard = await self._set_off(meant)
-            if objection := _OBJECTIONS.get(heard):
-                heard = await self._say(inbound, objection)
+        heard: Heard = "known"
+        if await self._is_first(verb, inbound, BEGUN):
+            heard = await self._obey(verb, inbound)
         if verb.name == "repo":
             await self._take_up(inbound.place)
         return heard
+
+    async def _is_first(self, verb: Verb, inbound: Inbound, outcome: str) -> bool:
+        """Whether a verb is to be obeyed: platforms deliver again, and their history is read again.
+
+        What changes something is on disk before it does, so that no death makes it happen twice.
+        """
+        if self._ports.log.inbox_row(inbound.source, inbound.event_id):
+            return False
+        return verb.name not in CHANGING or await self._close(_closed(inbound), outcome, None)
+
+    async def _obey(self, verb: Verb, inbound: Inbound) -> Heard:
+        meant = await self._meant(verb, inbound)
+        if isinstance(meant, str):
+            return await self._say(inbound, meant)
+        heard = await self._set_off(meant)
+        objection = _OBJECTIONS.get(heard)
+        return await self._say(inbound, objection) if objection else heard
 
     async def _take_up(self, place: Place) -> None:
         """Hear again what waited until it was known which repository it is about."""
@@ -228,8 +254,7 @@ class Reception:
 
     async def _say(self, inbound: Inbound, text: str) -> Heard:
         """Answer outside of any run."""
-        closed = dataclasses.replace(inbound, kind="verb", repo=None)
-        return await self._answer(closed, "answered", text)
+        return await self._answer(_closed(inbound), "answered", text)
 
     async def _answer(self, inbound: Inbound, outcome: str, text: str) -> Heard:
         """Accepting and answering are one commit."""
@@ -250,8 +275,14 @@ class Reception:
     # Places and times
 
     def _at_home(self, inbound: Inbound) -> Inbound:
-        """In the conversation whose first message was ours, where the thread began with it."""
+        """In the conversation whose first message was ours, where the thread began with it.
+
+        Where a firing spoke beside others, what is about its message is its.
+        """
         log, place = self._ports.log, inbound.place
+        ours = inbound.body.get("on") or inbound.body.get("about_ours", "")
+        if found := log.schedules.beside(inbound.conversation, ours):
+            return dataclasses.replace(inbound, conversation=found)
         if not place.thread or log.conversation(inbound.conversation):
             return inbound
         found = log.at(place)
@@ -359,6 +390,11 @@ def _place_of(conversation: ConversationId) -> Place:
     adapter, _, rest = conversation.partition(":")
     room, _, thread = rest.partition(":")
     return Place(adapter, room, thread)
+
+
+def _closed(inbound: Inbound) -> Inbound:
+    """What is answered outside of any run."""
+    return dataclasses.replace(inbound, kind="verb", repo=None)
 
 
 def _notice(key: str, place: Place, text: str) -> Outbound:

@@ -6,15 +6,12 @@ It knows which adapter a place belongs to, and nothing of what is said.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Collection, Mapping, Sequence
 
 from coworker.errors import Unavailable
 from coworker.protocols import Adapter, Platform
 from coworker.redact import Redactor
 from coworker.types import Json, Line, Outbound, Place
-
-_REMEMBERED_S = 60.0
 
 
 class Rooms:
@@ -28,7 +25,6 @@ class Rooms:
     ) -> None:
         self._adapters = adapters
         self._platforms = platforms
-        self._readable: dict[tuple[str, str], tuple[bool, float]] = {}
         self._redactor = redactor
 
     def posts_progress(self, place: Place) -> bool:
@@ -61,22 +57,12 @@ class Rooms:
         return await platform.history(place, before) if platform else []
 
     async def readable(self, here: Place, rooms: Collection[str]) -> set[str]:
-        """Those of these rooms (`adapter:room`) whose messages everybody here could open.
-
-        Asked of the platform at most once a minute.
-        """
-        now, prefix = time.monotonic(), f"{here.adapter}:"
-        asked = {r for r in rooms if r.startswith(prefix)}
-        old = {key for key, (_, at) in self._readable.items() if now - at > _REMEMBERED_S}
-        for key in old:
-            del self._readable[key]
-        unknown = [room for room in asked if (here.room, room) not in self._readable]
-        platform = self._platforms.get(here.adapter)
-        if unknown and platform:
-            names = [room.removeprefix(prefix) for room in unknown]
-            found = {prefix + name for name in await platform.readable(names, here.room)}
-            self._readable |= {(here.room, room): (room in found, now) for room in unknown}
-        return {room for room in asked if self._readable.get((here.room, room), (False, 0))[0]}
+        """Those of these rooms (`adapter:room`) whose messages everybody here could open."""
+        prefix, platform = f"{here.adapter}:", self._platforms.get(here.adapter)
+        names = [room.removeprefix(prefix) for room in rooms if room.startswith(prefix)]
+        if not (names and platform):
+            return set()
+        return {prefix + name for name in await platform.readable(names, here.room)}
 
     async def zone(self, sender: str) -> str:
         """The time zone in somebody's profile; "" when the platform knows none."""

@@ -167,13 +167,15 @@ class Scheduler:
         try:
             seen = await self._timetable.look(schedule)
         except CoworkerError as error:
-            firing = _with(firing, "failed", str(error))
+            firing = _with(firing, "failed", gate=str(error))
         except Exception:  # noqa: BLE001 - the outer edge: one broken gate, not all
             _log.exception("a gate broke", extra={"schedule": schedule.id})
-            firing = _with(firing, "failed", "Something broke inside coworker; its log says what.")
+            why = "Something broke inside coworker; its log says what."
+            firing = _with(firing, "failed", gate=why)
         else:
-            outcome, news = (None, seen.words) if seen.is_open else ("nothing new", "")
-            firing = _with(firing, outcome, news, seen.state)
+            outcome = None if seen.is_open else "nothing new"
+            looked = {"gate": seen.words, "since": schedule.seen, "seen": seen.state}
+            firing = _with(firing, outcome, **looked)
         try:
             for conversation in await self._record([firing]):
                 self._dispatch.wake(conversation)
@@ -183,9 +185,9 @@ class Scheduler:
 
     async def _record(self, firings: list[Firing]) -> list[ConversationId]:
         """Write what became of them; the conversations that have something to do now."""
-        asked = {row.conversation for each in firings if (row := each.row) and self._asks(row)}
+        asked = {each.row.conversation for each in firings if self._asks(each.row)}
         done = await self._schedules.fire(firings, self._clock.now_ms())
-        rows = [(firing.row, firing.outcome) for firing in done if firing.row]
+        rows = [(firing.row, firing.outcome) for firing in done]
         for row, outcome in rows:
             if outcome != "nothing new":
                 _log.info("due", extra={"schedule": row.body["schedule"], "outcome": outcome})
@@ -222,7 +224,10 @@ class Scheduler:
         for row in self._schedules.history(schedule.id, 1):
             if undelivered := row["body"].get("undelivered"):
                 return self._elsewhere(schedule), f"Its room takes no messages: {undelivered}"
-            return schedule.place, row["text"] or row["body"]["gate"]
+            why = row["text"] or row["body"]["gate"]
+            if row["outcome"] == "offline":  # its last words say why it was
+                why = why.rpartition("\n\n")[2]
+            return schedule.place, why
         return schedule.place, ""
 
     def _elsewhere(self, schedule: Schedule) -> Place:
@@ -304,9 +309,7 @@ def _passed(calendar: Calendar, first: int, now: int) -> list[int]:
     return [first, *takewhile(lambda at: at <= now, calendar.instants(begin))]
 
 
-def _with(firing: Firing, outcome: str | None, gate: str, seen: str | None = None) -> Firing:
+def _with(firing: Firing, outcome: str | None, **looked: str) -> Firing:
     """The firing with what its gate said."""
-    row = firing.row
-    assert row is not None  # noqa: S101
-    told = dataclasses.replace(row, body={**row.body, "gate": gate})
-    return dataclasses.replace(firing, row=told, outcome=outcome, seen=seen)
+    told = dataclasses.replace(firing.row, body={**firing.row.body, **looked})
+    return dataclasses.replace(firing, row=told, outcome=outcome)

@@ -63,7 +63,8 @@ class Place:
 class Inbound:
     """Someone or something spoke. (`source`, `event_id`) names it for ever, so twice is once.
 
-    Every `body` has `sender`, an `adapter:id`. Besides, by kind:
+    Every `body` has `sender`, an `adapter:id`, and `about_ours` (the platform's id of our message
+    that it answers) where a place has no threads. Besides, by kind:
 
     - `message`: `text`; from a platform also `message` (its id there), `at` (milliseconds UTC when
       it was written), `direct` (said to us, by mention, reply or in private), and where there are

@@ -43,6 +43,8 @@ _VERB = re.compile(r"!([a-z]+)(?:\s+(.*))?\s*", re.DOTALL | re.IGNORECASE)
 _STOP = re.compile(r"(please\s+)?/?stop(\s+(it|that|please|now))?[\s.!]*", re.IGNORECASE)
 _PREFIX = re.compile(r"(queue|instead):\s*(.+)", re.DOTALL | re.IGNORECASE)
 _OWNERS_BIND = "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
+CHANGING = frozenset(["remember", "forget", "pair", "unpair", "unrule", "schedules"])
+"""Verbs that change something before they are answered: a second time would not be the same."""
 _PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
 
 
@@ -141,7 +143,7 @@ class Verbs:
             "spend_today_usd": round(log.spending.since(midnight(now, ports.config.zone)), 6),
         }
 
-    def status(self, _: Inbound) -> str:
+    def status(self, inbound: Inbound) -> str:
         """What is going on, in a few lines."""
         seen = self.overview()
         adapters = ", ".join(
@@ -153,6 +155,10 @@ class Verbs:
             f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
+        if asks := [str(ask["ask"]) for ask in self._questions.here(inbound.conversation)]:
+            lines.append(
+                f"Open here: question {', '.join(asks)}. `!queue` shows what waits for it."
+            )
         if seen["undelivered"]:
             lines.append(f"Not delivered yet: {seen['undelivered']}.")
         return "\n".join(lines)

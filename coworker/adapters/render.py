@@ -21,7 +21,7 @@ UNSAFE = re.compile(
 )
 _FENCE = re.compile(r" {0,3}(`{3,20}(?=[^`]*$)|~{3,20}(?!~))")
 _CLOSING = re.compile(r" {0,3}(`{3,}|~{3,})\s*$")
-_MARKS = {"answered": "✓", "stopped": "■"}
+_MARKS = {"answered": "✓", "offline": "✓", "stopped": "■"}
 _STEPS_SHOWN = 5
 _COMMANDS_SHOWN = 3
 _WORD = 100

@@ -34,7 +34,7 @@ from coworker.agent.fold import (
 from coworker.agent.gate import Gate, asked
 from coworker.agent.journal import Draft, Journal
 from coworker.agent.press import press
-from coworker.agent.receive import Received
+from coworker.agent.receive import Received, decided
 from coworker.agent.spending import accounts, purpose, question
 from coworker.agent.think import (
     assistant,
@@ -87,9 +87,12 @@ class Drive(Journal):
         """Go on until nothing is left to do. Raises Conflict when somebody else drives too."""
         await self._count_lost()
         while True:
-            action = next_action(self.state, self.ports.log.open_inbox(self.conversation.id))
+            await self.read_again()
+            rows = self.ports.log.open_inbox(self.conversation.id)
+            action = next_action(self.state, rows)
             if isinstance(action, Idle | Wait):
-                return await self._settle("idle" if isinstance(action, Idle) else "waiting")
+                rest: ConversationState = "idle" if isinstance(action, Idle) else "waiting"
+                return await self._settle(rest, len(rows))
             with contextlib.suppress(_Interrupted):  # the stop is in the inbox: look again
                 await self._perform(action)
 
@@ -122,9 +125,9 @@ class Drive(Journal):
         waiting = self.ports.log.open_inbox(self.conversation.id)
         await self.conclude(words.broke(reference), "failed", *broken, take=waiting)
 
-    async def _settle(self, state: ConversationState) -> None:
+    async def _settle(self, state: ConversationState, waiting: int) -> None:
         if self.ports.log.state(self.conversation.id) != state:
-            await self.ports.log.settle(self.conversation.id, state)
+            await self.ports.log.settle(self.conversation.id, state, waiting)
 
     # Beginning and ending
 
@@ -161,7 +164,11 @@ class Drive(Journal):
             return await self.conclude(words.NOTHING_RUNS, "stopped", take=rows)
         results = dict.fromkeys(self.state.calls, words.STOPPED_CALL)
         cancelled: Draft = ("cancelled", {"by": by, "results": results})
-        return await self.conclude(words.stopped(self.state), "stopped", cancelled, take=rows)
+        person = self.ports.people.find(by)
+        who = person.name if person else by
+        cards = [decided(ask, "Stopped", who, self.conversation) for ask in self.state.questions]
+        text = words.stopped(self.state)
+        return await self.conclude(text, "stopped", cancelled, take=rows, outbox=cards)
 
     # Thinking
 
@@ -222,7 +229,7 @@ class Drive(Journal):
             schedule = self.ports.log.schedules.get(self.state.schedule)
             is_last = schedule is None or schedule.next_at is None
             text, outcome, by = words.offline(self.state, answer, text, is_last=is_last)
-            status = 69 if outcome == "failed" else 0
+            status = 69 if outcome in ("failed", "offline") else 0
             return await self.conclude(text, outcome, said, by=by, exit_status=status)
         if by == "model" and self.state.unchecked:
             return await self.append(("assistant", {**body, "final": text}))

@@ -109,7 +109,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Somebody said stop, in these rows, or `instead:`, which stays in the inbox."""
+    """Somebody said stop, in these rows, or `instead:` or `!new`, which stay in the inbox."""
 
     rows: Sequence[InboxRow]
     by: str
@@ -180,7 +180,8 @@ def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
     messages = _of_kind(inbox, "message")
     if not state.run:
         return _between_runs(inbox, messages)
-    if instead := [row for row in messages if row.body.get("when") == "instead"]:
+    ends = ("instead", "new") if state.questions else ("instead",)
+    if instead := [row for row in inbox if row.body.get("when", row.body.get("action")) in ends]:
         return Cancel((), instead[0].body["sender"])
     steering = [row for row in messages if row.body.get("when") != "queue"]
     if state.parked:
@@ -197,9 +198,8 @@ def _between_runs(inbox: Sequence[InboxRow], messages: Sequence[InboxRow]) -> Ac
     if presses := _of_kind(inbox, "action"):
         return Press(presses[0])
     together = [*takewhile(lambda row: row.body.get("when") != "queue", messages)]
-    if begins := together or messages[:1] or _of_kind(inbox, "due")[:1]:
-        return Begin(begins)
-    return Idle()
+    begins = together or messages[:1] or _of_kind(inbox, "due")[:1]
+    return Begin(begins) if begins else Idle()
 
 
 def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
@@ -323,6 +323,7 @@ def _context(state: State, entry: Entry) -> None:
     """Checks that fail give the model another chance to mend what it did."""
     _tainted(state, entry)
     state.recalled += entry.body.get("recalled", [])
+    state.notices += entry.body.get("notices", [])
     results: list[Json] = entry.body.get("checks", [])
     if results:
         state.done.extend(results)

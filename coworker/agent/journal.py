@@ -36,12 +36,22 @@ class Journal:
     def __init__(self, conversation: Conversation, entries: Sequence[Entry], ports: Ports) -> None:
         self.conversation = conversation
         self.ports = ports
-        self.state = fold(entries)
-        self.transcript = render(entries)
         self.links = Links(ports.config)
+        self._forgotten = ports.log.lately.count
+        self._read(entries)
         for entry in entries:
             self.links.apply(entry)
         self.stream = Stream(ports.log.redactor, self.links.inert)
+
+    async def read_again(self) -> None:
+        """Take the log as it is now, if anything was forgotten since it was read."""
+        while self._forgotten != (count := self.ports.log.lately.count):
+            self._read(await self.ports.log.load(self.conversation.id))
+            self._forgotten = count
+
+    def _read(self, entries: Sequence[Entry]) -> None:
+        self.state = fold(entries)
+        self.transcript = render(entries)
 
     async def append(
         self, *drafts: Draft, state: ConversationState = "ready", **batch: Any
@@ -125,9 +135,11 @@ class Journal:
         }
         if silent := is_silent(state, by, outcome):
             body["silent"] = True
+        body = self.ports.log.lately.body(conversation.id, body)  # before it is cut into messages
         key = reply_key(conversation.id, run, seq)
         outbound = Outbound(key, conversation.id, "reply", body, conversation.place)
-        outbox = [] if silent else self.ports.rooms.split(outbound)
+        outbox = [*batch.pop("outbox", ())]
+        outbox += [] if silent else self.ports.rooms.split(outbound)
         await self.append(
             *before, ("reply", body), outcome=outcome, outbox=outbox, state="idle", **batch
         )

@@ -66,7 +66,8 @@ class Received:
         if not ask["approval"]:
             result = ToolResult(f"{person.name} answered: {text}")
             self.drafts.append(("tool_done", done(self.state.calls[ask["call"]].call, result, 0)))
-        return self.outbox.append(self._decided(ask, text, person))
+        word = _shown(ask, text, person)
+        return self.outbox.append(decided(ask, word, person.name, self.conversation))
 
     def _object(self, reason: str) -> None:
         self.drafts.append(("error", {"what": "answer", "text": reason}))
@@ -98,13 +99,6 @@ class Received:
         notice = f"From now on: {in_words(rule)}. `!unrule {number}` takes that back."
         return {"verdict": "allow", "notice": notice}
 
-    def _decided(self, ask: Json, word: str, person: Person) -> Outbound:
-        key = f"{ask_key(self.conversation.id, ask['run'], ask['ask'])}:decided"
-        names = ("ask", "run", "question", "approval")
-        told = {"word": _shown(ask, word, person), "who": person.name}
-        body = {**{name: ask[name] for name in names}, **told}
-        return Outbound(key, self.conversation.id, "decided", body, self.conversation.place)
-
     def _person(self, row: InboxRow) -> Person | None:
         sender = row.body["sender"]
         return _CLOCK if sender == CLOCK else self.ports.people.find(sender)
@@ -126,6 +120,14 @@ def _words(body: Json, ask: Json) -> str:
     """What was said; of an option that is only known by its place, what stands there."""
     options = ask["options"][body["option"] :] if "option" in body else []
     return str(options[0] if options else body["text"])
+
+
+def decided(ask: Json, word: str, who: str, conversation: Conversation) -> Outbound:
+    """What a question's card turns into."""
+    key = f"{ask_key(conversation.id, ask['run'], ask['ask'])}:decided"
+    names = ("ask", "run", "question", "approval")
+    body = {**{name: ask[name] for name in names}, "word": word, "who": who}
+    return Outbound(key, conversation.id, "decided", body, conversation.place)
 
 
 def _shown(ask: Json, word: str, person: Person) -> str:

@@ -66,7 +66,9 @@ async def overheard(
 async def reminded(
     state: State, rows: Sequence[InboxRow], conversation: Conversation, ports: Ports
 ) -> list[Draft]:
-    """What is known that fits what was just said, once, as notes that order nobody about."""
+    """What is known that fits what was just said, once, as notes that order nobody about, and
+    what a person should be told of the memory itself.
+    """
     repo = ports.place_of(conversation)
     if repo is None:
         return []
@@ -76,14 +78,16 @@ async def reminded(
             found = await ports.knowledge.remind(repo, conversation.place, text, _REMINDED)
     except (CoworkerError, TimeoutError) as error:
         _log.warning("nothing was recalled: %s", error)
-        return []
-    fresh = known.fitting([f for f in found if f.id not in state.recalled], _REMINDED_BYTES)
-    if not fresh:
-        return []
-    told = "\n".join([_NOTES, *map(known.line, fresh)])
-    body: Json = {"source": f"memory of {repo.name}", "text": told}
-    recalled = {"recalled": [each.id for each in fresh], "links": known.links(fresh)}
-    return [("context", body | recalled)]
+        found = []
+    source = f"memory of {repo.name}"
+    drafts: list[Draft] = []
+    if rows[0].kind != "due" and (notice := ports.knowledge.memories.notice(repo.name)):
+        drafts = [("context", {"source": source, "text": notice, "notices": [notice]})]
+    if fresh := known.fitting([f for f in found if f.id not in state.recalled], _REMINDED_BYTES):
+        told = "\n".join([_NOTES, *map(known.line, fresh)])
+        recalled = {"recalled": [each.id for each in fresh], "links": known.links(fresh)}
+        drafts.append(("context", {"source": source, "text": told, **recalled}))
+    return drafts
 
 
 async def heard(

@@ -71,17 +71,18 @@ def offline(state: State, answer: Answer, text: str, *, is_last: bool) -> tuple[
     """(text, outcome, by) when no model was asked.
 
     Of standing work a digest needs none, and a reminder is due now; what a model should have done
-    is tried again, and nobody is told.
+    is tried again, and nobody is told. "offline" is told, and no success.
     """
+    ended = "offline" if answer.stopgap else "answered"
     done = state.done[-1] if state.done else None
     if state.alone and done and done["tool"] == "digest" and not done["is_error"]:
-        return text, "nothing" if done["text"].startswith(NO_NEWS) else "answered", "model"
+        return text, "nothing" if done["text"].startswith(NO_NEWS) else ended, "model"
     if not answer.stopgap:
         return text, "answered", "model"
     if state.alone and not is_last:
         return answer.stopgap, "failed", "host"
     if text.startswith("Reminder: "):
-        text = with_notices(text, [answer.stopgap])
+        return with_notices(text, [answer.stopgap]), ended, "model"
     return text, "failed", "model"
 
 

@@ -5,6 +5,7 @@ It reads and prints lines; who may know what is the owner's business.
 
 from __future__ import annotations
 
+import codecs
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -104,9 +105,12 @@ async def _show(asking: _Asking, options: Namespace) -> int:
 
 
 async def _forget(asking: _Asking, options: Namespace) -> int:
-    for told in await asking.call("forget", names=options.names):
-        output.say(words.as_json({"told": told}) if options.json else told)
-    return 0
+    """What became of each, the ones that stay on stderr; the status of the first of those."""
+    done = await asking.call("forget", names=options.names)
+    for each in done:
+        say = output.complain if each["exit_status"] and not options.json else output.say
+        say(words.as_json(each) if options.json else each["told"])
+    return next((each["exit_status"] for each in done if each["exit_status"]), 0)
 
 
 async def _import(asking: _Asking, options: Namespace) -> int:
@@ -143,6 +147,7 @@ class _Faults:
     def good(self, lines: Iterable[bytes], parse: Callable[[bytes], Any]) -> Iterator[Any]:
         """What the good lines are; the first of the others are named at once."""
         for number, line in enumerate(lines, 1):
+            line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             if not line.strip():
                 continue
             try:

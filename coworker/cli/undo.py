@@ -6,7 +6,7 @@ It knows one verb and one reply, not what can be taken back.
 from __future__ import annotations
 
 from coworker.cli import interrupt, output, words
-from coworker.cli.events import Reply
+from coworker.cli.events import Reply, read_reply
 from coworker.cli.link import linked
 from coworker.settings import Config
 
@@ -19,6 +19,10 @@ def undo(config: Config, run: str) -> int:
 async def _undo(config: Config, run: str) -> int:
     async with linked(config) as link:
         asked = await link.call("undo", run=run)
+        if "reply" in asked:  # it was said elsewhere, and its report is
+            report = read_reply(asked["reply"])
+            output.say(words.clean(report.text))
+            return report.exit_status
         await link.call("attach", conversation=asked["conversation"])
         async for event in link.events():
             if isinstance(event, Reply):

@@ -24,12 +24,22 @@ class Standing:
         self._clock = clock
         self.people: dict[str, tuple[str, Role]] = {}
         """Platform ids to (name, role)."""
-        self.rules: dict[int, Rule] = {}
-        """Rules by the number under which people know them."""
+        self._rules: dict[int, Rule] = {}
         self.authors: dict[int, str] = {}
         """Who said each rule, by platform id."""
-        self._rules_ever = 0
-        for entry in log.entries(_ID):
+        self._read()
+
+    @property
+    def rules(self) -> dict[int, Rule]:
+        """Rules by the number under which people know them, without words that were forgotten."""
+        if self._forgotten != self._log.lately.count:
+            self._read()
+        return self._rules
+
+    def _read(self) -> None:
+        self._forgotten, self._rules_ever = self._log.lately.count, 0
+        self._rules.clear()
+        for entry in self._log.entries(_ID):
             self._apply(entry.body)
 
     async def admit(self, sender: str, name: str, role: Role, by: str) -> None:
@@ -73,7 +83,7 @@ class Standing:
                 self.people.pop(body["id"], None)
             case "rule":
                 self._rules_ever += 1
-                self.rules[self._rules_ever] = msgspec.convert(body["rule"], Rule)
+                self._rules[self._rules_ever] = msgspec.convert(body["rule"], Rule)
                 self.authors[self._rules_ever] = body["by"]
             case "unrule":
-                self.rules.pop(body["number"], None)
+                self._rules.pop(body["number"], None)

@@ -8,6 +8,9 @@ from dataclasses import replace
 from coworker.store import transactions as tx
 from coworker.types import Inbound, Json, Place
 
+BEGUN = "begun"
+"""The outcome of a verb that was on disk before it changed anything, and is not answered yet."""
+
 
 class Aside:
     """Reads them."""
@@ -40,4 +43,17 @@ class Aside:
         return [
             Inbound(source, event, id_, "message", tx.decode(body), replace(place, thread=thread))
             for source, event, body, id_, thread in rows
+        ]
+
+    def begun(self) -> list[Inbound]:
+        """Verbs that we were ended in the middle of, or that broke."""
+        rows = self._reader.execute(
+            "SELECT i.source, i.event_id, c.id, i.body, c.adapter, c.room, c.thread FROM inbox i"
+            " JOIN conversation c ON c.id = i.conversation"
+            " WHERE i.taken_seq = 0 AND i.outcome = ? ORDER BY i.rowid",
+            (BEGUN,),
+        )
+        return [
+            Inbound(source, event, id_, "verb", tx.decode(body), Place(*place))
+            for source, event, id_, body, *place in rows
         ]

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from coworker.store import recall, terms
-from coworker.store.forgetting import MARK, Eraser
 
 FactKind = Literal["fact", "decision", "rule", "finding"]
 Status = Literal["held", "stale", "superseded", "quarantined", "forgotten"]
@@ -97,15 +96,14 @@ class Facts:
         """What was taken from a message."""
         return self._where("conversation = ? AND seq = ? AND seq > 0", conversation, seq)
 
-    def scrub(self, eraser: Eraser, but: Collection[int]) -> int:
-        """Take words out of every fact that repeats them, save these; how many did."""
-        where = "instr(text, ?) OR instr(quote, ?)"
-        found = {fact.id: fact for form in eraser.forms for fact in self._where(where, form, form)}
-        repeating = [fact for fact in found.values() if fact.id not in but]
-        for fact in repeating:
-            clean = replace(fact, text=eraser.clean(fact.text), quote=eraser.clean(fact.quote))
-            self.remove(fact.id) if clean.text == MARK else self.put(clean)
-        return len(repeating)
+    def reword(self, fact: Fact) -> None:
+        """Change what a fact says, not what became of it."""
+        sql = "UPDATE fact SET text = ?, quote = ?, code = ? WHERE id = ?"
+        self._db.execute(sql, (fact.text, fact.quote, terms.parts(fact.text), fact.id))
+
+    def linked(self, conversation: str, link: str) -> list[Fact]:
+        """What was taken from a message of that platform's id, which the log itself has not."""
+        return self._where("conversation = ? AND source = ? AND seq = 0", conversation, link)
 
     def _where(self, where: str, *values: object) -> list[Fact]:
         return [Fact(*row) for row in self._db.execute(f"{_FACT} WHERE {where}", values)]

@@ -18,6 +18,7 @@ from coworker.redact import Redactor
 from coworker.store import database, forgetting
 from coworker.store import transactions as tx
 from coworker.store.aside import Aside
+from coworker.store.lately import Lately
 from coworker.store.schedules import Schedules
 from coworker.store.spending import Spending
 from coworker.store.transactions import Batch, Conversation, ConversationState, InboxRow
@@ -77,6 +78,7 @@ class Log:
         self._reader = connect(self._file, read_only=True)
         self.aside = Aside(self._reader)
         self.spending = Spending(self._reader)
+        self.lately = Lately(self._reader)
         self.schedules = Schedules(self._writer, self._reader, self.redactor)
 
     @property
@@ -141,9 +143,12 @@ class Log:
         entries = [
             each if each.kind == "assistant" else self._clean(each) for each in batch.entries
         ]
-        outbox = [self._clean(each) for each in batch.outbox]
+        entries = self.lately.clean(conversation, entries)
+        outbox = self.lately.clean(conversation, [self._clean(each) for each in batch.outbox])
         clean = dataclasses.replace(batch, entries=entries, outbox=outbox)
         await self._writer.write(lambda db: tx.append(db, conversation, clean))
+        if batch.outcome:
+            self.lately.ended(conversation)
         return entries
 
     async def record(self, place: Place, kind: EntryKind, body: Json, at: int) -> int:
@@ -156,9 +161,9 @@ class Log:
         clean = self._clean(outbound)
         await self._writer.write(lambda db: tx.park(db, clean, at))
 
-    async def settle(self, conversation: ConversationId, state: ConversationState) -> None:
-        """Set the state unless something waits in the inbox."""
-        await self._writer.write(lambda db: tx.settle(db, conversation, state))
+    async def settle(self, conversation: ConversationId, state: ConversationState, n: int) -> None:
+        """Set the state unless more waits in the inbox than the `n` rows that were seen there."""
+        await self._writer.write(lambda db: tx.settle(db, conversation, state, n))
 
     async def sending(self, key: str) -> None:
         """Record that a request which may take effect is about to be made."""
@@ -188,11 +193,12 @@ class Log:
             forgotten += some
         return forgotten
 
-    async def forget(
-        self, what: forgetting.Forgetting, place: Place, body: Json, at: int
-    ) -> list[forgetting.EntryKey]:
-        """Take words out of the log, and note in that place which entries lost them."""
-        return await self._writer.write(lambda db: forgetting.forget(db, what, place, body, at))
+    async def forget(self, what: forgetting.Forgetting, body: Json, at: int) -> forgetting.Blanked:
+        """Take words out of the log, and out of what the runs under way are about to say."""
+        with self.lately.forgetting(what) as knew:
+            blanked = await self._writer.write(lambda db: forgetting.blank(db, what, body, at))
+            knew |= blanked.runs
+        return blanked
 
     async def purge(self) -> bool:
         """Leave no byte of what was taken out in any of the files; False if they are in use."""

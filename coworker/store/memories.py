@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from coworker.errors import ConfigError, DiskFull
 from coworker.store import said
-from coworker.store.forgetting import EntryKey, Eraser, Forgetting
+from coworker.store.forgetting import Blanked, Eraser, Forgetting
 from coworker.store.log import Log
 from coworker.store.memory import Memory, Message
 from coworker.store.writer import connect
@@ -29,7 +30,16 @@ _UNUSABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR"
 _SALVAGED_AT_ONCE = 1_000
 _MADE_ANEW = (
     "The memory of {repo} was damaged ({error}) and was made anew from the log. Of the messages "
-    "that had been imported, {kept:,} could be read; import the others again."
+    "that had been imported, {kept:,} could be read; import the others again. The damaged file "
+    "is kept as {aside}, until something is forgotten."
+)
+_NOT_MENDED = (
+    "{path} is damaged and could not be made anew ({error}). Move it away and ask again: all but "
+    "imported messages is read from the log."
+)
+_LOG_DAMAGED = (
+    "{path} is damaged ({error}), so the memory cannot be asked. Stop coworker and put a backup "
+    "in its place: coworker restore FILE."
 )
 _IN_USE = (
     "The words are gone from every answer, but the database was in use, so some bytes of them may "
@@ -68,27 +78,29 @@ class Memories:
         return await self._store.record(said.log_of(repo), "fact", clean, body["at"])
 
     async def take_in(self, repo: str, messages: Sequence[Message]) -> int:
-        """Index messages that were said elsewhere; how many are new."""
+        """Index messages said elsewhere, but none that was forgotten; how many are new."""
         redact = self._store.redactor.text
         clean = [replace(each, text=redact(each.text)) for each in messages]
-        return await self.ask(repo, lambda memory: memory.add(clean))
 
-    async def forget(self, repo: str, what: Forgetting, body: Json, at: int) -> list[EntryKey]:
-        """Take words out of the log and of all memories, out of every byte; the emptied entries.
+        def add(memory: Memory) -> int:
+            gone = said.forgotten(self._readers[repo], repo)
+            return memory.add(each for each in clean if each.name not in gone)
+
+        return await self.ask(repo, add)
+
+    async def forget(self, what: Forgetting, body: Json, at: int) -> Blanked:
+        """Take words out of the log and of the memory, out of every byte.
 
         `body` has `facts` and `messages`, what they are called in this memory.
         """
-        eraser, repos = Eraser(what.texts), {repo, *self._repos()}
-
-        def scrub(memory: Memory) -> None:
-            if memory.scrub(eraser, body["messages"], body["facts"]):
-                memory.mark_unpurged(True)
-
-        for each in repos:  # first what repeats it: after a death the rest can still be named
-            await self.ask(each, scrub)
-        blanked = await self._store.forget(what, said.log_of(repo), body, at)
-        for each in repos:
-            await self.ask(each, lambda _: None)
+        if what.by_owner:  # first what no log has: after a death the rest can still be named
+            eraser = Eraser(what)
+            dropped = await self.ask(what.repo, lambda memory: memory.scrub_imported(eraser))
+            body = {**body, "messages": list(dict.fromkeys([*body["messages"], *dropped]))}
+        for damaged in self._path(what.repo).parent.glob(self._aside(what.repo, "*").name):
+            damaged.unlink(missing_ok=True)
+        blanked = await self._store.forget(what, body, at)
+        await self.ask(what.repo, lambda _: None)
         return blanked
 
     def expired(self) -> None:
@@ -113,11 +125,16 @@ class Memories:
         async with self._locks.setdefault(repo, asyncio.Lock()):
             try:
                 return await self._ask(repo, work)
-            except sqlite3.DatabaseError as error:
-                if not _name(error).startswith(_DAMAGED):
+            except sqlite3.Error as error:
+                if not await asyncio.to_thread(self._is_damaged, repo, error):
                     raise self._explained(repo, error) from error
-                await asyncio.to_thread(self._make_anew, repo, error)
+                fault = error
+            try:
+                await asyncio.to_thread(self._make_anew, repo, fault)
                 return await self._ask(repo, work)
+            except sqlite3.Error as error:
+                path = self._path(repo)
+                raise ConfigError(_NOT_MENDED.format(path=path, error=error)) from error
 
     async def _ask(self, repo: str, work: Callable[[Memory], Result]) -> Result:
         memory, answers = await asyncio.to_thread(self._answered, repo, work)
@@ -144,26 +161,35 @@ class Memories:
     def _read(self, repo: str) -> Memory:
         """A memory, brought up to the end of the log."""
         memory = self._open.get(repo) or self._opened(repo)
-        reader = self._readers.get(repo)
-        if reader is None:
-            reader = self._readers[repo] = connect(self._store.file, read_only=True)
-        cursors = memory.cursors()
-        fresh = said.news(reader, repo, cursors)
-        gone = [] if repo in self._complete else said.gone(reader, cursors)
-        self._complete.add(repo)
+        fresh, gone = self._news(repo, memory.cursors())
         if fresh.cursors or gone:
             _transact(memory, lambda: _take(memory, fresh, gone))
         return memory
+
+    def _news(self, repo: str, cursors: dict[str, int]) -> tuple[said.News, list[str]]:
+        """What is new in the log, and which conversations it has no more."""
+        try:
+            reader = self._readers.get(repo)
+            if reader is None:
+                reader = self._readers[repo] = connect(self._store.file, read_only=True)
+            fresh = said.news(reader, repo, cursors)
+            gone = [] if repo in self._complete else said.gone(reader, cursors)
+        except sqlite3.Error as error:
+            raise ConfigError(_LOG_DAMAGED.format(path=self._store.file, error=error)) from error
+        self._complete.add(repo)
+        return fresh, gone
 
     def _opened(self, repo: str) -> Memory:
         memory = self._open[repo] = Memory(self._path(repo))
         return memory
 
-    def _repos(self) -> list[str]:
-        return [unquote(path.stem) for path in self._folder.glob("*.db")]
-
     def _path(self, repo: str) -> Path:
         return self._folder / f"{quote(repo, safe='')}.db"
+
+    def _aside(self, repo: str, when: str) -> Path:
+        """Where a damaged file is kept; a repository's name has no `*` there."""
+        path = self._path(repo)
+        return path.with_name(f"{path.name}.damaged-{when}")
 
     def _make_anew(self, repo: str, error: sqlite3.Error) -> None:
         """Keep what no log has, as far as it can be read; the log gives the rest."""
@@ -171,12 +197,27 @@ class Memories:
             memory.close()
         path = self._path(repo)
         kept = _salvaged(path)
+        aside = self._aside(repo, time.strftime("%Y-%m-%d-%H%M%S"))
         for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(f"{aside}{suffix}")
         memory = self._opened(repo)
         _transact(memory, lambda: memory.add(kept))
-        self._told[repo] = _MADE_ANEW.format(repo=repo, error=error, kept=len(kept))
+        told = _MADE_ANEW.format(repo=repo, error=error, kept=len(kept), aside=aside.name)
+        self._told[repo] = told
         _log.warning("a memory was damaged and is made anew", extra={"key": repo})
+
+    def _is_damaged(self, repo: str, error: sqlite3.Error) -> bool:
+        """Whether the file is to blame, and not the disk, its rights, or a question."""
+        name, memory = _name(error), self._open.get(repo)
+        if name.startswith(("SQLITE_FULL", *_UNUSABLE)):
+            return False
+        if memory is None or name.startswith(_DAMAGED):
+            return True
+        try:
+            return not memory.is_whole()
+        except sqlite3.Error:
+            return True
 
     def _explained(self, repo: str, error: sqlite3.Error) -> Exception:
         path, name = self._path(repo), _name(error)
@@ -201,6 +242,10 @@ def _take(memory: Memory, fresh: said.News, gone: Sequence[str]) -> None:
         memory.drop(each["messages"])
         for number in each["facts"]:
             memory.facts.remove(number)
+    for name, text in fresh.changed.items():
+        memory.reword(name, text)
+    for fact in fresh.mended:
+        memory.facts.reword(fact)
     for conversation, seq in fresh.cursors.items():
         memory.advance(conversation, seq)
 

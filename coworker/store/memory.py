@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _NEAR = 2
 _TOKENIZER = "porter unicode61"
 _INDEXED = ("scope", "speaker", "text", "day", "ctx", "code")
 _END = 2**62
+_FOREIGN = "its tables are not those of a memory"
 _MESSAGE = (
     "SELECT m.id, m.name, r.key, m.session, m.at, m.speaker, m.text, m.author, m.link, m.seq"
     " FROM message m JOIN room r ON r.id = cast(substr(m.scope, 2) AS INTEGER)"
@@ -57,13 +59,17 @@ class Memory:
     """One repository's file. Its caller sees to it that one thread at a time is inside."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make it. Raises sqlite3.Error for a file that cannot be used."""
+        """Open or make it. Raises sqlite3.Error for a file that cannot be used or is no memory."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.is_file():
+            _refuse_foreign(path)
         self.db = connect(path)
         try:
             self.db.execute("PRAGMA synchronous=NORMAL")  # the log can make it anew
             self.db.execute("PRAGMA secure_delete=ON")
             _migrate(self.db)
+            if not self.is_whole():
+                raise sqlite3.DatabaseError(_FOREIGN)
         except BaseException:
             self.db.close()
             raise
@@ -81,6 +87,12 @@ class Memory:
     def close(self) -> None:
         """Give the file up."""
         self.db.close()
+
+    def is_whole(self) -> bool:
+        """Whether it has the tables and columns that it should have. Raises sqlite3.Error."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+            _migrate(fresh)
+            return _columns(self.db) >= _columns(fresh)
 
     # How far the log was read
 
@@ -115,16 +127,27 @@ class Memory:
                 removed += 1
         return removed
 
-    def scrub(self, eraser: Eraser, but: Collection[str], facts: Collection[int]) -> int:
-        """Take words out of all that repeats them, save these messages and facts; how many did."""
-        found: set[tuple[int, str, str, str]] = set()
-        for form in eraser.forms:
-            sql = "SELECT id, name, scope, session FROM message WHERE instr(text, ?)"
-            found.update(self.db.execute(sql, (form,)).fetchall())
-        repeating = [each for each in found if each[1] not in but]
-        for each in repeating:
-            self._scrub_message(*each, eraser)
-        return len(repeating) + self.facts.scrub(eraser, facts)
+    def scrub_imported(self, eraser: Eraser) -> list[str]:
+        """Take words out of imported messages; the names of those that said nothing else."""
+        sql = "SELECT name, text FROM message WHERE seq = 0 AND instr(text, ?)"
+        found = dict(each for form in eraser.forms for each in self.db.execute(sql, (form,)))
+        clean = {name: eraser.text(text) for name, text in found.items()}
+        for name, text in clean.items():
+            self.reword(name, "" if text == MARK else text)
+        if clean:
+            self.mark_unpurged(True)
+        return [name for name, text in clean.items() if text == MARK]
+
+    def reword(self, name: str, text: str) -> None:
+        """Change what a message said, also in what its neighbours quote; "" removes it."""
+        sql = "SELECT id, scope, session FROM message WHERE name = ?"
+        row = self.db.execute(sql, (name,)).fetchone()
+        if row and text:
+            sql = "UPDATE message SET text = ?, code = ? WHERE id = ?"
+            self.db.execute(sql, (text, terms.parts(text), row[0]))
+            self._quote_anew([each for each, _ in self._near(*row)], *row[1:])
+        elif row:
+            self.drop([name])
 
     def drop_conversation(self, conversation: str) -> None:
         """Remove a conversation that is gone from the log."""
@@ -136,11 +159,17 @@ class Memory:
         found = self.db.execute(f"{_MESSAGE} WHERE m.name = ?", (name,)).fetchone()
         return Message(*found[1:]) if found else None
 
-    def linked(self, link: str) -> str | None:
-        """The name of the message that a platform knows by that id, said by a person."""
-        sql = "SELECT name FROM message WHERE link = ? AND author <> '' ORDER BY id LIMIT 1"
-        found = self.db.execute(sql, (link,)).fetchone()
-        return found[0] if found else None
+    def linked(self, conversation: str, link: str) -> list[str]:
+        """What is known of the message that a platform knows by that id: it, said by a person, and
+        the facts that came of it alone, as of `!remember …`, which no run has taken.
+        """
+        sql = (
+            "SELECT name FROM message WHERE session = ? AND link = ? AND author <> ''"
+            " ORDER BY id LIMIT 1"
+        )
+        found = self.db.execute(sql, (conversation, link)).fetchall()
+        facts = self.facts.linked(conversation, link)
+        return [*(name for (name,) in found), *(f"f{fact.id}" for fact in facts)]
 
     def shared_words(self, text: str, row: int) -> set[str]:
         """Which words of a message the question has as well, each by its beginning."""
@@ -203,15 +232,6 @@ class Memory:
         self._quote_anew([row for row, _ in before], scope, session)
         return len(fresh)
 
-    def _scrub_message(self, row: int, name: str, scope: str, session: str, eraser: Eraser) -> None:
-        text = eraser.clean(self.messages([row])[row].text)
-        if text == MARK:
-            self.drop([name])
-            return
-        sql = "UPDATE message SET text = ?, code = ? WHERE id = ?"
-        self.db.execute(sql, (text, terms.parts(text), row))
-        self._quote_anew([each for each, _ in self._near(row, scope, session)], scope, session)
-
     def _quote_anew(self, rows: Iterable[int], scope: str, session: str) -> None:
         """Write anew what these rows quote of the messages around them."""
         for row in rows:
@@ -258,6 +278,22 @@ def _around(texts: Sequence[str], place: int) -> str:
     """What was said shortly before and after."""
     before, after = texts[max(0, place - _NEAR) : place], texts[place + 1 : place + 1 + _NEAR]
     return "\n".join([*before, *after])
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise sqlite3.DatabaseError for what we never made, before we change it."""
+    with closing(connect(path, read_only=True)) as file:
+        sql = "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"
+        if not file.execute(sql).fetchone():
+            raise sqlite3.DatabaseError(_FOREIGN)
+
+
+def _columns(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Of the tables that we ask; how they are written down is not the same in every version."""
+    tables = ("room", "cursor", "message", "message_fts", "fact", "fact_fts")
+    return {
+        (table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")
+    }
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -10,6 +10,9 @@ from itertools import takewhile
 
 MOST_FAILURES = 5
 """Failures in a row after which a schedule is paused."""
+_GOOD = ("answered", "nothing", "nothing new")
+_BAD = ("failed", "offline")
+"""The latter told what is known without any model: it is not repeated, and no success."""
 _FIRST_WAIT_MS = 2 * 60_000
 _LONGEST_WAIT_MS = 60 * 60_000
 
@@ -29,9 +32,11 @@ def close(db: sqlite3.Connection, conversation: str, outcome: str, at: int, *, s
 def settle(db: sqlite3.Connection, event_id: str, outcome: str, at: int, *, again: bool) -> None:
     """Take into account how a firing ended: one that failed unheard is tried `again`, later."""
     schedule, _, instant = event_id.partition("/")
-    if outcome in ("answered", "nothing", "nothing new"):
+    if outcome in (*_GOOD, "offline"):
+        _saw(db, event_id, "seen")
+    if outcome in _GOOD:
         db.execute("UPDATE schedule SET failures = 0 WHERE id = ?", (schedule,))
-    if outcome != "failed":
+    if outcome not in _BAD:
         return
     sql = "UPDATE schedule SET failures = failures + 1 WHERE id = ? RETURNING failures"
     row = db.execute(sql, (schedule,)).fetchone()
@@ -45,7 +50,7 @@ def undelivered(db: sqlite3.Connection, event_id: str, why: str, at: int) -> Non
     """A firing whose answer could not be posted has failed, however it ended before."""
     sql = (
         "UPDATE inbox SET outcome = 'failed', body = json_set(body, '$.undelivered', ?)"
-        " WHERE source = 'schedule' AND event_id = ? AND outcome = 'answered'"
+        " WHERE source = 'schedule' AND event_id = ? AND outcome IN ('answered', 'offline')"
     )
     if not db.execute(sql, (why, event_id)).rowcount:
         return
@@ -53,7 +58,18 @@ def undelivered(db: sqlite3.Connection, event_id: str, why: str, at: int) -> Non
     schedule = event_id.partition("/")[0]
     before = _failures(db, schedule) - 1
     db.execute("UPDATE schedule SET failures = ? WHERE id = ?", (before, schedule))
+    _saw(db, event_id, "since")
     settle(db, event_id, "failed", at, again=True)
+
+
+def _saw(db: sqlite3.Connection, event_id: str, what: str) -> None:
+    """Let the gate of a firing, if it has one, compare with what it saw then: until then nobody was
+    told of it."""
+    db.execute(
+        "UPDATE schedule SET seen = coalesce((SELECT json_extract(body, '$.' || :what) FROM inbox"
+        " WHERE source = 'schedule' AND event_id = :event), seen) WHERE id = :id",
+        {"what": what, "event": event_id, "id": event_id.partition("/")[0]},
+    )
 
 
 def _failures(db: sqlite3.Connection, schedule: str) -> int:
@@ -63,7 +79,7 @@ def _failures(db: sqlite3.Connection, schedule: str) -> int:
         " AND outcome NOT IN ('skipped', 'missed') ORDER BY event_id DESC LIMIT ?",
         (f"{schedule}/", f"{schedule}0", MOST_FAILURES),
     )
-    return sum(1 for _ in takewhile(lambda row: row[0] == "failed", rows))
+    return sum(1 for _ in takewhile(lambda row: row[0] in _BAD, rows))
 
 
 def _again(db: sqlite3.Connection, schedule: str, at: int) -> None:

@@ -14,6 +14,7 @@ from coworker.types import Entry, Json, Place
 
 TERMINAL = "terminal"
 US = "coworker"
+_SPOKEN_KINDS = ("user", "steer", "reply")
 _SPOKEN = "'base', 'user', 'steer', 'reply'"
 _DECIDED = "'fact', 'forgotten'"
 Row = tuple[int, str, Json, int]
@@ -27,6 +28,10 @@ class News:
     messages: list[Message] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     forgotten: list[Json] = field(default_factory=list)
+    changed: dict[str, str] = field(default_factory=dict)
+    """Messages of which words were forgotten, by name: what is left, "" for nothing."""
+    mended: list[Fact] = field(default_factory=list)
+    """Facts of which words were forgotten."""
     cursors: dict[str, int] = field(default_factory=dict)
 
 
@@ -65,6 +70,12 @@ def news(db: sqlite3.Connection, repo: str, cursors: Mapping[str, int]) -> News:
     return found
 
 
+def forgotten(db: sqlite3.Connection, repo: str) -> set[str]:
+    """The names of all messages that were ever forgotten."""
+    home = (log_of(repo).conversation, 1)
+    return {name for row in _rows(db, home, "'forgotten'") for name in row[2]["messages"]}
+
+
 def gone(db: sqlite3.Connection, cursors: Iterable[str]) -> list[str]:
     """Those of these conversations that the log has no more."""
     known = {row[0] for row in db.execute("SELECT id FROM conversation")}
@@ -94,8 +105,22 @@ def _read_facts(db: sqlite3.Connection, start: tuple[str, int], found: News) -> 
     for seq, kind, body, _ in _rows(db, start, _DECIDED):
         if kind == "forgotten":
             found.forgotten.append(body)
+            for place in body["blanked"]:
+                _read_again(db, (place[0], place[1]), start[0], found)
         elif body["text"] != MARK:
             found.facts.append(Fact(id=seq, **body))
+
+
+def _read_again(db: sqlite3.Connection, place: tuple[str, int], home: str, found: News) -> None:
+    """What an entry still says of which words were forgotten; an expired one says nothing."""
+    sql = "SELECT seq, kind, body, at FROM entry WHERE conversation = ? AND seq = ?"
+    for seq, kind, stored, at in db.execute(sql, place):
+        body = tx.decode(tx.whole(db, stored))
+        if place[0] != home and kind in _SPOKEN_KINDS:
+            message = _message((seq, kind, body, at), place[0], "")
+            found.changed[f"{place[0]}:{seq}"] = message.text if message else ""
+        elif place[0] == home and kind == "fact" and body["text"] != MARK:
+            found.mended.append(Fact(id=seq, **body))
 
 
 def _rows(db: sqlite3.Connection, start: tuple[str, int], kinds: str) -> list[Row]:

@@ -53,18 +53,19 @@ class Schedule:
 class Firing:
     """What one turn of the clock does to a schedule that was due at `due`.
 
-    A row with an `outcome` is a line of the history and wakes nobody. Without a row it is only put
-    off to `next_at`.
+    A row with an `outcome` is a line of the history and wakes nobody. Where a gate was looked
+    through, its body holds what that saw before, `since`, and now, `seen`.
     """
 
     schedule: str
     due: int
     next_at: int | None
-    row: Inbound | None = None
+    row: Inbound
     outcome: str | None = None
-    seen: str | None = None
 
 
+_BESIDE = "+due"
+"""What the name of a conversation beside another one goes on with. No thread begins with it."""
 _COLUMNS = (
     "id, name, repo, adapter, room, thread, conversation, creator, prompt, spec, tz, next_at, "
     "created_at, policy, gate, seen, urgent, paused, failures"
@@ -133,11 +134,13 @@ class Schedules:
             lambda db: [done for firing in firings if (done := _fire(db, firing, at))]
         )
 
-    async def run_now(self, row: Inbound, at: int) -> bool:
-        """Fire once more; the calendar stays. False while the former run is still open."""
+    async def run_now(self, row: Inbound, at: int) -> ConversationId | None:
+        """Fire once more, there; the calendar stays. None while the former run is still open."""
 
-        def write(db: sqlite3.Connection) -> bool:
-            return not _is_open(db, row.body["schedule"]) and tx.ingest(db, row, at, None)
+        def write(db: sqlite3.Connection) -> ConversationId | None:
+            begun = _unhindered(db, row)
+            fires = not _is_open(db, row.body["schedule"]) and tx.ingest(db, begun, at, None)
+            return begun.conversation if fires else None
 
         return await self._writer.write(write)
 
@@ -183,6 +186,19 @@ class Schedules:
         sql = f"SELECT next_at FROM schedule WHERE {_DUE} {where} LIMIT 1"  # noqa: S608
         row = self._reader.execute(sql, values).fetchone()
         return row[0] if row else None
+
+    def beside(self, conversation: ConversationId, message: str) -> ConversationId | None:
+        """The conversation of a firing beside that one, if it was there that we said this.
+
+        `message` is the platform's id.
+        """
+        row = self._reader.execute(
+            "SELECT c.id FROM conversation c JOIN outbox o"
+            " ON o.key > c.id || ':' AND o.key < c.id || ';' AND o.remote_id = ?"
+            " WHERE c.id > ? AND c.id < ?",
+            (message, f"{conversation}{_BESIDE}-", f"{conversation}{_BESIDE}."),
+        ).fetchone()
+        return ConversationId(row[0]) if row else None
 
     def history(self, schedule: str, limit: int = 50) -> list[Json]:
         """Its firings, the latest first: {event_id, at, outcome, body, conversation, run,
@@ -233,22 +249,37 @@ class Schedules:
 
 
 def _fire(db: sqlite3.Connection, firing: Firing, at: int) -> Firing | None:
-    """What came of it; nothing when the schedule was changed or fired meanwhile."""
+    """What came of it; nothing when the schedule was changed, fired or told news meanwhile."""
+    row = firing.row
     moved = db.execute(
-        "UPDATE schedule SET next_at = ?, seen = coalesce(?, seen)"
-        " WHERE id = ? AND next_at = ? AND paused IS NULL",
-        (firing.next_at, firing.seen, firing.schedule, firing.due),
+        "UPDATE schedule SET next_at = ?"
+        " WHERE id = ? AND next_at = ? AND paused IS NULL AND seen = coalesce(?, seen)",
+        (firing.next_at, firing.schedule, firing.due, row.body.get("since")),
     ).rowcount
     if not moved:
         return None
-    if firing.row and not firing.outcome and _is_open(db, firing.schedule):
+    if not firing.outcome and _is_open(db, firing.schedule):
         firing = dataclasses.replace(firing, outcome="skipped")
-    if firing.row and firing.outcome:
-        tx.accept(db, firing.row, at, firing.outcome)
-        outcomes.settle(db, firing.row.event_id, firing.outcome, at, again=True)
-    elif firing.row:
+    if firing.outcome:
+        tx.accept(db, row, at, firing.outcome)
+        outcomes.settle(db, row.event_id, firing.outcome, at, again=True)
+    else:
+        firing = dataclasses.replace(firing, row=_unhindered(db, row))
         tx.ingest(db, firing.row, at, None)
     return firing
+
+
+def _unhindered(db: sqlite3.Connection, row: Inbound) -> Inbound:
+    """The row in a conversation of its own where the one it is for is busy or waits for somebody.
+
+    Not in a terminal, whose screen shows one conversation.
+    """
+    sql = "SELECT 1 FROM conversation WHERE id = ? AND state <> 'idle'"
+    is_busy = db.execute(sql, (row.conversation,)).fetchone()
+    if row.place.adapter == "terminal" or not is_busy:
+        return row
+    name = f"{row.conversation}{_BESIDE}-{row.event_id.replace('/', '-')}"
+    return dataclasses.replace(row, conversation=ConversationId(name))
 
 
 def _is_open(db: sqlite3.Connection, schedule: str) -> bool:

@@ -136,10 +136,12 @@ def _converse(
 
 
 def accept(db: sqlite3.Connection, inbound: Inbound, at: int, outcome: str | None) -> bool:
-    """Put a row into the inbox, closed at once with an `outcome`; False when it is known."""
+    """Put a row into the inbox, or close what was begun, with an `outcome`; False when known."""
     new = db.execute(
         "INSERT INTO inbox (source, event_id, conversation, kind, body, received_at, taken_seq,"
-        " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET kind = excluded.kind,"
+        " body = excluded.body, taken_seq = excluded.taken_seq, outcome = excluded.outcome"
+        " WHERE outcome = 'begun' AND excluded.outcome IS NOT 'begun'",
         (
             inbound.source,
             inbound.event_id,
@@ -276,12 +278,12 @@ def _advance(
     )
 
 
-def settle(db: sqlite3.Connection, conversation: ConversationId, state: str) -> None:
-    """Set the state unless something waits in the inbox."""
+def settle(db: sqlite3.Connection, conversation: ConversationId, state: str, seen: int) -> None:
+    """Set the state unless more waits in the inbox than so many rows."""
     db.execute(
-        "UPDATE conversation SET state = ? WHERE id = ? AND NOT EXISTS"
-        " (SELECT 1 FROM inbox i WHERE i.conversation = conversation.id AND i.taken_seq IS NULL)",
-        (state, conversation),
+        "UPDATE conversation SET state = ? WHERE id = ? AND ? >= (SELECT count(*) FROM inbox i"
+        " WHERE i.conversation = conversation.id AND i.taken_seq IS NULL)",
+        (state, conversation, seen),
     )
 
 

@@ -30,7 +30,10 @@ _GATE = re.compile(
     r"|(?P<stale>stale branch(?:es)?)(?: (?P<days>\d{1,4}) days?)?|command: *(?P<command>\S.*)",
     re.DOTALL,
 )
-_NOT_FOUND = (126, 127)
+_LONGEST_S = 60.0
+"""For one command: it is a look, not work."""
+_NO_ANSWER = 126
+"""From this exit status on the shell tells of a command that could not run or was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,20 @@ def read(gate: str) -> re.Match[str]:
 
 
 class Gates:
-    """Looks at repositories, a few at a time."""
+    """Looks at repositories, a few at a time of each kind, so that slow ones hold up only theirs.
 
-    def __init__(self, checkouts: Checkouts, workplace: Workplace) -> None:
+    `longest_s` are the seconds that a command may take.
+    """
+
+    def __init__(
+        self, checkouts: Checkouts, workplace: Workplace, longest_s: float = _LONGEST_S
+    ) -> None:
         self._checkouts = checkouts
         self._workplace = workplace
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._longest_s = longest_s
+        self._looks = asyncio.Semaphore(_AT_ONCE)
+        self._checks = asyncio.Semaphore(_AT_ONCE)
+        self._commands = asyncio.Semaphore(_AT_ONCE)
 
     async def first(self, gate: str, repo: Repo) -> str:
         """What is there already and so is nothing new. Raises what `look` raises."""
@@ -76,33 +87,40 @@ class Gates:
         said.
         """
         found = read(gate)
-        async with self._turns:
-            if command := found["command"]:
+        if command := found["command"]:
+            async with self._commands:
                 return await self._command(command, repo, seen)
+        if found["check"]:
+            async with self._checks:
+                return await self._failing(await self._checkouts.open(repo), repo, seen)
+        async with self._looks:
             checkout = await self._checkouts.open(repo)
             if path := found["path"]:
                 return await _changed(checkout, path.strip(), seen)
-            if found["check"]:
-                return await self._failing(checkout, repo, seen)
             if found["stale"]:
                 return await _stale(checkout, int(found["days"] or _STALE_DAYS), seen, now)
             return await _commits(checkout, seen)
 
     async def _command(self, command: str, repo: Repo, seen: str) -> Seen:
-        ((_, ended),) = await self._workplace.on_clean_copy(repo, [], [command])
-        if ended.exit_code in _NOT_FOUND or ended.timed_out:
-            how = "took too long" if ended.timed_out else f"ended with exit {ended.exit_code}"
-            raise ToolError(f"The gate `{one_line(command, 100)}` {how}.")
-        return Seen(ended.exit_code == 0, seen, f"`{one_line(command, 100)}` ended with exit 0")
+        tried = await self._workplace.on_clean_copy(
+            repo, [], [command], "gate-command", self._longest_s
+        )
+        told, ((_, ended),) = f"`{one_line(command, 100)}`", tried
+        if ended.timed_out:
+            raise ToolError(f"The gate {told} took longer than {self._longest_s:g} seconds.")
+        if ended.killed_by or ended.exit_code >= _NO_ANSWER:
+            by = f" (killed: {ended.killed_by})" if ended.killed_by else ""
+            raise ToolError(f"The gate {told} ended with exit {ended.exit_code}{by}.")
+        return Seen(ended.exit_code == 0, seen, f"{told} ended with exit {ended.exit_code}")
 
     async def _failing(self, checkout: Checkout, repo: Repo, seen: str) -> Seen:
         """Run the checks on a commit that was not checked before; the same failure is told once."""
         head = await checkout.head()
         if seen.partition(" ")[0] == head:
-            return Seen(is_open=False, state=seen, words="")
+            return Seen(is_open=False, state=seen, words=f"{head[:10]} was checked before")
         tried = await self._workplace.on_clean_copy(repo, repo.setup, repo.checks)
         failed = [command for command, ended in tried if ended.exit_code]
-        words = f"failing at {head[:10]}: {', '.join(failed)}"
+        words = f"failing at {head[:10]}: {', '.join(failed) or 'none'}"
         news = bool(failed) and seen.partition(" ")[2] != ", ".join(failed)
         return Seen(news, f"{head} {', '.join(failed)}", words)
 
@@ -110,7 +128,8 @@ class Gates:
 async def _commits(checkout: Checkout, seen: str) -> Seen:
     head = await checkout.head()
     if head == seen or not head:
-        return Seen(is_open=False, state=seen, words="")
+        since = f" since {seen[:10]}" if seen else ""
+        return Seen(is_open=False, state=seen, words=f"no commits{since}")
     counted = await checkout.git.run("rev-list", "--count", f"{seen}..{head}" if seen else head)
     number = counted.out.decode().strip() if counted.status == 0 else "rewritten history, new"
     return Seen(is_open=True, state=head, words=f"{number} commits, {seen[:10]}..{head[:10]}")
@@ -118,11 +137,12 @@ async def _commits(checkout: Checkout, seen: str) -> Seen:
 
 async def _changed(checkout: Checkout, path: str, seen: str) -> Seen:
     if not await checkout.head():
-        return Seen(is_open=False, state=seen, words="")
+        return Seen(is_open=False, state=seen, words="no commits")
     place = checkout.below(path.strip("/"))
     listed = await checkout.git.must("ls-tree", "-z", "HEAD", "--", place)
     state = hashlib.sha256(listed).hexdigest()[:20] if listed else MISSING
-    return Seen(state != seen, state, f"{path} changed")
+    news = state != seen
+    return Seen(news, state, f"{path} changed" if news else f"{path} has not changed")
 
 
 async def _stale(checkout: Checkout, days: int, seen: str, now: int) -> Seen:

@@ -15,7 +15,7 @@ from coworker.protocols import Clock, ToolContext
 from coworker.repos.checkout import Checkouts
 from coworker.repos.text import one_line
 from coworker.store.facts import EVERYWHERE, Fact
-from coworker.store.forgetting import Forgetting
+from coworker.store.forgetting import EntryKey, Forgetting
 from coworker.store.log import Log
 from coworker.store.memories import Memories
 from coworker.store.memory import Found, Memory, Message
@@ -68,8 +68,8 @@ class Knowledge:
         """
         text = usable(note.text)
         quoted = await quotes.quote(self._checkouts, repo, note.path) if note.path else None
-        is_open = quoted or origin.place is None
-        readers = EVERYWHERE if is_open else (origin.place or Place(TERMINAL, "")).here
+        is_the_quote = quoted is not None and quoted.text.split() == text.split()
+        readers = origin.place.here if origin.place and not is_the_quote else EVERYWHERE
         rooms = await self._scope(repo, origin.place)
         alike = await self._alike(repo, text, rooms)
         if same := next((f for f in alike if (f.text, f.readers) == (text, readers)), None):
@@ -167,27 +167,33 @@ class Knowledge:
             repo, await self.memories.ask(repo.name, lambda m: m.facts.told(rooms))
         )
 
-    async def forget(self, repo: Repo, name: str, by: Sequence[Person]) -> str:
-        """Remove a fact and the message it came from, or a message and the facts from it.
+    async def forget(
+        self, repo: Repo, name: str, by: Sequence[Person], place: Place | None = None
+    ) -> str:
+        """Remove a message and the facts from it, by the name of any of them.
 
-        Its author may, and owners. Raises NotFound, Denied.
+        Its author may, and owners. Raises NotFound, also for what nobody here could see; Denied.
         """
         facts, message = await self._meant(repo, name)
         authors = {self._name(fact.author) for fact in facts}
         authors |= {self._name(message.author)} if message else set()
         for person in by:
             if person.role != "owner" and authors != {person.name}:
+                await self._refuse_unseen(repo, name, facts, message, place)
                 raise Denied(f"{person.name} may not forget {name}; who said it, or an owner, may.")
-        await self._erase(repo, facts, message, by)
+        paused = await self._erase(repo, facts, message, by)
         gone = [f"f{fact.id}" for fact in facts] + (["the message"] if message else [])
+        gone += [f"what schedule {schedule} says, which pauses" for schedule in paused]
         return f"Forgotten, in every byte that is mine: {', '.join(gone)}. {_OURS}"
 
-    async def forget_message(self, repo: Repo, link: str, by: Sequence[Person]) -> str:
+    async def forget_message(
+        self, repo: Repo, conversation: str, link: str, by: Sequence[Person], place: Place
+    ) -> str:
         """The same for a message by the platform's id of it. Raises NotFound, Denied."""
-        name = await self.memories.ask(repo.name, lambda memory: memory.linked(link))
-        if name is None:
+        names = await self.memories.ask(repo.name, lambda m: m.linked(conversation, link))
+        if not names:
             raise NotFound("I know nothing of that message, so there is nothing to forget.")
-        return await self.forget(repo, name, by)
+        return "\n".join([await self.forget(repo, name, by, place) for name in names])
 
     def origin(self, context: ToolContext) -> Origin:
         """Where a run's words come from: the last message that it took."""
@@ -261,38 +267,64 @@ class Knowledge:
         """The facts and the message that go together. Raises NotFound."""
 
         def find(memory: Memory) -> tuple[list[Fact], Message | None]:
-            number = name.strip().lstrip("#").removeprefix("f")
-            if number.isdecimal():
-                fact = memory.facts.get(int(number[:18]))
-                said = memory.message(f"{fact.conversation}:{fact.seq}") if fact else None
-                return [fact] if fact else [], said
-            message = memory.message(name.strip())
+            number = name.strip().lower().lstrip("#").removeprefix("f")
+            fact = memory.facts.get(int(number[:18])) if number.isdecimal() else None
+            said = f"{fact.conversation}:{fact.seq}" if fact else name.strip()
+            message = memory.message(said)
             facts = memory.facts.of(message.session, message.seq) if message else []
-            return facts, message
+            return (facts or [fact]) if fact else facts, message
 
         facts, message = await self.memories.ask(repo.name, find)
         if not facts and not message:
-            raise NotFound(
-                f"There is nothing called {one_line(name, 60)} in the memory of {repo.name}. "
-                "`!memory` lists what there is."
-            )
+            raise _nothing(repo, name)
         return facts, message
+
+    async def _refuse_unseen(
+        self,
+        repo: Repo,
+        name: str,
+        facts: Sequence[Fact],
+        message: Message | None,
+        place: Place | None,
+    ) -> None:
+        """Raise NotFound when nothing of it could be seen here: a refusal would tell of it."""
+        rooms = await self._scope(repo, place)
+        held = {fact.readers for fact in facts} | ({message.room} if message else set())
+        if rooms is not None and not held & {EVERYWHERE, *rooms}:
+            raise _nothing(repo, name)
 
     async def _erase(
         self, repo: Repo, facts: Sequence[Fact], message: Message | None, by: Sequence[Person]
-    ) -> None:
-        log = log_of(repo.name).conversation
-        places = [(str(log), fact.id) for fact in facts]
+    ) -> list[str]:
+        """Take out their words; the schedules that said them too."""
+        home = log_of(repo.name)
+        places: list[EntryKey] = [(home.conversation, fact.id) for fact in facts]
         if message and message.seq:
             places.append((message.session, message.seq))
-        texts = [fact.text for fact in facts] + ([message.text] if message else [])
+        said = [message] if message else []
         body: Json = {
             "facts": [fact.id for fact in facts],
-            "messages": [message.name] if message else [],
+            "messages": [each.name for each in said],
             "by": [person.id for person in by],
         }
-        what = Forgetting(places, texts)
-        await self.memories.forget(repo.name, what, body, self._clock.now_ms())
+        what = Forgetting(
+            repo=repo.name,
+            home=home,
+            places=places,
+            texts=[fact.text for fact in facts] + [each.text for each in said],
+            names=[*(f"f{fact.id}" for fact in facts), *body["messages"]],
+            authors={fact.author for fact in facts} | {each.author for each in said},
+            by_owner=all(person.role == "owner" for person in by),
+        )
+        blanked = await self.memories.forget(what, body, self._clock.now_ms())
+        return blanked.schedules
+
+
+def _nothing(repo: Repo, name: str) -> NotFound:
+    return NotFound(
+        f"There is nothing called {one_line(name, 60)} in the memory of {repo.name}. "
+        "`!memory` lists what there is."
+    )
 
 
 def _contradicts(note: Note, text: str, fact: Fact) -> bool:

@@ -126,7 +126,9 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
 
         Its author may, and owners. Do not repeat what is forgotten.
         """
-        return await knowledge.forget(bound_repo(context), args.id, _people(knowledge, context))
+        repo, people = bound_repo(context), _people(knowledge, context)
+        place = knowledge.origin(context).place
+        return await knowledge.forget(repo, args.id, people, place)
 
     return remember, recall, forget
 

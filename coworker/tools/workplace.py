@@ -171,11 +171,16 @@ class Workplace:
         return await self.on_clean_copy(repo, repo.setup, repo.checks, "doctor")
 
     async def on_clean_copy(
-        self, repo: Repo, setup: Sequence[str], commands: Sequence[str], whose: str = "gate"
+        self,
+        repo: Repo,
+        setup: Sequence[str],
+        commands: Sequence[str],
+        whose: str = "gate",
+        timeout_s: float | None = None,
     ) -> list[Checked]:
         """Run commands on a clean checkout of its own, after set-up; at its failure none of them.
 
-        Raises ToolError when they could not be confined.
+        Each may take so many seconds. Raises ToolError when they could not be confined.
         """
         await self._refuse_without_sandbox()
         name = f"{whose}-{slug(ConversationId(repo.name))}"[:60]
@@ -186,7 +191,11 @@ class Workplace:
                     box = self._bare(copy)
                     base = workspace.base()
                     done = await _all(self._with_network(box, workspace, repo, base), setup)
-                    return done if _has_failed(done) else [*done, *await _each(box, commands)]
+                    return (
+                        done
+                        if _has_failed(done)
+                        else [*done, *await _each(box, commands, timeout_s)]
+                    )
             finally:
                 await workspace.remove(force=True)
 
@@ -282,8 +291,8 @@ async def _newer(workspace: Workspace, repo: Repo, allowed: str) -> list[str]:
     return locks.changed(before, await locks.found(workspace.git, "HEAD", repo.setup))
 
 
-async def _each(box: Box, commands: Sequence[str]) -> list[Checked]:
-    return [(command, await sandbox.run(box, command)) for command in commands]
+async def _each(box: Box, commands: Sequence[str], timeout_s: float | None = None) -> list[Checked]:
+    return [(command, await sandbox.run(box, command, timeout_s=timeout_s)) for command in commands]
 
 
 async def _all(box: Box, commands: Sequence[str]) -> list[Checked]:

@@ -1,5 +1,6 @@
 """`coworker memory` with the real owner behind it: every command is a process of its own."""
 
+import codecs
 import json
 
 import pytest
@@ -65,6 +66,40 @@ async def test_imported_lines_are_searched_by_lines_within_their_scope(shell, tm
     answers = [json.loads(row) for row in found.out.splitlines()]
     assert answers[:2] == [{"qid": "1", "ids": ["a"]}, {"qid": 2, "ids": []}]
     assert sorted(answers[2]["ids"]) == ["a", "b"]
+
+
+async def test_a_file_from_windows_loses_no_line(shell, tmp_path):
+    file = tmp_path / "talk.jsonl"
+    rows = (said("a", "the cart is blue"), said("b", "the till is red"))
+    file.write_bytes(codecs.BOM_UTF8 + lines(*rows).replace(b"\n", b"\r\n"))
+    ended = await shell.run("memory", "import", str(file))
+    assert (ended.status, ended.out, ended.err) == (0, "Imported 2.\n", "")
+
+
+async def test_what_was_forgotten_is_not_imported_again(shell, tmp_path):
+    file = tmp_path / "talk.jsonl"
+    sentence = "the red till opens with a long brass key"
+    rows = (said("a", "the cart is blue"), said("b", sentence), said("c", sentence))
+    file.write_bytes(lines(*rows))
+    await shell.run("memory", "import", str(file))
+    assert (await shell.run("memory", "forget", "b")).status == 0
+    again = await shell.run("memory", "import", str(file), "--json")
+    assert json.loads(again.out) == {"new": 0, "known": 3, "broken": 0}
+    assert (await shell.run("memory", "search", "brass key")).status == 66
+    assert json.loads((await shell.run("memory", "search", "cart", "--json")).out)["id"] == "a"
+
+
+async def test_each_that_is_to_be_forgotten_is_told_of(shell):
+    for number in range(4):
+        await shell.run("memory", "add", f"cash desk number {number} is blue")
+    ended = await shell.run("memory", "forget", "F1", "nosuch", "f3-f4", "--json")
+    told = [json.loads(row) for row in ended.out.splitlines()]
+    assert [(each["id"], each["exit_status"]) for each in told] == [
+        *(("F1", 0), ("nosuch", 66), ("f3", 0), ("f4", 0))
+    ]
+    ended = await shell.run("memory", "forget", "f2", "f9")
+    assert (ended.status, ended.out.count("Forgotten"), len(ended.err.splitlines())) == (66, 1, 1)
+    assert (await shell.run("memory", "list", "--json")).out == ""
 
 
 async def test_broken_lines_are_named_with_their_numbers_and_the_good_ones_kept(shell, tmp_path):

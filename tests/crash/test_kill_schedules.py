@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -12,6 +13,7 @@ from coworker.errors import Unavailable
 from coworker.store.log import Log
 from coworker.store.schedules import Schedule
 from coworker.types import ConversationId, Place
+from tests.conftest import git
 from tests.crash.rig import DEADLINE_S, NEVER, Case
 from tests.fakes.anthropic import FakeAnthropic, call, say, stories
 
@@ -20,7 +22,7 @@ JOB = ConversationId("t-job")
 STORY = stories({"note it": [call("note", text="effect"), say("I noted it.")]})
 
 
-async def due(folder, at: int) -> None:
+async def due(folder, at: int, **gated) -> None:
     """Standing work that is due now, and tomorrow again."""
     folder.mkdir()
     log = Log(folder, pytest.fail)
@@ -29,7 +31,6 @@ async def due(folder, at: int) -> None:
         Schedule(
             id="5c4ed01e",
             name="job",
-            repo=None,
             place=Place("terminal", JOB),
             conversation=JOB,
             creator="terminal:somebody",
@@ -38,6 +39,7 @@ async def due(folder, at: int) -> None:
             tz="UTC",
             next_at=at,
             created_at=at,
+            **{"repo": None, **gated},
         )
     )
     await log.close()
@@ -79,23 +81,50 @@ class Firing(Case):
         return [name for name, holds in checks.items() if not holds]
 
 
-@pytest.mark.slow
-async def test_killed_around_every_commit_a_schedule_fires_once(tmp_path, soak):
-    moments = ("before", "after") if soak else ("after",)
+class Watching(Firing):
+    """One whose standing work looks for new commits, of which there is one."""
+
+    async def wrong(self, at: int) -> list[str]:
+        head = git(self.folder.parent / "shop", "rev-parse", "HEAD")
+        with closing(sqlite3.connect(self.folder / "coworker.db")) as db:
+            ((seen,),) = db.execute("SELECT seen FROM schedule")
+            ((told,),) = db.execute("SELECT count(*) FROM entry WHERE body LIKE '%of 1 commits%'")
+        checks = {"told once": told == 1, "seen": seen == head}
+        return [*await super().wrong(at), *(name for name, holds in checks.items() if not holds)]
+
+
+async def killed(kind, folder, moments, numbers, config="", **gated):
+    """(moment, number, what is wrong, deaths) of firings that are killed there."""
     at = int(time.time()) // 60 * 60_000
+    gate = asyncio.Semaphore(AT_ONCE)
     async with FakeAnthropic(STORY, strict=True) as model:
-        gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(moment, number):
-            folder = tmp_path / f"{moment}{number}"
-            await due(folder, at)
-            case = Firing(folder, "", model, "")
+            own = folder / f"{moment}{number}"
+            await due(own, at, **gated)
+            case = kind(own, "", model, "", config)
             async with gate:
                 await case.goes_on(moment, number) or await case.goes_on("never", NEVER)
                 return moment, number, await case.wrong(at), case.deaths
 
-        cases = [one(moment, n) for n in range(1, 8) for moment in moments]
-        results = await asyncio.gather(*cases)
+        results = await asyncio.gather(*(one(moment, n) for n in numbers for moment in moments))
     died = sum(result[3] for result in results)
     assert died >= len(results) // 2, f"only {died} kills hit: the rig misses the commits"
+    return results
+
+
+@pytest.mark.slow
+async def test_killed_around_every_commit_a_schedule_fires_once(tmp_path, soak):
+    moments = ("before", "after") if soak else ("after",)
+    results = await killed(Firing, tmp_path, moments, range(1, 8))
+    assert [result[:3] for result in results if result[2]] == []
+
+
+@pytest.mark.soak
+async def test_killed_around_every_commit_a_change_behind_a_gate_is_told_once(tmp_path, shop):
+    first = git(shop, "rev-parse", "HEAD")
+    git(shop, "commit", "-q", "--allow-empty", "-m", "Change nothing")
+    config = f'[repos.shop]\npath = "{shop}"\n'
+    gated = {"repo": "shop", "gate": "new commits", "seen": first}
+    results = await killed(Watching, tmp_path, ("before", "after"), range(1, 9), config, **gated)
     assert [result[:3] for result in results if result[2]] == []

@@ -75,7 +75,7 @@ class Desk:
         ports = SimpleNamespace(log=self.log, clock=self.clock, people=people, config=self.config)
         office = SimpleNamespace(wake=self.woken.append, deliver=self.woken.append)
         self.scheduler = Scheduler(
-            ports, self.timetable, office, ["slack", "telegram"], self._report
+            ports, self.timetable, office, ["slack", "telegram", "terminal"], self._report
         )
 
     async def adds(self, when: str, *, zone: str = "UTC", to: Place | None = None, **more):
@@ -104,6 +104,7 @@ class Desk:
             taken = "UPDATE inbox SET taken_seq = 1 WHERE conversation = ? AND taken_seq IS NULL"
             db.execute(taken, (conversation,))
             outcomes.close(db, conversation, outcome, self.clock.now, said=said)
+            db.execute("UPDATE conversation SET state = 'idle' WHERE id = ?", (conversation,))
 
         await self.log._writer.write(write)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from coworker.errors import UsageError
+from coworker.errors import ToolError, UsageError
 from coworker.repos.checkout import Checkouts
 from coworker.repos.workspaces import Workspaces
 from coworker.settings import Sandbox
@@ -15,6 +16,7 @@ from coworker.tools.gates import MISSING, Gates, read
 from coworker.tools.workplace import Workplace
 from coworker.types import Repo
 from tests.conftest import git
+from tests.fakes import until
 from tests.schedules.conftest import START, ms
 
 NOW = ms(datetime(2026, 11, 21, 12, tzinfo=UTC))
@@ -22,9 +24,12 @@ NOW = ms(datetime(2026, 11, 21, 12, tzinfo=UTC))
 
 @pytest.fixture
 def gates(tmp_path):
-    state = tmp_path / "state"
+    return looking(tmp_path / "state")
+
+
+def looking(state: Path, **limits) -> Gates:
     workplace = Workplace(Workspaces(state), state, Sandbox(kind="none"), lambda _: None)
-    return Gates(Checkouts(state, fresh_s=0), workplace)
+    return Gates(Checkouts(state, fresh_s=0), workplace, **limits)
 
 
 @pytest.fixture
@@ -43,7 +48,8 @@ def changes(shop: Path, name: str, branch: str = "main") -> None:
 
 async def test_new_commits_open_once_each(gates, repo, shop):
     seen = await gates.first("new commits", repo)
-    assert not (await gates.look("new commits", repo, seen, NOW)).is_open
+    shut = await gates.look("new commits", repo, seen, NOW)
+    assert (shut.is_open, shut.words) == (False, f"no commits since {seen[:10]}")
     changes(shop, "a")
     changes(shop, "b")
     found = await gates.look("new commits", repo, seen, NOW)
@@ -55,7 +61,8 @@ async def test_new_commits_open_once_each(gates, repo, shop):
 async def test_a_changed_path_opens_for_that_path_alone(gates, repo, shop):
     seen = await gates.first("changed shop/", repo)
     changes(shop, "README.md")
-    assert not (await gates.look("changed shop/", repo, seen, NOW)).is_open
+    shut = await gates.look("changed shop/", repo, seen, NOW)
+    assert (shut.is_open, shut.words) == (False, "shop/ has not changed")
     changes(shop, "shop/cart.py")
     assert (await gates.look("changed shop/", repo, seen, NOW)).is_open
 
@@ -89,9 +96,39 @@ async def test_a_branch_that_went_stale_opens_once(gates, repo, shop):
 
 async def test_a_command_opens_by_its_exit_status(gates, repo):
     assert (await gates.look("command: test -e README.md", repo, "", NOW)).is_open
-    assert not (await gates.look("command: grep -q nothing README.md", repo, "", NOW)).is_open
+    shut = await gates.look("command: grep -q nothing README.md", repo, "", NOW)
+    assert not shut.is_open
+    assert shut.words.endswith("README.md` ended with exit 1")
     with pytest.raises(Exception, match="ended with exit 127"):
         await gates.look("command: no-such-program", repo, "", NOW)
+
+
+@pytest.mark.parametrize(
+    ("command", "longest_s", "told"),
+    [
+        ("sleep 1000", 0.5, r"`sleep 1000` took longer than 0.5 seconds\."),
+        ("kill -9 $$", 60, "ended with exit 137"),
+        ("sh -c 'kill -9 $$'; exit $?", 60, "ended with exit 137"),
+    ],
+)
+async def test_a_command_that_is_killed_or_takes_too_long_is_no_answer(
+    tmp_path, repo, command, longest_s, told
+):
+    gates = looking(tmp_path / "state", longest_s=longest_s)
+    with pytest.raises(ToolError, match=told):
+        await gates.look(f"command: {command}", repo, "", NOW)
+
+
+async def test_slow_commands_hold_up_no_look(gates, repo, shop):
+    slow = f"command: touch {shop.parent}/began; sleep 1000"
+    looks = [asyncio.create_task(gates.look(slow, repo, "", NOW)) for _ in range(5)]
+    await until((shop.parent / "began").exists, 15)
+    assert (await gates.look("new commits", repo, "", NOW)).is_open
+    assert (await gates.look("failing check", repo, "", NOW)).is_open
+    assert not any(look.done() for look in looks)
+    for look in looks:
+        look.cancel()
+    await asyncio.gather(*looks, return_exceptions=True)
 
 
 async def test_checks_that_nobody_configured_cannot_fail(gates, shop):
@@ -129,3 +166,6 @@ async def test_a_month_over_an_unchanged_repository_wakes_and_posts_nothing(
     changes(shop, "a")
     await desk.fires(desk.log.schedules.next_at(["telegram"], []))
     assert desk.woken == ["telegram:4711"]
+    await desk.ends("telegram:4711", "answered")
+    await desk.fires(desk.log.schedules.next_at(["telegram"], []))
+    assert desk.history(watch)[-1][1] == "nothing new"

@@ -261,12 +261,30 @@ async def test_an_answer_that_cannot_be_posted_is_a_failure_and_its_maker_is_tol
         assert "Its room takes no messages: is_archived" in said.body["text"]
 
 
-async def test_where_somebody_is_asked_a_firing_says_that_it_waits(desk):
+async def test_where_somebody_is_asked_a_firing_has_a_conversation_of_its_own(desk):
     daily = await desk.adds("every day at 9", name="daily")
     await desk.fires(NINE)
     await desk.ends("telegram:4711", "answered")
     sql = "UPDATE conversation SET state = ? WHERE id = 'telegram:4711'"
     await desk.log._writer.write(lambda db: db.execute(sql, ("waiting",)))
+    desk.woken.clear()
+    await desk.fires(NINE + DAY)
+    own = f"telegram:4711+due-{daily.id}-{ms(NINE + DAY)}"
+    assert desk.woken == [own]
+    assert desk.log.conversation(own).place == Place("telegram", "4711")
+    await desk.ends(own, "answered")
+    await desk.fires(NINE + 2 * DAY)
+    assert [outcome for _, outcome in desk.history(daily)] == ["answered", "answered", None]
+    assert desk.said() == []
+
+
+async def test_in_a_terminal_where_somebody_is_asked_a_firing_says_that_it_waits(desk):
+    given = {"to": Place("terminal", "t-1"), "conversation": "t-1", "name": "daily"}
+    daily = await desk.adds("every day at 9", **given)
+    await desk.fires(NINE)
+    await desk.ends("t-1", "answered")
+    sql = "UPDATE conversation SET state = 'waiting' WHERE id = 't-1'"
+    await desk.log._writer.write(lambda db: db.execute(sql))
     await desk.fires(NINE + DAY)
     await desk.fires(NINE + 2 * DAY)
     assert [outcome for _, outcome in desk.history(daily)] == ["answered", None, "skipped"]
@@ -340,7 +358,7 @@ class Scripted:
         return found
 
 
-SHUT, OPEN = Seen(False, "head", "the path changed"), Seen(True, "next", "2 commits, a..b")
+SHUT, OPEN = Seen(False, "head", "no commits since a"), Seen(True, "next", "2 commits, a..b")
 
 
 async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
@@ -348,12 +366,121 @@ async def test_a_closed_gate_wakes_nobody_and_is_a_line_of_the_history(desk):
     hourly = await desk.adds("every 1 hour", gate="new commits", repo="shop")
     await desk.fires(START + HOUR)
     assert (desk.woken, desk.history(hourly)) == ([], [("11-21 13:00", "nothing new")])
-    assert desk.log.schedules.history(hourly.id)[0]["body"]["gate"] == ""
+    assert desk.log.schedules.history(hourly.id)[0]["body"]["gate"] == "no commits since a"
     await desk.fires(START + 2 * HOUR)
     assert desk.woken == ["telegram:4711"]
-    assert desk.log.schedules.get(hourly.id).seen == "next"
+    assert desk.log.schedules.get(hourly.id).seen == "head"
     (row,) = desk.log.open_inbox("telegram:4711")
     assert row.body["gate"] == "2 commits, a..b"
+    await desk.ends("telegram:4711", "answered")
+    assert desk.log.schedules.get(hourly.id).seen == "next"
+
+
+class Head:
+    """A gate that opens when the head is another one, and a head that the test moves."""
+
+    def __init__(self) -> None:
+        self.head = "c0"
+        self.look_began, self.may_end = asyncio.Event(), asyncio.Event()
+        self.may_end.set()
+
+    async def first(self, gate, repo):
+        return self.head
+
+    async def look(self, gate, repo, seen, now):
+        self.look_began.set()
+        await self.may_end.wait()
+        return Seen(seen != self.head, self.head, f"{seen}..{self.head}")
+
+
+@pytest.fixture
+async def watch(desk):
+    """A gate, and standing work behind it."""
+    gate = Head()
+    desk.opens(gate)
+    return gate, await desk.adds("every 1 hour", gate="new commits", repo="shop")
+
+
+@pytest.mark.parametrize("outcome", ["failed", "stopped"])
+async def test_a_change_that_nobody_was_told_of_opens_the_gate_again(desk, watch, outcome):
+    gate, hourly = watch
+    gate.head = "c1"
+    await desk.fires(START + HOUR)
+    await desk.ends("telegram:4711", outcome, said=False)
+    await desk.fires(START + 2 * HOUR)
+    (row,) = desk.log.open_inbox("telegram:4711")
+    assert row.body["gate"] == "c0..c1"
+    await desk.ends("telegram:4711", "nothing")
+    await desk.fires(START + 3 * HOUR)
+    assert [end for _, end in desk.history(hourly)] == [outcome, "nothing", "nothing new"]
+
+
+async def test_what_was_told_without_a_model_is_not_repeated_and_no_success(desk, watch):
+    gate, hourly = watch
+    for number in range(1, 6):
+        gate.head = f"c{number}"
+        await desk.fires(START + number * HOUR)
+        await desk.ends("telegram:4711", "offline")
+        known = desk.log.schedules.get(hourly.id)
+        assert (known.seen, known.failures) == (gate.head, number)
+    assert [end for _, end in desk.history(hourly)] == ["offline"] * 5
+    await desk.fires(desk.clock.now)
+    assert desk.log.schedules.get(hourly.id).paused == "it failed 5 times in a row"
+
+
+async def test_five_runs_that_fail_behind_a_gate_are_five_failures(desk, watch):
+    gate, hourly = watch
+    gate.head = "c1"
+    for _ in range(5):
+        await desk.fires(desk.log.schedules.get(hourly.id).next_at)
+        await desk.ends("telegram:4711", "failed", said=False)
+    await desk.fires(desk.clock.now)
+    assert desk.log.schedules.get(hourly.id).paused == "it failed 5 times in a row"
+    assert {end for _, end in desk.history(hourly)} == {"failed"}
+
+
+async def test_a_change_that_came_while_the_former_run_was_open_is_told_next_time(desk, watch):
+    gate, hourly = watch
+    gate.head = "c1"
+    await desk.fires(START + HOUR)
+    gate.head = "c2"
+    await desk.fires(START + 2 * HOUR)
+    await desk.ends("telegram:4711", "answered")
+    await desk.fires(START + 3 * HOUR)
+    assert [end for _, end in desk.history(hourly)] == ["answered", "skipped", None]
+    (row,) = desk.log.open_inbox("telegram:4711")
+    assert row.body["gate"] == "c1..c2"
+
+
+async def test_a_change_that_is_told_while_the_gate_is_looked_through_is_not_told_again(
+    desk, watch
+):
+    gate, hourly = watch
+    gate.head = "c1"
+    await desk.fires(START + HOUR)
+    gate.look_began.clear()
+    gate.may_end.clear()
+    desk.clock.turn(START + 2 * HOUR)
+    await desk.scheduler.fire()
+    await gate.look_began.wait()
+    await desk.ends("telegram:4711", "answered")
+    gate.may_end.set()
+    await desk.scheduler.looked()
+    assert [end for _, end in desk.history(hourly)] == ["answered"]
+    await desk.fires(START + 2 * HOUR)
+    assert [end for _, end in desk.history(hourly)] == ["answered", "nothing new"]
+
+
+async def test_a_change_whose_answer_could_not_be_posted_opens_the_gate_again(desk, watch):
+    gate, hourly = watch
+    gate.head = "c1"
+    await desk.fires(START + HOUR)
+    await desk.ends("telegram:4711", "answered")
+    said = Outbound("key", "telegram:4711", "reply", {"run": 1}, hourly.place)
+    await desk.log.schedules.undelivered(said, "chat not found", desk.clock.now)
+    assert desk.log.schedules.get(hourly.id).seen == "c0"
+    await desk.fires(START + 2 * HOUR)
+    assert [end for _, end in desk.history(hourly)] == ["failed", None]
 
 
 async def test_the_card_says_that_the_path_of_a_gate_is_not_there(desk):

@@ -253,11 +253,11 @@ async def test_words_that_nobody_forgot_were_taken_out(tmp_path):
     assert faults(file) == [("slack:C1:2.0", 2)]
 
 
-async def forgotten(folder, *words):
-    """Forget these in all conversations, one after the other."""
-    log = Log(folder, pytest.fail)
+async def forgotten(folder, *words, entry=None):
+    """Forget these in all conversations, one after the other, and that entry."""
+    log, home = Log(folder, pytest.fail), Place("system", "memory:shop")
     for at, text in enumerate(words):
-        await log.forget(Forgetting([], [text]), Place("system", "memory:shop"), {}, at)
+        await log.forget(Forgetting("shop", home, [entry] if entry else [], [text]), {}, at)
     assert await log.purge()
     await log.close()
 
@@ -267,7 +267,7 @@ async def test_what_is_left_of_a_forgotten_entry_is_held_to_it(tmp_path):
     sql = "SELECT body, salt FROM entry WHERE conversation = ? AND seq = 2"
     back = "UPDATE entry SET body = ?, salt = ? WHERE conversation = ? AND seq = 2"
     whole = row(file, sql, where)
-    await forgotten(tmp_path, "1 1")
+    await forgotten(tmp_path, "1 1", entry=(where, 2))
     assert faults(file) == []
     body, salt = row(file, sql, where)
     assert MARK in body

@@ -75,7 +75,7 @@ async def test_a_conversation_with_mail_is_never_put_to_rest(log):
     await log.ingest(message("e2"), 5)
     await log.append(HERE, Batch([entry(2, "reply")], state="idle"))
     assert log.state(HERE) == "ready"
-    await log.settle(HERE, "idle")
+    await log.settle(HERE, "idle", 0)
     assert log.ready_conversations() == [HERE]
 
 

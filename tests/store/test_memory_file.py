@@ -159,7 +159,7 @@ async def test_a_death_between_log_and_memory_loses_and_doubles_nothing(log, tmp
 async def test_a_conversation_that_the_log_has_no_more_is_gone(log, memories):
     await speak(log, "one", "the cart is blue")
     assert await found(memories, "cart") == ["one:1"]
-    await log.settle(ConversationId("one"), "idle")
+    await log.settle(ConversationId("one"), "idle", 0)
     await log.expire(2_000, 3_000)
     memories.expired()
     assert await found(memories, "cart") == []
@@ -188,6 +188,58 @@ async def test_a_damaged_file_is_told_and_made_anew_with_what_can_be_read(log, t
     await memories.close()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "CREATE TABLE fact (x)",
+        "CREATE TABLE fact (x); PRAGMA user_version = 999",
+        "ALTER TABLE message RENAME TO letter",
+        "DROP TABLE message_fts",
+        "DROP TABLE cursor; CREATE TABLE cursor (conversation, place)",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+    ],
+)
+async def test_a_file_with_other_tables_is_put_aside_and_made_anew(log, tmp_path, damage):
+    await speak(log, "one", "the cart is blue")
+    file = tmp_path / "repos" / "shop.db"
+    if "CREATE TABLE fact" in damage:
+        file.parent.mkdir()
+    else:
+        memories = Memories(log, tmp_path)
+        await fill(memories, message("i", "an imported cart"))
+        await memories.close()
+    with sqlite3.connect(file) as db:
+        db.executescript(damage)
+    db.close()
+    if damage.startswith("PRAGMA"):
+        file.write_bytes(b"")
+    was = file.read_bytes()
+    memories = Memories(log, tmp_path)
+    assert "one:1" in await found(memories, "blue cart")
+    assert memories.notice("shop").startswith("The memory of shop was damaged")
+    [aside] = file.parent.glob("shop.db.damaged-????-??-??-??????")
+    assert aside.read_bytes() == was
+    await memories.close()
+
+
+async def test_a_file_that_is_damaged_while_it_is_used_is_made_anew(log, memories, tmp_path):
+    await speak(log, "one", "the cart is blue")
+    assert await found(memories, "cart") == ["one:1"]
+    with sqlite3.connect(tmp_path / "repos" / "shop.db") as other:
+        other.executescript("DROP TABLE message_fts; DROP TABLE message")
+    other.close()
+    assert await found(memories, "cart") == ["one:1"]
+    assert "was damaged" in memories.notice("shop")
+
+
+async def test_a_mistake_in_a_question_is_no_damage(memories, tmp_path):
+    await fill(memories, message("i", "an imported cart"))
+    with pytest.raises(sqlite3.OperationalError):
+        await memories.ask("shop", lambda memory: memory.db.execute("SELECT nonsense"))
+    assert await found(memories, "cart") == ["i"]
+    assert [*(tmp_path / "repos").glob("*damaged*")] == []
+
+
 async def test_a_file_that_cannot_be_opened_is_told_in_a_sentence(log, tmp_path):
     (tmp_path / "repos" / "shop.db").mkdir(parents=True)
     memories = Memories(log, tmp_path)
@@ -201,9 +253,15 @@ async def test_words_that_were_forgotten_go_even_if_we_died_right_after(log, tmp
     memories = Memories(log, tmp_path)
     assert await found(memories, "vault") == ["one:1", "one:2"]
     await memories.close()
-    what = Forgetting([("one", 1)], ["the vault opens with 7391-alpha"])
+    what = Forgetting(
+        repo="shop",
+        home=log_of("shop"),
+        places=[("one", 1)],
+        texts=["the vault opens with 7391-alpha"],
+        authors={"slack:ann"},
+    )
     body = {"facts": [], "messages": ["one:1"], "by": ["slack:ann"]}
-    await log.forget(what, log_of("shop"), body, 2_000)
+    await log.forget(what, body, 2_000)
     memories = Memories(log, tmp_path)
     assert await found(memories, "vault") == []
     assert await found(memories, "cart") == ["one:2"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coworker.store import audit
 from coworker.store.writer import connect
-from tests.fakes.anthropic import call, say
+from tests.fakes.anthropic import call, say, slow
 
 SIGN = "7391-alpha"
 SECRET = f'The vault of the tills opens with {SIGN}, said "Ann"; ünïcode\tand all'
@@ -82,3 +82,118 @@ async def test_what_is_not_there_cannot_be_forgotten(world):
     async with world([]) as w:
         assert "There is nothing called f7" in await verb(w, "!forget f7")
         assert "Say what" in await verb(w, "!forget")
+
+
+async def test_several_are_forgotten_and_one_that_is_not_there_does_not_keep_the_others(world):
+    async with world([]) as w:
+        for number in range(4):
+            await verb(w, f"!remember cash desk number {number} is blue")
+        told = (await verb(w, "!forget F1 f9, f3-f4")).splitlines()
+        assert [line.split(":")[0] for line in told[:1]] == [
+            "Forgotten, in every byte that is mine"
+        ]
+        assert "There is nothing called f9" in told[1]
+        listed = await verb(w, "!memory")
+        assert "f2" in listed
+        assert not any(name in listed for name in ("f1", "f3", "f4"))
+        assert "at most 100" in await verb(w, "!forget f1-f9999")
+
+
+async def test_a_short_text_goes_where_it_was_told_and_nowhere_else(world):
+    script = [say("The code is 7391."), say("Is 7391 a prime?")]
+    async with world(script) as w:
+        await verb(w, "!remember tills open: 7391")
+        told = await w.says("How do the tills open?")
+        await w.hears()
+        other = await w.says("What do you think of 7391?")
+        await w.hears()
+        assert "tills open: 7391" in str(await w.log(told))
+        await verb(w, "!forget f1")
+        assert "tills open: 7391" not in str(await w.log(told))
+        assert files_with("tills open: 7391", w.config.state) == []
+        assert "Is 7391 a prime?" in str(await w.log(other))
+    assert faults(w.config) == []
+
+
+async def test_a_conversation_goes_on_after_words_of_the_machine_were_forgotten(world):
+    script = [call("list_files"), say("Two files."), say("Still here.")]
+    async with world(script) as w:
+        conversation = await w.says("Which files are there?")
+        await w.hears()
+        for text in ("tool_use", "text", "list_files", "end_turn", conversation):
+            kept = await verb(w, f"!remember {text}")
+            await verb(w, f"!forget {kept.split()[2].strip('.')}")
+        assert await w.ask("And now?", conversation) == "Still here."
+    assert faults(w.config) == []
+
+
+async def test_a_schedule_that_says_it_pauses(world):
+    words = "remind all: at noon the vault opens for those who count the tills"
+    async with world([]) as w:
+        await w.link.call(
+            "schedule", action="add", repo=str(w.repo), when="every monday at 9", prompt=words
+        )
+        await verb(w, f"!remember {words}")
+        assert "which pauses" in await verb(w, "!forget f1")
+        assert "were forgotten" in str(await w.link.call("schedule", action="list"))
+        assert files_with("at noon the vault", w.config.state) == []
+
+
+async def test_a_run_under_way_does_not_say_it_again(world):
+    script = [slow(1.5) + say(f"It is so: {SECRET}"), say("I do not know.")]
+    async with world(script) as w:
+        await verb(w, f"!remember {SECRET}")
+        conversation = await w.says(QUESTION)
+        await w.until(lambda: len(w.model.requests) == 1)
+        assert SIGN in str(w.model.requests[0]["messages"])
+        await verb(w, "!forget f1")
+        heard = (await w.hears()).text
+        assert heard.startswith("It is so: ")
+        assert heard.endswith("[forgotten]")
+        assert SIGN not in "".join(sign.text for sign in w.progress)
+        await w.ask("And now?", conversation)
+        assert SIGN not in str(w.model.requests[1])
+        assert files_with(SIGN, w.config.state) == []
+    assert faults(w.config) == []
+
+
+async def test_a_run_under_way_thinks_on_without_it(world):
+    script = [slow(1.5) + call("list_files"), say("Two files.")]
+    async with world(script) as w:
+        await verb(w, f"!remember {SECRET}")
+        await w.says(QUESTION)
+        await w.until(lambda: len(w.model.requests) == 1)
+        assert SIGN in str(w.model.requests[0]["messages"])
+        await verb(w, "!forget f1")
+        await w.hears()
+        assert SIGN not in str(w.model.requests[1]["messages"])
+
+
+async def test_a_damaged_memory_is_told_in_the_reply_and_its_copy_is_forgotten_too(world):
+    async with world([]) as w:
+        await verb(w, f"!remember {SECRET}")
+        assert SIGN in await verb(w, "!memory")
+    file = w.config.state / "repos" / "shop.db"
+    file.write_bytes(b"broken " * 2_000 + file.read_bytes())
+    async with world([say("Blue."), say("Blue.")]) as w:
+        told = await w.ask("Which colour is the cash desk?")
+        assert told.startswith("Blue.")
+        assert "The memory of shop was damaged" in told
+        assert await w.ask("Is it really?") == "Blue."
+        assert any("damaged" in name for name in files_with(SIGN, w.config.state))
+        assert "f1" in await verb(w, "!memory vault")
+        await verb(w, "!forget f1")
+        assert files_with(SIGN, w.config.state) == []
+
+
+async def test_a_rule_holds_without_the_words_of_it_that_were_forgotten(world):
+    words = "never touch README.md"
+    script = [call("write_file", path="README.md", content="x\n"), say("I may not.")]
+    async with world(script) as w:
+        await verb(w, f"!remember {words}")
+        assert words in await verb(w, "!memory")
+        await verb(w, "!forget f1")
+        assert files_with(words, w.config.state) == []
+        assert await w.ask("Empty the README.") == "I may not."
+        assert "Denied: rule 1" in str(w.model.requests[1]["messages"])
+        assert words not in str(w.model.requests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 
 import pytest
@@ -34,11 +35,11 @@ def team(configured, shop, till, monkeypatch):
     """`async with team(script, slack) as model:` has a repository for each of two rooms."""
 
     @asynccontextmanager
-    async def team(script, slack: FakeSlack, rooms=(), rules=(), **more):
+    async def team(script, slack: FakeSlack, rooms=(), rules=(), people=None, **more):
         monkeypatch.setenv("SLACK_BOT_TOKEN", slack.bot_token)
         monkeypatch.setenv("SLACK_APP_TOKEN", slack.app_token)
         bound = [f"slack:{room}" for room in (GENERAL, *rooms)]
-        people = {
+        people = (people or {}) | {
             "alice": PersonConfig(role="owner", ids=[f"slack:{ALICE}"]),
             "bob": PersonConfig(ids=[f"slack:{BOB}"]),
             "carol": PersonConfig(role="guest", ids=["slack:U0CAROL"]),
@@ -165,6 +166,55 @@ async def test_a_pin_keeps_a_message_and_a_broom_removes_it(team, slack):
         assert DECIDED not in told(model)
 
 
+async def test_a_broom_on_the_words_of_a_verb_forgets_what_they_had_remembered(team, slack):
+    async with team([], slack):
+        said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember the quartz moon is round")
+        await slack.sees("Remembered as f1", thread=said, within=DEADLINE_S)
+        other = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember the cash desk is blue")
+        await slack.sees("Remembered as f2", thread=other, within=DEADLINE_S)
+        await slack.reacts(BOB, said, "broom")
+        await slack.sees("Forgotten, in every byte that is mine: f1", said, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        shown = await slack.sees("cash desk is blue", thread=listed, within=DEADLINE_S)
+        assert "quartz" not in shown.shown
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("the wheel builder runs on cobalt", "fact, bob, the wheel builder runs on cobalt"),
+        ("as of Monday we deploy twice", "fact, bob, as of Monday we deploy twice"),
+        ("a rule: never deploy on Friday", "rule, bob, never deploy on Friday"),
+        ("the finding: rounding is per line", "finding, bob, rounding is per line"),
+        ("as decision: tabs", "decision, bob, tabs"),
+    ],
+)
+async def test_an_article_is_a_word_like_any_other_unless_a_kind_follows(team, slack, said, kept):
+    async with team([], slack):
+        asked = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {said}")
+        await slack.sees("Remembered as f1", thread=asked, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        shown = await slack.sees("f1, ", thread=listed, within=DEADLINE_S)
+        kind, who, text = kept.split(", ", 2)
+        assert re.search(rf"\[f1, {kind}, {who}, [^\]]*\] {re.escape(text)}$", shown.shown)
+
+
+async def test_who_joins_and_asks_at_once_is_told_nothing_that_he_could_not_open(team, slack):
+    slack.channel("plans", ALICE, BOB, private=True)
+    dave = slack.user("dave")
+    script = [say("Noted."), say("Ninety."), say("No idea.")]
+    more = {"dave": PersonConfig(ids=[f"slack:{dave}"])}
+    async with team(script, slack, rooms=["C0BOARD", "C0PLANS"], people=more) as model:
+        slack.join(BOB, "C0BOARD")
+        await asked(slack, ALICE, "C0BOARD", DECIDED)
+        question = "Did we decide to drop Python 3.9?"
+        await asked(slack, ALICE, "C0PLANS", question)
+        assert DECIDED in told(model)
+        await slack.joins(dave, "C0PLANS")
+        await asked(slack, dave, "C0PLANS", question)
+        assert DECIDED not in told(model)
+
+
 async def test_a_decision_against_an_older_one_is_answered_with_both_and_can_replace_it(
     team, slack
 ):
@@ -195,6 +245,44 @@ async def test_a_fact_goes_stale_when_the_lines_it_quotes_change(team, slack, sh
         git(shop, "commit", "-qam", "Round once")
         listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
         await slack.sees("f1, fact, stale", thread=listed, within=DEADLINE_S)
+
+
+async def test_words_of_a_private_room_that_point_to_a_file_stay_there(team, slack):
+    said, line = "Carol leaves, she rounded each total", "return sum(round(price * count)"
+    keeps = call("remember", text=said, path="shop/cart.py:6")
+    quotes = call("remember", text=f"{line} for price, count in lines)", path="shop/cart.py:6")
+    script = [keeps + quotes, say("Kept."), say("No idea.")]
+    async with team(script, slack, rooms=["C0BOARD"]) as model:
+        await asked(slack, ALICE, "C0BOARD", f"remember: {said}. The line: {line}")
+        await asked(slack, ALICE, GENERAL, "Does Carol round each total: price, count in lines?")
+        assert line in told(model)
+        assert "Carol leaves" not in told(model)
+
+
+async def test_what_one_may_not_see_is_not_there_for_whoever_wants_to_forget_it(team, slack):
+    async with team([], slack, rooms=["C0BOARD"]):
+        for room in ("C0BOARD", GENERAL):
+            kept = await slack.says(ALICE, room, f"<@{BOT}> !remember key of {room} is red")
+            await slack.sees("Remembered as", thread=kept, within=DEADLINE_S)
+        heard = {}
+        for name in ("f1", "f2", "f9"):
+            said = await slack.says(BOB, GENERAL, f"<@{BOT}> !forget {name}")
+            answer = await slack.sees(name, thread=said, within=DEADLINE_S)
+            heard[name] = answer.shown.replace(name, "it")
+        assert heard["f1"] == heard["f9"]
+        assert "bob may not forget it" in heard["f2"]
+
+
+async def test_a_member_cannot_forget_an_owners_words_by_repeating_them(team, slack):
+    async with team([say("Noted."), say("3.9 goes.")], slack) as model:
+        await asked(slack, ALICE, GENERAL, DECIDED)
+        kept = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {DECIDED}")
+        await slack.sees("Remembered as f1", thread=kept, within=DEADLINE_S)
+        gone = await slack.says(BOB, GENERAL, f"<@{BOT}> !forget f1")
+        await slack.sees("Forgotten", thread=gone, within=DEADLINE_S)
+        await asked(slack, BOB, GENERAL, "Which Python versions do we drop?")
+        assert "message, alice" in told(model)
+        assert DECIDED in told(model)
 
 
 async def test_guests_look_and_change_nothing(team, slack):

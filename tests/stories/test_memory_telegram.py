@@ -61,6 +61,27 @@ async def test_a_groups_words_are_known_in_private_to_its_members_only(colleague
             assert DECIDED not in str(model.requests[-1])
 
 
+@pytest.mark.parametrize("quietly", [False, True])
+async def test_who_leaves_a_group_is_told_nothing_of_it_from_then_on(colleague, quietly):
+    async with FakeTelegram() as telegram:
+        ann = telegram.person("Ann", user_id=ANN)
+        bob = telegram.person("Bob", user_id=BOB)
+        group = telegram.supergroup("shop", ann, bob)
+        script = [say("Noted."), say("Yes."), say("No idea.")]
+        async with colleague(telegram, script, [group]) as model:
+            await telegram.says(ann, group, f"@coworker_bot {DECIDED}")
+            await telegram.hears(group, "Noted.")
+            await telegram.says(bob, text=QUESTION)
+            await telegram.hears(bob, "Yes.")
+            assert DECIDED in str(model.requests[-1])
+            await telegram.leaves(bob, group, quietly=quietly)
+            await telegram.says(bob, text="/new")
+            await telegram.hears(bob, "A fresh start")
+            await telegram.says(bob, text=QUESTION)
+            await telegram.hears(bob, "No idea.")
+            assert DECIDED not in str(model.requests[-1])
+
+
 async def test_commands_and_reactions_remember_and_forget(colleague):
     async with FakeTelegram() as telegram:
         ann = telegram.person("Ann", user_id=ANN)

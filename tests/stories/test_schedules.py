@@ -227,16 +227,38 @@ async def test_while_the_model_is_away_a_digest_is_posted_and_other_work_is_trie
         given = {"when": "every day at 9", "repo": str(shop)}
         digest = await schedules(w, "add", **given, prompt="Post the digest.")
         await schedules(w, "run", name=digest["id"])
-        assert await outcome(w, digest["id"]) == "answered"
+        assert await outcome(w, digest["id"]) == "offline"
         (fired,) = await schedules(w, "history", name=digest["id"])
         assert "Digest of shop since" in fired["text"]
         assert "cannot be reached" in fired["text"]
+        shown = await schedules(w, "show", name=digest["id"])
+        assert (shown["failures"], shown["next_at"]) == (1, digest["next_at"])
         think = await schedules(w, "add", **given, prompt="Think about the cart.")
         await schedules(w, "run", name=think["id"])
         assert await outcome(w, think["id"]) == "failed"
         (fired,) = await schedules(w, "history", name=think["id"])
         assert "cannot be reached" in fired["text"]
         assert "Reminder" not in fired["text"]
+
+
+@pytest.mark.parametrize("prompt", ["Post the digest.", "Think about the cart."])
+async def test_the_notice_of_a_pause_names_the_fault(modelless, shop, prompt):
+    news(shop)
+    async with living(modelless, None, shop) as w:
+        given = {"when": "every day at 9", "repo": str(shop), "prompt": prompt}
+        daily = await schedules(w, "add", **given, name="daily")
+        for _ in range(5):
+            await schedules(w, "run", name="daily")
+            await outcome(w, "daily")
+        await schedules(
+            w, "add", **given | {"prompt": "x"}, name="other"
+        )  # which wakes the scheduler at once
+        await w.link.call("attach", conversation=daily["to"])
+        while "I paused" not in (told := (await w.hears()).text):
+            assert "Digest of shop" in told
+        assert "“daily”: it failed 5 times in a row." in told
+        assert "cannot be reached" in told
+        assert "Digest of shop" not in told
 
 
 async def test_a_reminder_needs_no_model(modelless, shop):
@@ -253,6 +275,8 @@ async def test_a_reminder_needs_no_model(modelless, shop):
         told = (await w.hears()).text
         assert told.startswith("Reminder: Call Bob.")
         assert "cannot be reached" in told
+        assert await outcome(w, reminder["id"]) == "offline"
+        assert (await schedules(w, "show", name=reminder["id"]))["next_at"] is None
 
 
 async def test_what_the_card_showed_is_saved_however_late(world):

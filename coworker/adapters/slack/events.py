@@ -6,6 +6,7 @@ It knows Slack's events and asks Slack only what they leave out; it keeps nothin
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,11 @@ _SPOKEN = (None, "file_share", "thread_broadcast", "me_message")
 _CONTROLS = {"octagonal_sign": "stop", "repeat": "retry", "white_check_mark": "approve"}
 _ABOUT = {"pushpin": "!remember", "broom": "!forget"}
 _AGAIN = "Try again."
+_REGROUPED = re.compile(
+    "(channel|group)_(join|leave|name|rename|convert_to_private|convert_to_public)"
+    "|channel_(shared|unshared)|member_(joined|left)_channel"
+)
+"""Events, and kinds of messages, which tell that a room has other readers, or is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +43,22 @@ class Reader:
     """Turns events into inbounds; None for what is not for us."""
 
     def __init__(
-        self, client: AsyncWebClient, us: Us, follows: Callable[[ConversationId], bool]
+        self,
+        client: AsyncWebClient,
+        us: Us,
+        follows: Callable[[ConversationId], bool],
+        regrouped: Callable[[str], None],
     ) -> None:
         self._client = client
         self._us = us
         self._follows = follows
+        self._regrouped = regrouped
         self._names = Names(client)
 
     async def event(self, event: Json) -> Inbound | None:
-        """Whatever comes by the Events API."""
+        """Whatever comes by the Events API. Of a room with other readers now, it says so."""
+        if room := _regrouped(event):
+            self._regrouped(room)
         match event.get("type"), event.get("subtype"):
             case "message", "message_changed":
                 return await self._edited(event)
@@ -176,7 +189,7 @@ class Reader:
         if mark is None:
             return None
         name = f"{click['action_ts']}:{action}"
-        inbound = self._pressed(mark, name, body["user"]["id"], body["container"]["message_ts"])
+        inbound = self._pressed(mark, name, body["user"]["id"], _message_of(body))
         return dataclasses.replace(inbound, place=_place_of(body))
 
     def _pressed(self, mark: messages.Mark, name: str, person: str, on: str) -> Inbound:
@@ -249,15 +262,30 @@ class Reader:
         return self._follows(place.conversation) and not opens_with_somebody(text)
 
 
+def _regrouped(event: Json) -> str:
+    """The room that has other readers now; "" when an event tells nothing of the kind."""
+    kind = str(event.get("subtype") or event.get("type"))
+    room = event.get("channel") if _REGROUPED.fullmatch(kind) else ""
+    return str(room.get("id") if isinstance(room, dict) else room or "")
+
+
 def _is_private(place: Place) -> bool:
     """Whether only the person and we are there."""
     return place.room.startswith("D")
 
 
 def _place_of(click: Json) -> Place:
-    """Where the message stands whose button was clicked."""
-    at, message = click["container"], click.get("message") or {}
-    return Place(SOURCE, at["channel_id"], message.get("thread_ts") or at["message_ts"])
+    """Where the button is that somebody pressed."""
+    at, message = click.get("container") or {}, click.get("message") or {}
+    thread = message.get("thread_ts") or at.get("thread_ts")
+    room = at.get("channel_id") or click["channel"]["id"]
+    return Place(SOURCE, room, thread or _message_of(click))
+
+
+def _message_of(click: Json) -> str:
+    """The message on which it is."""
+    container = click.get("container") or {}
+    return str(container.get("message_ts") or click["message"]["ts"])
 
 
 def _answer(mark: messages.Mark, text: str, on: str) -> Json:

@@ -190,14 +190,14 @@ class Slack:
             self._url = answer.get("url") or ""
             background = flow.Background()
             stack.push_async_callback(background.stop)
-            reader = Reader(client, us, intake.follows)
+            asking = readers.Readers(client)
+            reader = Reader(client, us, intake.follows, asking.forget)
             past = Past(client, intake, self._clock)
             voice = Voice(client, self._clock, background, self._stream_s)
             stack.push_async_callback(voice.close)
             ears = Ears(client, reader, intake, past, voice, background)
             socket = await self._socket(us, ears, http)
             stack.push_async_callback(socket.close_async)
-            asking = readers.Readers(client)
             yield _Connection(client, http, reader, past, asking, voice, ears, background, socket)
 
     async def _socket(

@@ -6,6 +6,7 @@ What cannot be found out counts as no.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from coworker.adapters.slack import calls
 from coworker.errors import CoworkerError
 
+_REMEMBERED_S, _FRESH_S = 60.0, 3.0
+"""So long a room's readers are taken for known; where something is to be told, so long only."""
 _MOST_MEMBERS = 40
 """Guests among more people are not looked for: it would take a request for each."""
 
@@ -27,21 +30,29 @@ class _Readers:
 
 
 class Readers:
-    """Asks Slack about rooms; remembers who is a guest."""
+    """Asks Slack about rooms; remembers who is a guest, and for a moment who reads where."""
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    def __init__(self, client: AsyncWebClient, fresh_s: float = _FRESH_S) -> None:
         self._client = client
+        self._fresh_s = fresh_s
         self._guests: dict[str, bool] = {}
+        self._known: dict[str, tuple[_Readers | None, float]] = {}
+        self._changed: dict[str, float] = {}
 
     async def readable(self, rooms: Sequence[str], here: str) -> list[str]:
         """Those of the rooms whose messages everybody who reads here could open."""
         others = [room for room in rooms if not room.startswith("D")]
-        ours = await self._of(here) if others else None
+        ours = await self._of(here, self._fresh_s) if others else None
         if ours is None:
             return []
-        theirs = await asyncio.gather(*map(self._of, others))
+        theirs = await asyncio.gather(*(self._of(room, _REMEMBERED_S) for room in others))
         allowed = [await self._could_open(ours, each) for each in theirs]
         return [room for room, may in zip(others, allowed, strict=True) if may]
+
+    def forget(self, room: str) -> None:
+        """Others read there now; what is being asked of it is old already."""
+        self._known.pop(room, None)
+        self._changed[room] = time.monotonic()
 
     async def _could_open(self, ours: _Readers, theirs: _Readers | None) -> bool:
         if theirs is None:
@@ -51,7 +62,17 @@ class Readers:
             return len(outside) <= _MOST_MEMBERS and not await self._have_guest(outside)
         return not ours.is_open and not outside
 
-    async def _of(self, room: str) -> _Readers | None:
+    async def _of(self, room: str, age_s: float) -> _Readers | None:
+        """The readers of a room, as they were not longer ago than that."""
+        known, asked = self._known.get(room), time.monotonic()
+        if known and asked - known[1] < age_s:
+            return known[0]
+        readers = await self._ask(room)
+        if self._changed.get(room, 0.0) < asked:
+            self._known[room] = (readers, asked)
+        return readers
+
+    async def _ask(self, room: str) -> _Readers | None:
         """The readers of a room; None when they are unknown, or some are of another workspace."""
         try:
             info = (await calls.look(self._client.conversations_info(channel=room)))["channel"]

@@ -16,10 +16,11 @@ from coworker.adapters.telegram.controls import Recent
 from coworker.adapters.telegram.events import Us
 from coworker.adapters.telegram.flow import Errands
 from coworker.adapters.telegram.hearing import Hearing
+from coworker.adapters.telegram.readers import Readers
 from coworker.adapters.telegram.rooms import NAME, Rooms, is_private
 from coworker.adapters.telegram.speaking import Speaking
 from coworker.adapters.telegram.voice import transcribe
-from coworker.errors import CoworkerError, Refused, Unavailable
+from coworker.errors import Refused, Unavailable
 from coworker.protocols import Intake
 from coworker.settings import Telegram as Settings
 from coworker.types import ConversationId, Health, Json, Line, Outbound, Place, Progress
@@ -40,6 +41,7 @@ class Telegram:
         self._recent = Recent()
         self._wire: polling.Wire | None = None
         self._calls: Calls | None = None
+        self._readers: Readers | None = None
         self._speaking: Speaking | None = None
         self._alive_ms = 0
         self._refusal = ""
@@ -62,7 +64,8 @@ class Telegram:
     async def _listen(self, intake: Intake, bot: Bot, wire: polling.Wire) -> None:
         errands, calls = Errands(), Calls(bot, self._rooms)
         us = Us(bot.id, bot.username, hears=bool(self._settings.transcribe))
-        hearing = Hearing(intake, us, calls, self._rooms, self._recent, errands)
+        self._readers = Readers(calls)
+        hearing = Hearing(intake, us, calls, self._rooms, self._recent, errands, self._readers)
         self._speaking = Speaking(calls, self._rooms, self._recent, errands)
         self._calls = calls
         errands.start(calls.offer(events.COMMANDS))
@@ -71,7 +74,7 @@ class Telegram:
             await polling.listen(bot, hearing.take, wire)
         finally:
             self._speaking.close()
-            self._speaking = self._calls = None
+            self._speaking = self._calls = self._readers = None
             await errands.close()
 
     def reachable(self, conversation: ConversationId) -> bool:
@@ -118,10 +121,7 @@ class Telegram:
 
     async def readable(self, rooms: Sequence[str], here: str) -> Sequence[str]:
         """In a private chat the groups that the person is in; a group's members nobody can list."""
-        calls, person = self._calls, int(here)
-        if calls is None or person < 0:
-            return []
-        return [room for room in rooms if await _is_in(calls, room, person)]
+        return await self._readers.readable(rooms, here) if self._readers else []
 
     async def zone(self, person: str) -> str:
         """Nobody's: Telegram does not tell."""
@@ -158,13 +158,6 @@ class Telegram:
     def _lives_on(self) -> None:
         self._alive_ms = _now_ms()
         self._refusal = ""
-
-
-async def _is_in(calls: Calls, room: str, person: int) -> bool:
-    try:
-        return room.startswith("-") and await calls.is_member(Place(NAME, room), person)
-    except CoworkerError:
-        return False
 
 
 def _now_ms() -> int:

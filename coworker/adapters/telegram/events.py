@@ -91,6 +91,7 @@ def heard(update_id: int, message: Message, place: Place, us: Us, *, direct: boo
         "text": "" if attachments.is_foreign(message) else said(message, us),
         "at": round(message.date.timestamp() * 1000),
         "direct": direct,
+        **_about_ours(message, us),
     }
     if message.chat.type == ChatType.PRIVATE:
         body["private"] = True
@@ -104,7 +105,7 @@ def heard(update_id: int, message: Message, place: Place, us: Us, *, direct: boo
 
 def edited(update_id: int, message: Message, place: Place, us: Us) -> Inbound:
     """What somebody wrote instead."""
-    body = {**_signed(message), "text": said(message, us)}
+    body = {**_signed(message), **_about_ours(message, us), "text": said(message, us)}
     return Inbound("telegram", str(update_id), place.conversation, "edit", body, place)
 
 
@@ -175,6 +176,13 @@ def _answers_us(message: Message, us: Us) -> bool:
     if not original or original.forum_topic_created or not original.from_user:
         return False
     return original.from_user.id == us.id
+
+
+def _about_ours(message: Message, us: Us) -> Json:
+    original = message.reply_to_message
+    if original and _answers_us(message, us):
+        return {"about_ours": f"{original.message_id:d}"}
+    return {}
 
 
 def _is_our_topic(message: Message, us: Us, *, follows: bool) -> bool:

@@ -15,6 +15,7 @@ from coworker.adapters.telegram.events import Us
 from coworker.adapters.telegram.flow import Errands
 from coworker.adapters.telegram.markdown import escaped
 from coworker.adapters.telegram.messages import Said
+from coworker.adapters.telegram.readers import Readers
 from coworker.adapters.telegram.rooms import NAME, Rooms, is_private
 from coworker.errors import Undeliverable
 from coworker.protocols import Intake
@@ -38,11 +39,13 @@ class Hearing:
     rooms: Rooms
     recent: Recent
     errands: Errands
+    readers: Readers
     _albums: deque[str] = field(default_factory=lambda: deque(maxlen=_ALBUMS))
 
     async def take(self, update: Update) -> None:
         """Hear an update. Raises whatever keeps it from the disk."""
         await self._migrate(update.message)
+        self._regroup(update)
         try:
             inbound = self._read(update)
         except Exception:  # noqa: BLE001 - one that we cannot read must not hold up all later ones
@@ -59,6 +62,14 @@ class Hearing:
             await self.rooms.migrate(self.intake, message.chat.id, message.migrate_to_chat_id)
         if message and message.migrate_from_chat_id:
             await self.rooms.migrate(self.intake, message.migrate_from_chat_id, message.chat.id)
+
+    def _regroup(self, update: Update) -> None:
+        """Somebody came or went: whoever administers a group is told, others see it in messages."""
+        message, change = update.message, update.chat_member
+        if message and (message.new_chat_members or message.left_chat_member):
+            self.readers.forget(self._place(message).room)
+        elif change:
+            self.readers.forget(self.rooms.place(self.intake, change.chat, None).room)
 
     def _read(self, update: Update) -> Inbound | None:
         if update.message:

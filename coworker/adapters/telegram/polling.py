@@ -29,7 +29,7 @@ _SETTLE_S = 0.1
 """After a refusal the updater's task ends by itself; stopped before, it complains in the log."""
 _STOP_S = 2.0
 """After failures the updater sleeps up to half a minute, and would do so to its end."""
-_KINDS = ["message", "edited_message", "callback_query", "message_reaction"]
+_KINDS = ["message", "edited_message", "callback_query", "message_reaction", "chat_member"]
 """Channels, guests and business accounts are not among them: nobody we know speaks there."""
 REFUSED = (
     "Telegram does not accept TELEGRAM_BOT_TOKEN. "

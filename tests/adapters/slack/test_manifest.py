@@ -13,6 +13,8 @@ _TO_HEAR = {
     "agent_session_stopped": None,
     "app_home_opened": None,
     "app_mention": "app_mentions:read",
+    "member_joined_channel": "channels:read",
+    "member_left_channel": "groups:read",
     "message.channels": "channels:history",
     "message.groups": "groups:history",
     "message.im": "im:history",

@@ -11,7 +11,7 @@ It knows nothing of coworker; slack_sdk and slack_bolt talk to it by `base_url`.
 
 Who is there: ALICE and BOB, members of GENERAL like the BOT; more with `user(name)`,
 `channel(name, *members, private=…)`, `group(*members)`, `dm(user)`: all return ids.
-What people do: `says edits deletes reacts unreacts clicks command shortcut submits opens_home
+What people do: `joins says edits deletes reacts unreacts clicks command shortcut submits opens_home
 stops`, `another_bot_says`, and `event(…)` for an event of any type. `says` returns the `Message`,
 what is sent as a click or command returns its `Delivery` (`ack`, `lost`, `envelopes`).
 What people see: `thread(channel, ts)`, `messages(channel)`, `ephemerals`, `homes`, `views`,

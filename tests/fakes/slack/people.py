@@ -68,6 +68,15 @@ class FakeSlack(Server):
 
     # What people do
 
+    async def joins(self, user: str, channel: str) -> None:
+        """Come into a channel, which says so."""
+        self.join(user, channel)
+        words = f"<@{user}> has joined the channel"
+        self.world.post(Message(channel, self.world.tick(), user, words, subtype="channel_join"))
+        event = {"type": "member_joined_channel", "user": user, "channel": channel}
+        more = {"channel_type": "C", "team": TEAM, "event_ts": self.world.tick()}
+        self.world.emit("member_joined_channel", channel, event | more)
+
     async def says(
         self,
         user: str,

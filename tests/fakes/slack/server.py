@@ -35,7 +35,8 @@ SCOPES = (
 )
 EVENTS = (
     "agent_session_stopped app_context_changed app_home_opened app_mention message.channels "
-    "message.groups message.im message.mpim reaction_added"
+    "message.groups message.im message.mpim reaction_added "
+    "member_joined_channel member_left_channel"
 )
 _REGISTERED = (chat, places)
 """Importing them registers their methods."""

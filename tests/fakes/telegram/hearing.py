@@ -6,7 +6,10 @@ from tests.fakes.telegram.screen import entities_of
 from tests.fakes.telegram.wire import Json, cut
 from tests.fakes.telegram.world import ANONYMOUS_ADMIN, CHANNEL_BOT, PRESENT, Chat, World
 
-_SERVICE = {"migrate_to_chat_id", "migrate_from_chat_id", "forum_topic_created", "pinned_message"}
+_SERVICE = {
+    *("migrate_to_chat_id", "migrate_from_chat_id", "forum_topic_created", "pinned_message"),
+    *("new_chat_members", "left_chat_member"),
+}
 
 
 def reaches(world: World, chat: Chat, message: Json) -> bool:

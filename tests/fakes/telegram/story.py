@@ -91,6 +91,15 @@ class Story:
         """Take the bot in (again)."""
         self._becomes(chat, self.world.bot, "member")
 
+    async def leaves(self, user: Person, chat: Chat, *, quietly: bool = False) -> None:
+        """Go out of a group, which says so, or tells its administrators alone."""
+        who, chat.members[user.id] = user.json(), "left"
+        if quietly:
+            change = (member(who, "member"), member(who, "left"))
+            self._member_update(chat, who, *change, kind="chat_member")
+        else:
+            self._deliver(chat, "message", self.world.post(chat, who, left_chat_member=who))
+
     def blocks(self, user: Person, blocked: bool = True) -> None:
         """Stop the bot from writing to somebody, or let it again."""
         user.blocked = blocked
@@ -311,10 +320,12 @@ class Story:
             by = people[0].json() if people else ANONYMOUS_ADMIN
             self._member_update(chat, by, old, member(who.json(), status))
 
-    def _member_update(self, chat: Chat, by: Json, old: Json, new: Json) -> None:
+    def _member_update(
+        self, chat: Chat, by: Json, old: Json, new: Json, kind: str = "my_chat_member"
+    ) -> None:
         body = {"chat": chat.json(), "from": by, "date": int(self.world.now())}
         body |= {"old_chat_member": old, "new_chat_member": new}
-        self.updates.add("my_chat_member", body)
+        self.updates.add(kind, body)
 
     def _media(
         self,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import sys
 import time
 
 import pytest
 
-from coworker.errors import TryLater
+from coworker.settings import PersonConfig
 from coworker.store.log import Log
 from coworker.store.schedules import Schedule
 from coworker.types import Place
@@ -152,16 +154,87 @@ async def test_an_answer_that_its_room_does_not_take_is_a_failure(team):
         assert (await standing(t, "show", name=schedule))["failures"] == 1
 
 
-async def test_where_a_card_is_undecided_nothing_is_run(team):
+@pytest.mark.parametrize("kind", ["telegram-private", "telegram-group", "telegram-topic"])
+async def test_a_card_that_nobody_decides_holds_up_no_standing_work(talk):
     later = call("schedule", when="every weekday at 10:00", prompt="What is new?")
-    async with team([*ASKED, later], "telegram") as t:
-        chat = t.chat("telegram-private")
+    news, more = say("Two commits since yesterday."), say("By ann.")
+    async with talk([*ASKED, later, news, more, say("At ten, then.")]) as (t, chat):
         schedule = await saved(t, chat)
         await chat.says("and what is new at 10, please")
-        await chat.hears("every weekday at 10:00")
+        card = await chat.hears("every weekday at 10:00")
         await t.delivered()
-        with pytest.raises(TryLater, match="a question is open"):
-            await standing(t, "run", name=schedule)
+        await standing(t, "run", name=schedule)
+        posted = await chat.hears("Two commits since yesterday.")
+        await t.delivered()
+        await chat._post("who made them?", "alice", reply_to=posted.raw)
+        await chat.hears("By ann.")
+        told = str(t.model.requests[-1]["messages"])
+        assert "Two commits since yesterday." in told
+        assert "what is new at 10" not in told
+        await chat.clicks(card, "Save")
+        await chat.hears("At ten, then.")
+        assert [row["last"] for row in await standing(t)] == ["answered", None]
+
+
+async def test_a_question_of_standing_work_is_answered_beside_a_card_of_the_same_number(team):
+    asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
+    script = [*ASKED[:1], asks, say("I leave it."), say("I will.")]
+    async with team(script, "telegram") as t:
+        chat, room = t.chat("telegram-group"), Place("telegram", str(t.rooms["group"].id))
+        alice, tomorrow = f"telegram:{t.people['alice'].id}", round(time.time() * 1000) + 86_400_000
+        given = {"place": room, "conversation": room.conversation, "creator": alice}
+        await t.ends()
+        log = Log(t.settings.state, pytest.fail)
+        daily = dataclasses.replace(missed("daily", "late", 0), next_at=tomorrow, **given)
+        await log.schedules.add(daily)
+        await log.close()
+        await t.starts()
+        await chat.opens("tell us every weekday at 9 what changed")
+        card = await chat.hears("every weekday at 09:00")
+        await standing(t, "run", name="daily")
+        question = await chat.hears("Shall I mend it?")
+        await t.delivered()
+        await chat.clicks(question, "Leave it")
+        await chat.hears("I leave it.")
+        await chat.clicks(card, "Save")
+        await chat.hears("I will.")
+
+
+async def undone(t, what) -> tuple[int | None, str]:
+    """What `coworker undo` says beside the daemon, as a process of its own."""
+    command = ("-m", "coworker", "undo", what, "--state-dir", str(t.settings.state))
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=pipe, stderr=pipe
+    )
+    try:
+        async with asyncio.timeout(20):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return process.returncode, (out + err).decode()
+
+
+async def test_undo_on_the_command_line_takes_back_what_was_said_elsewhere_and_ends(team):
+    script = [*ASKED, call("ask", question="Which room?"), say("This one.")]
+    people = {"alice": PersonConfig(role="owner", ids=[f"slack:{ALICE}", "terminal:*"])}
+    async with team(script, "slack", people=people) as t:
+        chat = t.chat("slack")
+        await saved(t, chat)
+        talked = (await t.link.call("inbox"))[0]["conversation"]
+        status, told = await undone(t, talked)
+        assert (status, told[:12]) == (0, "Undo of run ")
+        assert "is removed" in told
+        await chat.hears("Undo of run ")
+        assert await standing(t) == []
+        assert "taken back already" in (await undone(t, talked))[1]
+        await chat.says("and now something else")
+        await chat.hears("Which room?")
+        status, told = await undone(t, talked)
+        assert (status, "waits for an answer of a person" in told) == (75, True)
+        await chat.says("this one")
+        await chat.hears("This one.")
 
 
 async def test_guests_cannot_ask_for_standing_work(team):
