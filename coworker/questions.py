@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from coworker.agent.act import Ports
 from coworker.agent.fold import State, fold, takes_words
-from coworker.agent.receive import answers
+from coworker.agent.receive import answers, decides
 from coworker.policy.approvals import refusal
 from coworker.types import ConversationId, Heard, Inbound, Json, ask_key, reply_key
 
@@ -47,7 +47,7 @@ class Questions:
             return "known"
         ask = next((each for each in state.questions if answers(inbound.body, each)), None)
         given = [row.body for row in log.open_inbox(name) if row.kind == "answer"]
-        if ask is None or any(answers(body, ask) for body in given):
+        if ask is None or any(answers(body, ask) and decides(body, ask) for body in given):
             return "ignored"
         person = self._ports.people.find(inbound.body["sender"])
         return "forbidden" if refusal(person, state.senders, ask) else None

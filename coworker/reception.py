@@ -32,6 +32,7 @@ _WAITS = (
     "I wait for a decision first, then I read that: press a button of my question, "
     "or say `!approve {ask}` or `!deny {ask}`."
 )
+_OF_MEMORY = ("remember", "forget")
 _OBJECTIONS: dict[Heard, str] = {
     "ignored": "That question was answered already.",
     "forbidden": "That is open, but not yours to decide; an owner can.",
@@ -393,8 +394,13 @@ def _place_of(conversation: ConversationId) -> Place:
 
 
 def _closed(inbound: Inbound) -> Inbound:
-    """What is answered outside of any run."""
-    return dataclasses.replace(inbound, kind="verb", repo=None)
+    """What is answered outside of any run.
+
+    Words to remember stand in one place only, the memory, so that they can be forgotten.
+    """
+    first = next(iter(str(inbound.body["text"]).lower().lstrip(" !/").split()), "")
+    body = {**inbound.body, "text": f"!{first}"} if first in _OF_MEMORY else inbound.body
+    return dataclasses.replace(inbound, kind="verb", repo=None, body=body)
 
 
 def _notice(key: str, place: Place, text: str) -> Outbound:

@@ -79,7 +79,7 @@ class Received:
             return None
         if is_expired(ask, row.received_at, hours):
             return f"that question expired after {hours:g} hours"
-        if ask["approval"] and not ask.get("card") and says_yes(_words(row.body, ask), ask) is None:
+        if not decides(row.body, ask):
             return f"only {' or '.join(ask['options'])} answers this question"
         return refusal(person, self.state.senders, ask)
 
@@ -114,6 +114,12 @@ class Received:
             if row.kind == "answer" and answers(row.body, ask):
                 return ask
         return None
+
+
+def decides(body: Json, ask: Json) -> bool:
+    """Whether these words are an answer at all: a permission takes yes and no, in its own words."""
+    is_free = not ask["approval"] or ask.get("card")
+    return bool(is_free) or says_yes(_words(body, ask), ask) is not None
 
 
 def _words(body: Json, ask: Json) -> str:
