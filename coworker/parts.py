@@ -145,12 +145,16 @@ class Parts:
 
 
 def _keeping_time(ports: Ports, tools: Sequence[Tool], timetable: Timetable) -> Ports:
-    """With these tools, and an undo that takes back schedules as well."""
+    """With these tools, and an undo that takes back schedules and memories as well."""
 
     async def undo(conversation: Conversation, run: int) -> str:
-        said = await schedule.take_back(timetable, ports.log, conversation.id, run)
+        said = [
+            await schedule.take_back(timetable, ports.log, conversation.id, run),
+            await memory.take_back(ports.knowledge, ports.log, conversation, run),
+        ]
         text = await ports.undo(conversation, run)
-        return said if said and text == marks.NOTHING else f"{text} {said}".strip()
+        more = " ".join(filter(None, said))
+        return more if more and text == marks.NOTHING else f"{text} {more}".strip()
 
     everything = {**ports.tools, **{tool.name: tool for tool in tools}}
     return dataclasses.replace(ports, tools=everything, undo=undo)

@@ -9,6 +9,7 @@ from coworker.errors import ToolError, UsageError
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.text import code, fenced
 from coworker.store.facts import FactKind
+from coworker.store.log import Conversation, Log
 from coworker.tools import known, offlimits
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.knowledge import Knowledge
@@ -99,7 +100,8 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
         told, links = known.told(done), known.links(done.against)
         if path:
             told += f" {await forbid(repo, path, args.text, origin.sender)}"
-        return ToolResult(told, receipt={"kind": "remember", "links": links})
+        fact = done.id if done.is_new else ""
+        return ToolResult(told, receipt={"kind": "remember", "fact": fact, "links": links})
 
     @tool(effect="read", rerun="safe")
     async def recall(args: Recall, context: ToolContext) -> ToolResult:
@@ -131,6 +133,19 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
         return await knowledge.forget(repo, args.id, people, place)
 
     return remember, recall, forget
+
+
+async def take_back(knowledge: Knowledge, log: Log, conversation: Conversation, run: int) -> str:
+    """Forget the facts that a run made, and nothing else; says so, or "" when there were none."""
+    receipts = (
+        entry.body.get("receipt") or {}
+        for entry in log.entries(conversation.id, run)
+        if entry.run == run and entry.kind == "tool_done" and entry.body["tool"] == "remember"
+    )
+    made = [receipt["fact"] for receipt in receipts if receipt.get("fact")]
+    repo = conversation.repo or ""
+    gone = [name for name in made if await knowledge.take_back(repo, name)]
+    return f"{', '.join(gone)} is not remembered any more." if gone else ""
 
 
 def _noted(args: Remember, shown_by: str) -> known.Note:

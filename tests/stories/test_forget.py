@@ -197,3 +197,16 @@ async def test_a_rule_holds_without_the_words_of_it_that_were_forgotten(world):
         assert await w.ask("Empty the README.") == "I may not."
         assert "Denied: rule 1" in str(w.model.requests[1]["messages"])
         assert words not in str(w.model.requests)
+
+
+async def test_undo_takes_back_what_a_run_remembered_and_nothing_that_says_the_same(world):
+    script = [call("remember", text="Deploys are on Fridays at noon."), say("Kept.")]
+    async with world(script) as w:
+        conversation = await w.says("remember that deploys are on Fridays at noon")
+        assert (await w.hears()).text == "Kept."
+        assert "Fridays at noon" in await verb(w, "!memory")
+        await w.says("!undo", conversation)
+        assert "f1 is not remembered any more." in (await w.hears()).text
+        assert "Fridays" not in await verb(w, "!memory")
+        assert "on Fridays at noon" in str(await w.log(conversation))
+    assert faults(w.config) == []
