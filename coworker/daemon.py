@@ -94,7 +94,7 @@ async def _served(parts: Parts, working: bool) -> AsyncIterator[Path]:
     finally:
         await parts.connections.stop()
         await parts.listener.close()
-        await parts.reception.close()
+        await parts.outage.close()
         await parts.dispatch.stop()
         await parts.memories.close()
         await ended(chores)

@@ -21,6 +21,7 @@ from coworker.expiry import Expiry
 from coworker.listener import Listener
 from coworker.models.router import Router
 from coworker.notebook import Notebook
+from coworker.outage import Outage
 from coworker.planning import Planning
 from coworker.policy.budget import MONEY, Ledger
 from coworker.policy.people import People
@@ -107,8 +108,9 @@ class Parts:
         notes = Notebook(ports.knowledge, registry, log, ports.book.standing.forbid)
         states = self.connections.states
         self._verbs = Verbs(ports, self.dispatch, registry, states, planning, notes)
-        self.reception = Reception(ports, self.dispatch, registry, self._verbs)
-        report = self.reception.report_outage
+        self.outage = Outage(ports, self.dispatch.deliver)
+        self.reception = Reception(ports, self.dispatch, registry, self._verbs, self.outage)
+        report = self.outage.report
         self.scheduler = Scheduler(ports, timetable, self.dispatch, [*adapters], report)
         # Whoever is not connecting still examines what would be connected.
         doctor = Doctor(
@@ -131,7 +133,7 @@ class Parts:
 
         def connected(name: str) -> None:
             self.dispatch.deliver_all(name)
-            self.reception.report_outage()
+            self.outage.report()
 
         return Intake(
             hear=self.reception.hear,

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from datetime import datetime
 
 from coworker import notebook
 from coworker.agent.act import Ports
 from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.outage import Outage
 from coworker.questions import Questions
 from coworker.repos.registry import Registry
 from coworker.store.aside import BEGUN
@@ -22,7 +22,6 @@ from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place
 from coworker.verbs import CHANGING, HELP, Verb, Verbs, prefixed, verb_in
 
 MAX_MESSAGE_BYTES = 262_144
-_REPORT_AFTER_S = 3.0
 _STRANGER = (
     "I do not know {sender}, so I did not read that. "
     "An owner can let it in: `!pair {sender} NAME`, or in the configuration: "
@@ -72,14 +71,21 @@ _log = logging.getLogger(__name__)
 class Reception:
     """Turns what people say on any platform into inbox rows."""
 
-    def __init__(self, ports: Ports, dispatch: Dispatch, registry: Registry, verbs: Verbs) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        dispatch: Dispatch,
+        registry: Registry,
+        verbs: Verbs,
+        outage: Outage,
+    ) -> None:
         self._ports = ports
         self._dispatch = dispatch
         self._registry = registry
         self._verbs = verbs
+        self._outage = outage
         self._questions = Questions(ports)
         self._deciding = asyncio.Lock()
-        self._report: asyncio.Task[None] | None = None
         self._rooms = {
             room: name for name, repo in ports.config.repos.items() for room in repo.rooms
         }
@@ -137,17 +143,6 @@ class Reception:
         """Say of each verb that we were ended in the middle of that nobody knows how far it got."""
         for begun in self._ports.log.aside.begun():
             await self._say(begun, _INTERRUPTED)
-
-    def report_outage(self) -> None:
-        """Say soon, in one message a room, which messages came too long ago to be answered."""
-        if self._report is None or self._report.done():
-            self._report = asyncio.create_task(self._tell_stale())
-
-    async def close(self) -> None:
-        """What was not reported yet is reported at the next start."""
-        if self._report:
-            self._report.cancel()
-            await asyncio.gather(self._report, return_exceptions=True)
 
     # Kinds
 
@@ -250,7 +245,7 @@ class Reception:
     async def _put_by(self, inbound: Inbound) -> Heard:
         is_new = await self._close(inbound, "stale", None)
         if is_new:
-            self.report_outage()
+            self._outage.report()
         return "ignored" if is_new else "known"
 
     async def _say(self, inbound: Inbound, text: str) -> Heard:
@@ -307,83 +302,6 @@ class Reception:
         written = inbound.body.get("at")
         limit_ms = self._ports.config.stale_hours * 3_600_000
         return bool(written and limit_ms and self._ports.clock.now_ms() - written > limit_ms)
-
-    async def _tell_stale(self) -> None:
-        await self._ports.clock.sleep(_REPORT_AFTER_S)
-        log, now = self._ports.log, self._ports.clock.now_ms()
-        after = int(log.cursor("reception", "reported") or 0)
-        rows, missed = log.aside.stale(after), log.schedules.missed(after)
-        for place, text in self._reports(rows, missed).items():
-            last = max(row["rowid"] for row in [*rows, *missed])
-            said = _notice(f"outage:{place.here}:{last}", place, text)
-            await log.notice(said, now)
-            self._dispatch.deliver(said.conversation)
-        if rows or missed:
-            last = max(row["rowid"] for row in [*rows, *missed])
-            await log.keep("reception", "reported", str(last))
-
-    def _reports(self, rows: list[Json], missed: list[Json]) -> dict[Place, str]:
-        """What to say in each room: of messages left alone, and of hours missed."""
-        by_room: dict[Place, tuple[list[Json], list[Json]]] = {}
-        for row in rows:
-            by_room.setdefault(Place(row["adapter"], row["room"]), ([], []))[0].append(row)
-        for row in missed:
-            if place := self._room_of(row["body"]["schedule"]):
-                by_room.setdefault(place, ([], []))[1].append(row)
-        return {
-            place: "\n\n".join(filter(None, [self._told(late), self._missed(hours)]))
-            for place, (late, hours) in by_room.items()
-        }
-
-    def _room_of(self, schedule: str) -> Place | None:
-        """The room to report to; a terminal has none, there `schedule history` tells it."""
-        known = self._ports.log.schedules.get(schedule)
-        if known is None or known.place.adapter == "terminal":
-            return None
-        return Place(known.place.adapter, known.place.room)
-
-    def _told(self, rows: list[Json]) -> str:
-        if not rows:
-            return ""
-        hours = self._ports.config.stale_hours
-        many = "1 message" if len(rows) == 1 else f"{len(rows)} messages"
-        lines = [self._line(row["body"]) for row in rows[-20:]]
-        head = (
-            f"I was away. {many} here came more than {hours:g} hours ago, so I left them alone; "
-            "write again what still matters."
-        )
-        return "\n".join([head, *lines])
-
-    def _missed(self, rows: list[Json]) -> str:
-        if not rows:
-            return ""
-        by_schedule: dict[str, list[Json]] = {}
-        for row in rows:
-            by_schedule.setdefault(row["body"]["schedule"], []).append(row)
-        lines = [self._missed_line(own) for own in by_schedule.values()]
-        return "\n".join(["Schedules missed hours while I was away:", *lines])
-
-    def _missed_line(self, rows: list[Json]) -> str:
-        """What became of the hours of one schedule."""
-        body = rows[-1]["body"]
-        many = sum(row["body"]["missed"] for row in rows)
-        known = self._ports.log.schedules.get(body["schedule"])
-        if rows[-1]["outcome"] == "failed":
-            became = "tried late, and failed"
-        elif rows[-1]["outcome"] != "missed":
-            became = "run late, once" if many == 1 else "run once for all of them"
-        elif known and known.policy == "ask":
-            became = f"shall I? `!schedules run {body['schedule']}` runs it now"
-        else:
-            became = "skipped"
-        counted = f"{many} or more" if any(row["body"].get("more") for row in rows) else many
-        return f"- “{body['name']}”: {counted} missed, {became}."
-
-    def _line(self, body: Json) -> str:
-        person = self._ports.people.find(body["sender"])
-        at = datetime.fromtimestamp(body["at"] / 1000, self._ports.config.zone)
-        text = " ".join(body["text"].split())
-        return f"- {at:%a %H:%M} {person.name if person else 'somebody'}: {text[:80]}"
 
 
 def _place_of(conversation: ConversationId) -> Place:

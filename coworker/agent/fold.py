@@ -14,6 +14,9 @@ from coworker.types import Call, Entry, Json, Verdict
 
 NOTHING = "nothing_new"
 """The tool by which a scheduled run ends without a word."""
+_OF_ALL = ("base", "next_seq", "context_tokens", "too_long", "asks")
+_READ = ("told", "recalled", "taint", "said")
+"""What of a state belongs to the whole conversation, and not to a run."""
 
 
 @dataclass(slots=True)
@@ -354,19 +357,9 @@ def _cancelled(state: State, _: Entry) -> None:
 
 def _reply(state: State, _: Entry) -> None:
     """The run is over; what belonged to it alone goes."""
-    kept = State(
-        base=state.base,
-        next_seq=state.next_seq,
-        context_tokens=state.context_tokens,
-        too_long=state.too_long,
-        asks=state.asks,
-        told=state.told,
-        recalled=state.recalled,
-        taint=state.taint,
-        said=state.said,
-    )
+    fresh = State(**{name: getattr(state, name) for name in (*_OF_ALL, *_READ)})
     for name in State.__slots__:
-        setattr(state, name, getattr(kept, name))
+        setattr(state, name, getattr(fresh, name))
 
 
 _STEPS = {
