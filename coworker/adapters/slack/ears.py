@@ -97,9 +97,9 @@ class Ears:
     async def _hear(self, inbound: Inbound) -> Heard:
         heard = await self._intake.hear(inbound)
         if heard == "new":
-            await self._past.heard(inbound.place)
             if message := inbound.kind == "message" and inbound.body["message"]:
-                self._background.start(flow.seen(self._client, inbound.place.room, message))
+                self._voice.marks.seen(inbound.place.room, message)
+            await self._past.heard(inbound.place)
         return heard
 
     async def _command(self, inbound: Inbound) -> Json:

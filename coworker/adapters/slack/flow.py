@@ -212,17 +212,27 @@ class Presence:
         return not fault
 
 
-async def seen(client: AsyncWebClient, room: str, message: str) -> str:
-    """👀 on a message; "" or what is wrong, in Slack's word."""
-    return await calls.attempt(client.reactions_add(channel=room, timestamp=message, name=_SEEN))
+class Marks:
+    """What people see on their messages: 👀, and then ✅ or ❌ instead."""
 
+    def __init__(self, client: AsyncWebClient, background: Background) -> None:
+        self._client = client
+        self._background = background
+        self._setting: dict[tuple[str, str], asyncio.Task[Any]] = {}
 
-async def finished(
-    client: AsyncWebClient, room: str, answered: Sequence[str], outcome: str
-) -> None:
-    """✅ or ❌ instead of 👀 on the messages that were dealt with."""
-    mark = _DONE if outcome == "answered" else _FAILED
-    for message in filter(None, answered):
-        at = {"channel": room, "timestamp": message}
-        await calls.attempt(client.reactions_remove(name=_SEEN, **at))
-        await calls.attempt(client.reactions_add(name=mark, **at))
+    def seen(self, room: str, message: str) -> None:
+        """👀, soon."""
+        key = (room, message)
+        mark = self._client.reactions_add(channel=room, timestamp=message, name=_SEEN)
+        self._setting[key] = task = self._background.start(calls.attempt(mark))
+        task.add_done_callback(lambda _: self._setting.pop(key, None))
+
+    async def finished(self, room: str, answered: Sequence[str], outcome: str) -> None:
+        """✅ or ❌ on the messages that were dealt with, never before the 👀 that it replaces."""
+        mark = _DONE if outcome == "answered" else _FAILED
+        for message in filter(None, answered):
+            if setting := self._setting.get((room, message)):
+                await asyncio.wait({setting})
+            at = {"channel": room, "timestamp": message}
+            await calls.attempt(self._client.reactions_remove(name=_SEEN, **at))
+            await calls.attempt(self._client.reactions_add(name=mark, **at))

@@ -35,6 +35,7 @@ class Voice:
         self.close = self._cards.close
         self._streams = stream.Streams(client)
         self._presence = flow.Presence(client)
+        self.marks = flow.Marks(client, background)
         self._uploaded: set[str] = set()
         """Keys of answers that wait only for their last message."""
 
@@ -161,7 +162,7 @@ class Voice:
         if body.get("run"):
             await self._presence.show(place, "active")
         answered: Sequence[str] = body.get("messages") or []
-        await flow.finished(self._client, place.room, answered, body["outcome"])
+        await self.marks.finished(place.room, answered, body["outcome"])
 
 
 async def _in_blocks_or_words(method: calls.Method, at: Json, said: Json) -> Any:
