@@ -42,11 +42,12 @@ class Questions:
 
     def objection(self, inbound: Inbound) -> Heard | None:
         """Why an answer is not taken: had before, nobody asks that any more, or not theirs."""
-        log, name, state = self._ports.log, inbound.conversation, self.state(inbound.conversation)
+        log, name = self._ports.log, inbound.conversation
         if log.inbox_row(inbound.source, inbound.event_id):
             return "known"
-        ask = next((each for each in state.questions if answers(inbound.body, each)), None)
         given = [row.body for row in log.open_inbox(name) if row.kind == "answer"]
+        state = self.state(name)  # read after them: what is taken meanwhile is in neither else
+        ask = next((each for each in state.questions if answers(inbound.body, each)), None)
         if ask is None or any(answers(body, ask) and decides(body, ask) for body in given):
             return "ignored"
         person = self._ports.people.find(inbound.body["sender"])
