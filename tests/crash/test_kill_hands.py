@@ -136,10 +136,10 @@ def in_phases(chance: random.Random, times: int):
 
 @pytest.mark.slow
 async def test_killed_around_some_commits_it_mends_once(fixing):
-    moments = random.Random(SEED).sample(around_commits(), 5)
+    moments = random.Random(SEED).sample(around_commits(), 4)
     wrong, died = await faults(fixing, moments)
     assert wrong == [], f"seed {SEED}"
-    assert len(died) >= 4
+    assert len(died) >= 3
 
 
 @pytest.mark.slow
