@@ -24,6 +24,8 @@ _QUOTED = (299, 199, 119, 39)
 """So many characters are quoted of a longer text in lists and names, before a `…`."""
 _REPORTED = 80
 """And so many in reports."""
+_BEGUN, _LONGEST = 20, 200
+"""So much of a text's beginning, before a `…`, is the text, whatever stands before it."""
 _GOES_WITH = ("attached", "quoted", "quote", "files", "source")
 _FREE = {
     *("text", "thinking", "quote", "question", "options", "reason", "denial", "notice"),
@@ -101,12 +103,14 @@ class Eraser:
         self.forms = sorted(dict.fromkeys(forms), key=len, reverse=True)
         self._free = _FREE - {"options"} if short else _FREE  # an answer is compared with them
         self._words = re.compile("|".join(map(_pattern, self.forms)) or r"(?!)")
+        self.begun = [b for text in told if (b := " ".join(text.split()))[_BEGUN:]]
+        self._begun = re.compile("|".join(map(_beginning, self.begun)) or r"(?!)")
         names = "|".join(map(re.escape, what.names)) or r"(?!)"
         self._lines = re.compile(rf"(?m)^(\s*- \[(?:{names}), [^]\n]*\]).*$")
 
     def text(self, text: str) -> str:
         """A text without the words."""
-        return self._words.sub(MARK, self._lines.sub(rf"\1 {MARK}", text))
+        return self._begun.sub(MARK, self._words.sub(MARK, self._lines.sub(rf"\1 {MARK}", text)))
 
     def clean(self, value: Any, *, is_free: bool = False) -> Any:
         """The same value without the words, in its old shape."""
@@ -138,6 +142,14 @@ def _forms(text: str) -> list[str]:
     return [whole, flat, whole.replace("\n", "\n    "), flat[:_REPORTED], *quoted]
 
 
+def _beginning(text: str) -> str:
+    """A pattern for what is left of a text where a longer one, with it in it, was cut off."""
+    more = ""
+    for letter in reversed(text[_BEGUN:_LONGEST]):
+        more = f"(?:{re.escape(letter)}{more})?"
+    return rf"{re.escape(text[:_BEGUN])}{more}(?=…)"
+
+
 def _is_telling(form: str) -> bool:
     return len(form) >= _MANY_CHARACTERS or len(form.split()) >= _MANY_WORDS
 
@@ -161,7 +173,8 @@ class _Blanking:
         self._blanked = Blanked()
 
     def done(self) -> Blanked:
-        words = [_needle(form) for form in self._far.forms]
+        begun = (text[:_BEGUN] for text in self._far.begun)
+        words = [_needle(form) for form in (*self._far.forms, *begun)]
         lines = [_needle(f"- [{name}, ") for name in self._what.names]
         told = [*self._entries_with(lines), *self._rules()]
         self._blanked.runs = {self._run_of(place) for place in (*self._what.places, *told)}

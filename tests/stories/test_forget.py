@@ -139,6 +139,19 @@ async def test_a_schedule_that_says_it_pauses(world):
         assert files_with("at noon the vault", w.config.state) == []
 
 
+async def test_the_name_of_a_schedule_keeps_no_beginning_of_the_words(world):
+    words = "the tills open with the blue key from the drawer"
+    said = f"remind all: {words}"
+    async with world([]) as w:
+        add = {"repo": str(w.repo), "when": "every monday at 9", "prompt": said}
+        await w.link.call("schedule", action="add", **add)
+        assert "the tills open with" in str(await w.link.call("schedule", action="list"))
+        await verb(w, f"!remember {words}")
+        await verb(w, "!forget f1")
+        assert "tills open" not in str(await w.link.call("schedule", action="list"))
+        assert files_with("the tills open with", w.config.state) == []
+
+
 async def test_a_run_under_way_does_not_say_it_again(world):
     script = [slow(1.5) + say(f"It is so: {SECRET}"), say("I do not know.")]
     async with world(script) as w:

@@ -63,12 +63,18 @@ class Past:
         self._behind = True
         now_s = self._clock.now_ms() / 1000
         if self._alive_s:
-            since = self._alive_s - _OVERLAP_S
-            async for room in self._rooms():
-                for message in sorted(await self._said(room, since), key=_time):
-                    await hear({"type": "message", "channel": room, **message})
+            for message in sorted(await self._missed(self._alive_s - _OVERLAP_S), key=_time):
+                await hear(message)
         await self._keep(now_s)
         self._behind = False
+
+    async def _missed(self, since: float) -> list[Json]:
+        """What was said since then in all rooms: what is said in one may matter in another."""
+        return [
+            {"type": "message", "channel": room, **message}
+            async for room in self._rooms()
+            for message in await self._said(room, since)
+        ]
 
     async def _keep(self, at_s: float) -> None:
         self._alive_s = at_s

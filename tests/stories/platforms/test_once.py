@@ -56,6 +56,19 @@ async def test_who_was_sent_away_is_not_let_in_again_by_slacks_history(team, end
         assert not t.model.requests
 
 
+async def test_what_was_said_in_two_rooms_meanwhile_is_heard_in_its_order(team):
+    async with team([], "slack") as t:
+        new = t.slack.user("new")
+        ops = t.slack.channel("ops", ALICE, new)  # read after the other room
+        await t.ends()
+        await t.slack.says(ALICE, ops, f"<@{BOT}> !pair slack:{new} newbie")
+        await t.slack.says(ALICE, GENERAL, f"<@{BOT}> !unpair slack:{new}")
+        await t.starts()
+        await told(t, ALICE, "!rules", "Where no rule fits", room=ops)
+        await told(t, new, "hello?", "I do not know", room=ops)
+        assert not t.model.requests
+
+
 async def test_telegrams_updates_that_come_again_are_obeyed_once(team):
     async with team([], "telegram") as t:
         chat, old = t.chat("telegram-private"), []
