@@ -15,7 +15,7 @@ _SHORTEST = 8
 """A shorter value would be found in ordinary words."""
 _ESCAPED = (
     r"(?<=\\[abefnrtv])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=[%=][0-9A-Fa-f]{2})"
-    r"|(?<=\[[0-9]m)|(?<=\[[0-9]{2}m)|(?<=\[[0-9];[0-9]{2}m)"
+    r"|(?<=[0-9;\[]m)"
 )
 """What stands before a secret in JSON, URLs, mails or colours and is no letter of it."""
 _START, _END = rf"(?:(?<![A-Za-z0-9])|{_ESCAPED})", r"(?![A-Za-z0-9])"

@@ -173,6 +173,12 @@ def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="run the long versions of slow tests")
 
 
+def pytest_collection_modifyitems(config, items):
+    """The long versions take as long as they take."""
+    for item in items if config.getoption("--soak") else ():
+        item.add_marker(pytest.mark.timeout(3600))
+
+
 @pytest.fixture
 def soak(request):
     """Whether this is a long run."""

@@ -204,7 +204,13 @@ def _doctor(options: Namespace) -> int:
 
 def _repo_add(options: Namespace) -> int:
     from coworker.cli import conversation, show
+    from coworker.errors import UsageError
 
+    if "://" in options.path:
+        raise UsageError(
+            "An address is no folder. To read a repository by its address, write url = … into "
+            "[repos.NAME] of the configuration."
+        )
     return show.repo_add(_config(options), conversation.absolute(options.path), options.name)
 
 

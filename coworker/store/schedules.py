@@ -83,6 +83,10 @@ class Schedules:
 
     # Writing
 
+    def clean(self, text: str) -> str:
+        """The text without secrets: what is cut from it afterwards shows no half of one."""
+        return self._redactor.text(text)
+
     async def add(self, schedule: Schedule) -> None:
         """Remember a schedule, without secrets; one with this id is known already and stays."""
         words = {name: getattr(schedule, name) for name in ("name", "prompt", "gate")}

@@ -19,7 +19,7 @@ import msgspec
 
 from coworker.errors import Denied, DiskFull, NotFound, ToolError, TryLater, Unavailable, UsageError
 from coworker.protocols import ToolContext
-from coworker.repos.text import one_line, visible
+from coworker.repos.text import exact, one_line, visible
 from coworker.types import Effect, Json, Parked, Repo, Rerun, ToolResult
 
 LIMIT = 20_000
@@ -128,7 +128,7 @@ class Declared(Generic[A]):
 
     def describe(self, args: A) -> str:
         """The call in a few words for a person, in one line without invisible characters."""
-        return one_line(args.describe())
+        return one_line(exact(args.describe()))
 
     async def run(self, args: A, context: ToolContext) -> ToolResult | Parked:
         """Do it; the result's text is bounded and shows every control character.

@@ -136,7 +136,8 @@ def _as_in_file(args: EditFile, text: str) -> tuple[str, str]:
 
 def _changed(root: Root, relative: str, before: str, after: str) -> ToolResult:
     """Write it. What stands for a secret must not take the secret's place."""
-    if blank := next((b for b in LABEL.findall(after) if b not in before), None):
+    blanks = LABEL.findall(after)
+    if blank := next((b for b in blanks if blanks.count(b) > before.count(b)), None):
         raise ToolError(
             f"Not written: {blank} only stands for a secret that you were not shown. "
             "Leave the line with it as it is: change those around it with edit_file."

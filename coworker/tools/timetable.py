@@ -89,7 +89,7 @@ class Timetable:
 
         Raises UsageError that says what to mend, and what the gate's first look raises.
         """
-        prompt, now = visible(wish.prompt).strip(), self._clock.now_ms()
+        prompt, now = self._schedules.clean(visible(wish.prompt)).strip(), self._clock.now_ms()
         if not 0 < len(prompt) <= _MAX_PROMPT:
             raise UsageError(f"Say what is to be done then, in 1 to {_MAX_PROMPT:,} characters.")
         calendar = await self.calendar(wish.when, wish.zone, wish.creator, wish.said_at)
@@ -102,7 +102,8 @@ class Timetable:
         place, conversation = _destination(wish, calendar)
         schedule = Schedule(
             id=_id(wish.key),
-            name=one_line(wish.name, _MAX_NAME) or one_line(prompt, _MAX_NAME),
+            name=one_line(self._schedules.clean(wish.name), _MAX_NAME)
+            or one_line(prompt, _MAX_NAME),
             repo=wish.repo,
             place=place,
             conversation=conversation,

@@ -54,7 +54,8 @@ def quoted(message: Message, us: int) -> list[Json]:
     """What somebody else said: {who, text}. A message of ours is there to be read already."""
     found = [*_forwarded(message), *_cited(message, us)]
     if thing := _thing(message):
-        found.append({"who": _who(message.from_user), "text": thing})
+        who = _author(message) if is_foreign(message) else _who(message.from_user)
+        found.append({"who": who, "text": thing})
     return [each for each in found if each["text"]]
 
 

@@ -61,8 +61,8 @@ async def _room(bot: Bot, room: str) -> Json:
     except (BadRequest, Forbidden) as error:
         found = f"not for us: {error.message}"
         return {"check": check, "ok": False, "found": found, "fix": add}
-    except TelegramError as error:
-        found = f"Telegram did not answer ({type(error).__name__})"
+    except (TelegramError, TypeError, KeyError) as error:  # also what the library cannot read
+        found = f"Telegram did not answer as expected ({type(error).__name__})"
         return {"check": check, "ok": False, "found": found, "fix": "Try again later."}
     return {"check": check, "ok": True, "found": one_line(chat.effective_name or room), "fix": ""}
 
