@@ -83,7 +83,8 @@ SHAPES = (
         "shortened secret",
         ("…",),
         rf"{_START}(?:sk-|xox[a-z]-|xapp-|gh[pousr]_|github_pat_|glpat-|A[KS]IA|AIza|ya29\.|GOCSPX-"
-        r"|[rs]k_(?:live|test)_|whsec_|npm_|pypi-)[\w.-]{6,}(?=\s?\[?…)",
+        r"|[rs]k_(?:live|test)_|whsec_|npm_|pypi-|eyJ|[0-9]{8,10}:|(?<=://)[^\s/:@…]{0,64}:)"
+        r"[^\s/@…\[]{6,}(?=\s?\[?…)",
     ),
     (
         "environment secret",

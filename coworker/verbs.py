@@ -246,15 +246,19 @@ class Verbs:
         )
 
     def _decision(self, verb: Verb, inbound: Inbound) -> Inbound | str:
-        number = verb.rest.lstrip("#")
-        open_asks = [str(ask["ask"]) for ask in self._questions.here(inbound.conversation)]
+        number, name = verb.rest.lstrip("#"), inbound.conversation
+        beside = self._ports.log.schedules.waiting_beside(name)
+        open_asks = {
+            str(ask["ask"]): each for each in (name, *beside) for ask in self._questions.here(each)
+        }
         if not number and len(open_asks) == 1:
-            number = open_asks[0]
+            number = next(iter(open_asks))
         if number not in open_asks:
             known = f"Open here: {', '.join(open_asks)}." if open_asks else "None is open here."
             return f"There is no open question {number or 'without a number'}. {known}"
         text = "allow" if verb.name == "approve" else "deny"
-        return _become(inbound, "answer", ask=int(number), text=text)
+        moved = dataclasses.replace(inbound, conversation=open_asks[number])
+        return _become(moved, "answer", ask=int(number), text=text)
 
     def _press(self, action: str, inbound: Inbound) -> Inbound | str:
         runs = [e.run for e in self._ports.log.entries(inbound.conversation) if e.kind == "reply"]

@@ -101,8 +101,18 @@ def test_what_was_shortened_before_it_came_here_is_cut_out_too(rest):
         assert ours.text(f"see {cut}{rest}") == f"see [secret: anthropic api key]{rest}"
 
 
-def test_what_looks_like_a_shortened_secret_is_cut_out():
-    assert Redactor().text("use ghp_aB3xaB3xaB3… now") == "use [secret: shortened secret]… now"
+@pytest.mark.parametrize(
+    "begun",
+    ["ghp_aB3xaB3xaB3", "7000000001:AAFaB3_aB3_", "eyJaB3xaB3xaB3.eyJaB3xaB3x"],
+)
+def test_what_looks_like_a_shortened_secret_is_cut_out(begun):
+    assert Redactor().text(f"use {begun}… now") == "use [secret: shortened secret]… now"
+
+
+def test_a_shortened_password_in_an_address_is_cut_out():
+    shown = Redactor().text("postgres://shop:hunter22hunt…")
+    assert shown == "postgres://[secret: shortened secret]…"
+    assert Redactor().text("see http://localhost:8080/page…") == "see http://localhost:8080/page…"
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from coworker.agent.receive import Received, decided
 from coworker.agent.think import heard, opening, overheard, reminded
 from coworker.agent.thinker import Interrupted, Thinker
 from coworker.store.log import ConversationState, InboxRow
+from coworker.store.schedules import asks_before
 from coworker.types import Json, Parked, Progress
 
 _MAX_CHECKS = 3
@@ -94,7 +95,8 @@ class Drive(Thinker):
         conversation, first = self.conversation, self.state.next_seq
         fresh: list[Draft] = []
         if not self.state.base:
-            fresh = await opening(conversation, self.ports)
+            asks = asks_before(conversation.id)
+            fresh = await opening(conversation, self.ports, {"asks": asks} if asks else None)
             fresh += await overheard(conversation, rows, self.ports)
         known = await reminded(self.state, rows, conversation, self.ports)
         said = await heard("user", rows, conversation, self.ports)

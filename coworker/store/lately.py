@@ -28,21 +28,30 @@ class Lately:
 
     @contextmanager
     def forgetting(self, what: Forgetting) -> Iterator[set[EntryKey]]:
-        """While words are taken out, and until the runs have ended that are under way now.
-
-        It gives a set for the runs that surely knew them: from those short words go as well.
+        """While words are taken out, and until the runs have ended that are under way now and
+        knew them: it gives a set for those. Nobody else's run says or does anything else by it.
         """
         sql = "SELECT id FROM conversation WHERE state <> 'idle' AND (repo = ? OR repo IS NULL)"
         under_way = {row[0] for row in self._reader.execute(sql, (what.repo,))}
-        self._keep(Eraser(what), under_way)
+        meanwhile = Eraser(what)
+        self._keep(meanwhile, under_way)
         knew: set[EntryKey] = set()
         yield knew
+        self._drop(meanwhile, under_way)
         self._keep(Eraser(what, short=True), under_way & {conversation for conversation, _ in knew})
         self.count += 1
 
     def _keep(self, eraser: Eraser, conversations: Collection[str]) -> None:
         for conversation in conversations:
             self._erasers.setdefault(ConversationId(conversation), []).append(eraser)
+
+    def _drop(self, eraser: Eraser, conversations: Collection[str]) -> None:
+        for name in map(ConversationId, conversations):
+            left = [each for each in self._erasers.get(name, ()) if each is not eraser]
+            if left:
+                self._erasers[name] = left
+            else:
+                self._erasers.pop(name, None)
 
     def holds(self, conversation: ConversationId) -> bool:
         """Whether it might say something that was forgotten."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -204,6 +205,15 @@ class Schedules:
         ).fetchone()
         return ConversationId(row[0]) if row else None
 
+    def waiting_beside(self, conversation: ConversationId) -> list[ConversationId]:
+        """The conversations of firings beside that one that wait for somebody, the latest first."""
+        rows = self._reader.execute(
+            "SELECT id FROM conversation WHERE id > ? AND id < ? AND state = 'waiting'"
+            " ORDER BY updated_at DESC",
+            (f"{conversation}{_BESIDE}-", f"{conversation}{_BESIDE}."),
+        )
+        return [ConversationId(row[0]) for row in rows]
+
     def history(self, schedule: str, limit: int = 50) -> list[Json]:
         """Its firings, the latest first: {event_id, at, outcome, body, conversation, run,
         cost_usd, text}.
@@ -284,6 +294,13 @@ def _unhindered(db: sqlite3.Connection, row: Inbound) -> Inbound:
         return row
     name = f"{row.conversation}{_BESIDE}-{row.event_id.replace('/', '-')}"
     return dataclasses.replace(row, conversation=ConversationId(name))
+
+
+def asks_before(conversation: ConversationId) -> int:
+    """Where the numbers of its questions begin: one beside another shares a chat with that, and a
+    number must name one question there.
+    """
+    return 1_000 + zlib.crc32(conversation.encode()) % 900 * 10 if _BESIDE in conversation else 0
 
 
 def _is_open(db: sqlite3.Connection, schedule: str) -> bool:

@@ -300,4 +300,4 @@ def _destination(wish: Wish, calendar: Calendar) -> tuple[Place, ConversationId 
 def _where(schedule: Schedule) -> str:
     if schedule.conversation is None:
         return f"{schedule.place.adapter}:{schedule.place.room}, each time in a thread of its own"
-    return f"here ({schedule.conversation})"
+    return f"here ({schedule.place.conversation})"

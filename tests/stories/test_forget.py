@@ -223,3 +223,21 @@ async def test_undo_takes_back_what_a_run_remembered_and_nothing_that_says_the_s
         assert "Fridays" not in await verb(w, "!memory")
         assert "on Fridays at noon" in str(await w.log(conversation))
     assert faults(w.config) == []
+
+
+async def test_what_a_run_does_that_never_knew_the_words_is_not_changed(world):
+    line = "def total(items): return sum(items) + len(items)"
+    script = [
+        call("ask", question="Shall I?"),
+        call("write_file", path="total.py", content=f"{line}\n"),
+        say("Written."),
+    ]
+    async with world(script) as w:
+        conversation = await w.says("write the total")
+        await w.hears()
+        await verb(w, f"!remember {line}")
+        await verb(w, "!forget f1")
+        await w.link.call("answer", conversation=conversation, ask=1, text="yes")
+        assert (await w.hears()).text == "Written."
+        (file,) = w.config.state.glob("workspaces/*/tree/total.py")
+        assert file.read_text() == f"{line}\n"
