@@ -17,7 +17,7 @@ from coworker.errors import Unavailable, Unconfirmed, Undeliverable
 from coworker.protocols import Adapter, Clock
 from coworker.store.log import Log
 from coworker.tasks import Tasks
-from coworker.types import ConversationId, Outbound, ask_key, progress_key
+from coworker.types import ConversationId, Inbound, Outbound, ask_key, progress_key
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S = 2.0
@@ -150,9 +150,20 @@ class Delivery:
         self, outbound: Outbound, state: Literal["dead", "unknown"], why: str
     ) -> None:
         _log.warning("a message is given up: %s", why, extra={"key": outbound.key})
-        if state == "dead" and outbound.op == "reply" and outbound.body.get("run"):
-            await self._log.schedules.undelivered(outbound, why, self._clock.now_ms())
+        if state == "dead" and outbound.body.get("run"):
+            await self._unheard(outbound, why)
         await self._log.unsent(outbound.key, state)
+
+    async def _unheard(self, outbound: Outbound, why: str) -> None:
+        """A firing has failed of which nobody hears the answer, or the question it waits for."""
+        now, name = self._clock.now_ms(), outbound.conversation
+        if outbound.op == "reply":
+            await self._log.schedules.undelivered(outbound, why, now)
+        elif outbound.op == "ask" and await self._log.schedules.unasked(outbound, why, now):
+            by = {"sender": "coworker"}
+            stop = Inbound("delivery", outbound.key, name, "stop", by, outbound.place)
+            await self._log.ingest(stop, now)
+            self._wake(name)
 
     def _later(self, outbound: Outbound, named_s: float | None) -> _Later:
         backoff_s = _FIRST_WAIT_S * 2.0 ** min(self._failures[outbound.conversation], 10)

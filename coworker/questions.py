@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from coworker.agent.act import Ports
 from coworker.agent.fold import State, fold, takes_words
-from coworker.agent.receive import answers, decides
+from coworker.agent.receive import answers, as_answered, decides
 from coworker.policy.approvals import refusal
 from coworker.types import ConversationId, Heard, Inbound, Json, ask_key, reply_key
 
@@ -51,7 +51,8 @@ class Questions:
         if ask is None or any(answers(body, ask) and decides(body, ask) for body in given):
             return "ignored"
         person = self._ports.people.find(inbound.body["sender"])
-        return "forbidden" if refusal(person, state.senders, ask) else None
+        meant = as_answered(inbound.body, ask)
+        return "forbidden" if refusal(person, state.senders, meant) else None
 
     def is_forbidden(self, inbound: Inbound) -> bool:
         """Whether a button of a reply was pressed by somebody who may not decide about its run."""

@@ -246,11 +246,9 @@ class Verbs:
         )
 
     def _decision(self, verb: Verb, inbound: Inbound) -> Inbound | str:
-        number, name = verb.rest.lstrip("#"), inbound.conversation
-        beside = self._ports.log.schedules.waiting_beside(name)
-        open_asks = {
-            str(ask["ask"]): each for each in (name, *beside) for ask in self._questions.here(each)
-        }
+        number = verb.rest.lstrip("#")
+        around = self._ports.log.schedules.waiting_around(inbound.conversation)
+        open_asks = {str(ask["ask"]): each for each in around for ask in self._questions.here(each)}
         if not number and len(open_asks) == 1:
             number = next(iter(open_asks))
         if number not in open_asks:
@@ -261,7 +259,7 @@ class Verbs:
         return _become(moved, "answer", ask=int(number), text=text)
 
     def _press(self, action: str, inbound: Inbound) -> Inbound | str:
-        runs = [e.run for e in self._ports.log.entries(inbound.conversation) if e.kind == "reply"]
+        runs = [e.run for e in self._ports.log.entries(inbound.conversation) if e.kind == "user"]
         if not runs:
             return "There is no run here yet."
         return _become(inbound, "action", action=action, run=runs[-1])

@@ -81,7 +81,7 @@ class Received:
             return f"that question expired after {hours:g} hours"
         if not decides(row.body, ask):
             return f"only {' or '.join(ask['options'])} answers this question"
-        return refusal(person, self.state.senders, ask)
+        return refusal(person, self.state.senders, as_answered(row.body, ask))
 
     async def _verdict(self, ask: Json, text: str, person: Person) -> Json:
         """What an approval changes; a rule is on disk before the answer that made it."""
@@ -120,6 +120,12 @@ def decides(body: Json, ask: Json) -> bool:
     """Whether these words are an answer at all: a permission takes yes and no, in its own words."""
     is_free = not ask["approval"] or ask.get("card")
     return bool(is_free) or says_yes(_words(body, ask), ask) is not None
+
+
+def as_answered(body: Json, ask: Json) -> Json:
+    """The question as it matters to that answer: a no is for whoever asked, too."""
+    is_no = ask["approval"] and says_yes(_words(body, ask), ask) is False
+    return {**ask, "owner": False} if is_no else ask
 
 
 def _words(body: Json, ask: Json) -> str:

@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from coworker.errors import CoworkerError, Denied, ToolError, Unavailable
+from coworker.redact import Redactor
 from coworker.repos.checkout import Checkout
 from coworker.repos.git import Git, failure
 from coworker.repos.program import Limits, Output
@@ -25,6 +26,8 @@ Protocol = Literal["https", "ssh", "file"]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCP = re.compile(r"(?:[\w.-]+@)?\w[\w.-]*:(?!//)\S+")
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
+_SECRETS = Redactor()
+"""What looks like one may stand where a name would."""
 _OURS_ONLY = ("GIT_CONFIG_COUNT", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_SSH_COMMAND")
 _STALLED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 _LOCAL_SETTINGS = (
@@ -189,10 +192,10 @@ def _remote(url: str, shown: str) -> Address:
         raise ToolError(f"{shown} is no address that may be used.")
     if parts.scheme == "ssh":
         return Address(url, "ssh")
-    if parts.password is None:
+    if parts.password is None and _SECRETS.text(url) == url:
         return Address(url, "https")
     plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return Address(plain, "https", unquote(f"{parts.username}:{parts.password}"))
+    return Address(plain, "https", unquote(f"{parts.username}:{parts.password or ''}"))
 
 
 def _logged_in(url: str, login: str) -> dict[str, str]:

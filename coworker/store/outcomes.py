@@ -62,6 +62,16 @@ def undelivered(db: sqlite3.Connection, event_id: str, why: str, at: int) -> Non
     settle(db, event_id, "failed", at, again=True)
 
 
+def unasked(db: sqlite3.Connection, event_id: str, why: str, at: int) -> None:
+    """A firing that waits for an answer to what nobody was asked has failed."""
+    sql = (
+        "UPDATE inbox SET outcome = 'failed', body = json_set(body, '$.undelivered', ?)"
+        " WHERE source = 'schedule' AND event_id = ? AND outcome IS NULL"
+    )
+    if db.execute(sql, (why, event_id)).rowcount:
+        settle(db, event_id, "failed", at, again=True)
+
+
 def _saw(db: sqlite3.Connection, event_id: str, what: str) -> None:
     """Let the gate of a firing, if it has one, compare with what it saw then: until then nobody was
     told of it."""

@@ -122,16 +122,23 @@ class Schedules:
 
     async def undelivered(self, outbound: Outbound, why: str, at: int) -> None:
         """Let the firing that this answers, if it does, count as failed."""
-        sql = (
-            "SELECT event_id FROM inbox"
-            " WHERE conversation = ? AND taken_seq = ? AND source = 'schedule'"
-        )
 
         def write(db: sqlite3.Connection) -> None:
-            for (event_id,) in db.execute(sql, (outbound.conversation, outbound.body["run"])):
+            for event_id in _firings_of(db, outbound):
                 outcomes.undelivered(db, event_id, why, at)
 
         await self._writer.write(write)
+
+    async def unasked(self, outbound: Outbound, why: str, at: int) -> bool:
+        """Let the firing that asks this, if one does, count as failed; whether one does."""
+
+        def write(db: sqlite3.Connection) -> bool:
+            found = _firings_of(db, outbound)
+            for event_id in found:
+                outcomes.unasked(db, event_id, why, at)
+            return bool(found)
+
+        return await self._writer.write(write)
 
     async def fire(self, firings: Sequence[Firing], at: int) -> list[Firing]:
         """Let these schedules fire, each in one step with its calendar; those that did."""
@@ -205,14 +212,15 @@ class Schedules:
         ).fetchone()
         return ConversationId(row[0]) if row else None
 
-    def waiting_beside(self, conversation: ConversationId) -> list[ConversationId]:
-        """The conversations of firings beside that one that wait for somebody, the latest first."""
+    def waiting_around(self, conversation: ConversationId) -> list[ConversationId]:
+        """The chat's own conversation, and those of firings beside it that wait for somebody."""
+        own = chat_of(conversation)
         rows = self._reader.execute(
             "SELECT id FROM conversation WHERE id > ? AND id < ? AND state = 'waiting'"
             " ORDER BY updated_at DESC",
-            (f"{conversation}{_BESIDE}-", f"{conversation}{_BESIDE}."),
+            (f"{own}{_BESIDE}-", f"{own}{_BESIDE}."),
         )
-        return [ConversationId(row[0]) for row in rows]
+        return [own, *(ConversationId(row[0]) for row in rows)]
 
     def history(self, schedule: str, limit: int = 50) -> list[Json]:
         """Its firings, the latest first: {event_id, at, outcome, body, conversation, run,
@@ -294,6 +302,19 @@ def _unhindered(db: sqlite3.Connection, row: Inbound) -> Inbound:
         return row
     name = f"{row.conversation}{_BESIDE}-{row.event_id.replace('/', '-')}"
     return dataclasses.replace(row, conversation=ConversationId(name))
+
+
+def _firings_of(db: sqlite3.Connection, outbound: Outbound) -> list[str]:
+    sql = (
+        "SELECT event_id FROM inbox"
+        " WHERE conversation = ? AND taken_seq = ? AND source = 'schedule'"
+    )
+    return [row[0] for row in db.execute(sql, (outbound.conversation, outbound.body["run"]))]
+
+
+def chat_of(conversation: ConversationId) -> ConversationId:
+    """The conversation of the chat itself, where a firing speaks beside it."""
+    return ConversationId(conversation.partition(_BESIDE)[0])
 
 
 def asks_before(conversation: ConversationId) -> int:

@@ -23,7 +23,7 @@ from coworker.store.said import TERMINAL, US, last_words, log_of, place_of
 from coworker.tools import quotes
 from coworker.tools.contradiction import may_contradict
 from coworker.tools.known import Known, Note, Origin, Remembered, refuse_odd, usable
-from coworker.types import Json, Person, Place, Repo
+from coworker.types import ConversationId, Json, Person, Place, Repo
 
 _ALIKE = 20
 _GOOD_WORDS = 2
@@ -268,8 +268,12 @@ class Knowledge:
         )
 
     def _is_outside(self, message: Message) -> bool:
+        """Whether a stranger or a guest said it, or we did where we had read such words."""
+        if message.speaker == US:
+            before = self._log.entries(ConversationId(message.session))
+            return any(e.body.get("taint") for e in before if e.seq < message.seq)
         person = self.person(message.author)
-        return message.speaker != US and (person is None or person.role == "guest")
+        return person is None or person.role == "guest"
 
     def _link(self, conversation: str, message: str) -> str:
         return self._places.link(place_of(conversation), message)

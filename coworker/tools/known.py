@@ -71,7 +71,7 @@ class Known:
     room: str
     """Where it may be told: a room as the configuration writes it, `terminal`, or `*`."""
     is_outside: bool = False
-    """Whether somebody said it who is none of our people, or may only read."""
+    """Whether somebody said it who is none of our people, or may only read; or we after them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from coworker.protocols import Tool, ToolContext
 from coworker.store.log import Log
-from coworker.store.schedules import Policy, Schedule
+from coworker.store.schedules import Policy, Schedule, chat_of
 from coworker.tools.base import Args, tool
 from coworker.tools.timetable import Timetable, Wish
 from coworker.types import ConversationId, ToolResult
@@ -69,7 +69,7 @@ def tools(timetable: Timetable, log: Log) -> tuple[Tool, ...]:
             prompt=args.prompt,
             creator=timetable.least(context.senders),
             place=row.place,
-            conversation=row.id,
+            conversation=chat_of(row.id),
             repo=row.repo,
             name=args.name or "",
             gate=args.gate or "",

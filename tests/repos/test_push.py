@@ -120,6 +120,12 @@ async def test_included_settings_are_not_read(tmp_path, workspaces):
         await workspaces.push_address(Repo("shop", shop))
 
 
+def test_a_token_in_place_of_a_name_leaves_the_address():
+    token = "ghp_" + "aB3x" * 9
+    found = address(f"https://{token}@example.com/shop")
+    assert (found.url, found.login) == ("https://example.com/shop", f"{token}:")
+
+
 @pytest.mark.parametrize(
     ("url", "protocol"),
     [
