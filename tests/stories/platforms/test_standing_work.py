@@ -141,8 +141,12 @@ async def test_a_run_without_news_posts_nothing(talk):
         assert [m for m in t.slack.messages(GENERAL) if m.user == BOT and not m.thread_ts] == []
 
 
-async def test_an_answer_that_its_room_does_not_take_is_a_failure(team):
-    async with team([*ASKED, say("Two commits since yesterday.")], "slack") as t:
+@pytest.mark.parametrize(
+    "step", [say("Two commits since yesterday."), call("ask", question="Which of them?")]
+)
+async def test_what_its_room_does_not_take_is_a_failure(team, step):
+    """An answer that nobody reads, and a question that nobody can answer."""
+    async with team([*ASKED, step], "slack") as t:
         schedule = await saved(t, t.chat("slack"))
         await t.delivered()
         t.slack.world.channels[GENERAL].archived = True
@@ -153,6 +157,8 @@ async def test_an_answer_that_its_room_does_not_take_is_a_failure(team):
         (fired,) = await standing(t, "history", name=schedule)
         assert "is_archived" in fired["undelivered"]
         assert (await standing(t, "show", name=schedule))["failures"] == 1
+        await t.delivered()
+        assert (await t.link.call("status"))["waiting"] == []
 
 
 @pytest.mark.parametrize("kind", ["telegram-private", "telegram-group", "telegram-topic"])
