@@ -186,16 +186,17 @@ class Knowledge:
         gone += [f"what schedule {schedule} says, which pauses" for schedule in paused]
         return f"Forgotten, in every byte that is mine: {', '.join(gone)}. {_OURS}"
 
-    async def take_back(self, repo: str, name: str) -> bool:
-        """Remove a fact and nothing that repeats it; whether it was there."""
+    async def take_back(self, repo: str, name: str) -> Fact | None:
+        """Remove a fact and nothing that repeats it; what it was, if it was there."""
         number = int(name.removeprefix("f"))
-        if await self.memories.ask(repo, lambda memory: memory.facts.get(number)) is None:
-            return False
+        fact = await self.memories.ask(repo, lambda memory: memory.facts.get(number))
+        if fact is None:
+            return None
         home = log_of(repo)
         what = Forgetting(repo, home, [(home.conversation, number)], [], [name])
         body: Json = {"facts": [number], "messages": [], "by": []}
         await self.memories.forget(what, body, self._clock.now_ms())
-        return True
+        return fact
 
     async def forget_message(
         self, repo: Repo, conversation: str, link: str, by: Sequence[Person], place: Place

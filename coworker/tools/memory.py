@@ -8,7 +8,7 @@ from pathlib import Path
 from coworker.errors import ToolError, UsageError
 from coworker.protocols import Tool, ToolContext
 from coworker.repos.text import code, fenced
-from coworker.store.facts import FactKind
+from coworker.store.facts import Fact, FactKind
 from coworker.store.log import Conversation, Log
 from coworker.tools import known, offlimits
 from coworker.tools.base import Args, bound_repo, tool
@@ -144,8 +144,14 @@ async def take_back(knowledge: Knowledge, log: Log, conversation: Conversation, 
     )
     made = [receipt["fact"] for receipt in receipts if receipt.get("fact")]
     repo = conversation.repo or ""
-    gone = [name for name in made if await knowledge.take_back(repo, name)]
-    return f"{', '.join(gone)} is not remembered any more." if gone else ""
+    gone = [fact for name in made if (fact := await knowledge.take_back(repo, name))]
+    return " ".join(map(_gone, gone))
+
+
+def _gone(fact: Fact) -> str:
+    said = f"f{fact.id} is not remembered any more."
+    replaced = f" f{fact.supersedes}, which it had replaced, does not come back by that."
+    return said + replaced if fact.supersedes else said
 
 
 def _noted(args: Remember, shown_by: str) -> known.Note:
