@@ -93,6 +93,15 @@ async def cited_from_elsewhere(team):
     return chat
 
 
+async def in_a_forwarded_contact(team):
+    """What looks like a name is mallory's."""
+    chat = await busy(team)
+    alice, mallory = team.people["alice"], team.people["mallory"]
+    contact = {"contact": {"first_name": WISHES, "phone_number": "1"}}
+    await team.telegram.says(alice, text="", forward_from=mallory, more=contact)
+    return chat
+
+
 async def busy(team):
     """Alice has had work done."""
     chat = team.chat("telegram-private")
@@ -126,6 +135,7 @@ def standing(team):
         ("telegram", under_her_id),
         ("telegram", in_her_own_forward),
         ("telegram", cited_from_elsewhere),
+        ("telegram", in_a_forwarded_contact),
     ],
 )
 async def test_outside_words_only_ever_lead_to_questions(team, origin, name, tell):
