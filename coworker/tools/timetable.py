@@ -18,7 +18,7 @@ from coworker.calendar import UNGATED, Calendar, preview, too_often, too_often_t
 from coworker.errors import Denied, NotFound, UsageError
 from coworker.protocols import Clock
 from coworker.repos.text import one_line, visible
-from coworker.store.schedules import Policy, Schedule, Schedules
+from coworker.store.schedules import Policy, Schedule, Schedules, chat_of
 from coworker.tools import gates
 from coworker.tools.gates import Gates, Seen
 from coworker.tools.zones import Zones
@@ -300,4 +300,4 @@ def _destination(wish: Wish, calendar: Calendar) -> tuple[Place, ConversationId 
 def _where(schedule: Schedule) -> str:
     if schedule.conversation is None:
         return f"{schedule.place.adapter}:{schedule.place.room}, each time in a thread of its own"
-    return f"here ({schedule.place.conversation})"
+    return f"here ({chat_of(schedule.conversation)})"
