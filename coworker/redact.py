@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
-from coworker.shapes import SHAPES, forms
+from coworker.shapes import SHAPES, beginning, forms
 from coworker.types import Progress, Sign
 
 LABEL = re.compile(r"\[secret: [a-z0-9 ]{1,60}\]")
@@ -20,7 +20,6 @@ _KEY_END = re.compile("-----END [^-\n]{0,60}-----")
 _WORDS = re.compile(r"\S+\s+\S+\s*\Z")
 _BEGUN = 12
 """So much of a secret at the end of what was shortened is as good as more."""
-_LONGEST = 200
 _REACH = 16_384
 """Characters of a stream over which one secret can reach."""
 
@@ -40,7 +39,7 @@ class Redactor:
         longest = sorted(self._labels, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest)))
         self._begun = {value[:_BEGUN]: label for label, value in names.items() if value[_BEGUN:]}
-        self._shortened = re.compile("|".join(map(_beginning, filter(None, names.values()))))
+        self._shortened = re.compile("|".join(map(_shortened, filter(None, names.values()))))
         self._shapes = [(_label(what), hints, re.compile(at)) for what, hints, at in SHAPES]
 
     def text(self, text: str) -> str:
@@ -120,12 +119,9 @@ class Stream:
         return Progress(kind, self._shown(text))
 
 
-def _beginning(value: str) -> str:
-    """A pattern for as much of a secret as is left where a text was cut off."""
-    more = ""
-    for letter in reversed(value[_BEGUN:_LONGEST]):
-        more = f"(?:{re.escape(letter)}{more})?"
-    return rf"{re.escape(value[:_BEGUN])}{more}(?=\s?\[?…|\Z)"
+def _shortened(value: str) -> str:
+    """A pattern for what is left of a secret where a text was cut off."""
+    return rf"{beginning(value, _BEGUN)}(?=\s?\[?…|\Z)"
 
 
 def _before_key(text: str) -> int:

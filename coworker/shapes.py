@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
+_LONGEST = 200
+"""Of a longer beginning no more is looked for: the pattern nests once a character."""
 _SHORTEST = 8
 """A shorter value would be found in ordinary words."""
 _ESCAPED = (
@@ -108,6 +110,16 @@ The group `secret`, where there is one, is the part that is secret. Before what 
 repetition is bounded or cannot begin inside itself: otherwise time would not be linear. A shape
 takes all that could belong to it, so that what is left is the same when it is searched again.
 """
+
+
+def beginning(value: str, least: int) -> str:
+    """A pattern for as much of a text, and so many characters at least, as is left where it was
+    cut off. What follows then is for its caller to say.
+    """
+    more = ""
+    for letter in reversed(value[least:_LONGEST]):
+        more = f"(?:{re.escape(letter)}{more})?"
+    return f"{re.escape(value[:least])}{more}"
 
 
 def forms(value: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import re
 
 from coworker.errors import Denied, ToolError
 from coworker.repos.forge import project_of
+from coworker.repos.text import MARKUP
 from coworker.settings import Config
 from coworker.types import Entry, Json
 from coworker.web.address import lies_in, parsed
@@ -37,7 +38,6 @@ _LINK = re.compile(
 )
 _BARE = re.compile(_ADDRESS)
 _ENTITY = re.compile(r"&#?\w{1,32};")
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _TAIL = ".,;:!?'\"*_~)]}”’…"
 """What ends a sentence, not an address."""
 
@@ -145,7 +145,7 @@ def _named(found: re.Match[str]) -> str:
 def _plain(address: str) -> str:
     """An address without what Markdown takes from it."""
     text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), address)
-    return _ESCAPE.sub(r"\1", text).strip("<>").rstrip(_TAIL)
+    return MARKUP.sub(r"\1", text).strip("<>").rstrip(_TAIL)
 
 
 def _key(address: str) -> str:

@@ -19,7 +19,8 @@ _HIDDEN = re.compile(
     r"|(?<![\u0600-\u06ff])\u200c"  # joiners stay where script and emoji need them
     r"|(?<![\u2190-\u2bff\ufe0f\u0900-\u0dff\U0001f000-\U0001faff])\u200d"
 )
-_MARKUP = re.compile(r"\\([!-/:-@\[-`{-~])")
+MARKUP = re.compile(r"\\([!-/:-@\[-`{-~])")
+"""A character that Markdown takes as it is, for the backslash before it."""
 _BREAKS = re.compile(r"[\t\n\r]")
 _TICKS_TOO_MANY = re.compile("`{20,}")
 """More than a fence has anywhere."""
@@ -68,7 +69,7 @@ def _ticks(text: str, least: int) -> str:
 def rendered(text: str) -> str:
     """The text as a platform may show it: without what cannot be seen, and without escapes."""
     seen = _HIDDEN.sub("", _STYLE.sub("", html.unescape(text)))
-    return _MARKUP.sub(r"\1", seen)
+    return MARKUP.sub(r"\1", seen)
 
 
 def one_line(text: str, limit: int = 200) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from coworker.shapes import beginning
 from coworker.store import chain
 from coworker.store import transactions as tx
 from coworker.types import Json, Place
@@ -24,7 +25,7 @@ _QUOTED = (299, 199, 119, 39)
 """So many characters are quoted of a longer text in lists and names, before a `…`."""
 _REPORTED = 80
 """And so many in reports."""
-_BEGUN, _LONGEST = 20, 200
+_BEGUN = 20
 """So much of a text's beginning, before a `…`, is the text, whatever stands before it."""
 _GOES_WITH = ("attached", "quoted", "quote", "files", "source")
 _FREE = {
@@ -104,7 +105,7 @@ class Eraser:
         self._free = _FREE - {"options"} if short else _FREE  # an answer is compared with them
         self._words = re.compile("|".join(map(_pattern, self.forms)) or r"(?!)")
         self.begun = [b for text in told if (b := " ".join(text.split()))[_BEGUN:]]
-        self._begun = re.compile("|".join(map(_beginning, self.begun)) or r"(?!)")
+        self._begun = re.compile("|".join(map(_shortened, self.begun)) or r"(?!)")
         names = "|".join(map(re.escape, what.names)) or r"(?!)"
         self._lines = re.compile(rf"(?m)^(\s*- \[(?:{names}), [^]\n]*\]).*$")
 
@@ -142,12 +143,9 @@ def _forms(text: str) -> list[str]:
     return [whole, flat, whole.replace("\n", "\n    "), flat[:_REPORTED], *quoted]
 
 
-def _beginning(text: str) -> str:
+def _shortened(text: str) -> str:
     """A pattern for what is left of a text where a longer one, with it in it, was cut off."""
-    more = ""
-    for letter in reversed(text[_BEGUN:_LONGEST]):
-        more = f"(?:{re.escape(letter)}{more})?"
-    return rf"{re.escape(text[:_BEGUN])}{more}(?=…)"
+    return rf"{beginning(text, _BEGUN)}(?=…)"
 
 
 def _is_telling(form: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from coworker.settings import RepoConfig, Slack, Telegram
+from tests.conftest import git
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.slack import FakeSlack
 from tests.fakes.telegram import FakeTelegram
@@ -24,6 +25,15 @@ from tests.stories.platforms.team import (
 )
 
 KINDS = ("slack", "slack-direct", "telegram-private", "telegram-group", "telegram-topic")
+
+
+@pytest.fixture
+def origin(shop, tmp_path):
+    """Where pushes go."""
+    made = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", str(made))
+    git(shop, "remote", "add", "origin", str(made))
+    return made
 
 
 @pytest.fixture

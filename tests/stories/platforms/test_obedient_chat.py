@@ -24,15 +24,6 @@ WISHES = "\n".join(
 TRUSTING = [Rule(then="allow", tool=tool) for tool in ("git_push", "remember", "schedule")]
 
 
-@pytest.fixture
-def origin(shop, tmp_path):
-    """Where pushes go."""
-    made = tmp_path / "origin.git"
-    git(tmp_path, "init", "-q", "--bare", str(made))
-    git(shop, "remote", "add", "origin", str(made))
-    return made
-
-
 async def in_thread(team):
     """Mallory writes, and alice calls us into the thread with work of her own."""
     chat = team.chat("slack")

@@ -15,15 +15,6 @@ EDIT = call("edit_file", path="README.md", old="Sells things.", new="Sells good 
 KEEP = call("git_commit", message="Praise the goods")
 
 
-@pytest.fixture
-def origin(shop, tmp_path):
-    """Where pushes go."""
-    made = tmp_path / "origin.git"
-    git(tmp_path, "init", "-q", "--bare", str(made))
-    git(shop, "remote", "add", "origin", str(made))
-    return made
-
-
 def branches(origin):
     return git(origin, "branch", "--list", "--format=%(refname:short)").split()
 
