@@ -189,8 +189,7 @@ class Reception:
         if ask := self._questions.unheard(inbound):
             name = inbound.conversation
             key = f"{ask_key(name, ask['run'], ask['ask'])}:waits:{inbound.body['sender']}"
-            said = _notice(key, inbound.place, _WAITS.format(ask=ask["ask"]))
-            said = dataclasses.replace(said, conversation=name)
+            said = _notice(key, inbound, _WAITS.format(ask=ask["ask"]))
             await self._ports.log.notice(said, self._ports.clock.now_ms())
             self._dispatch.deliver(name)
 
@@ -237,7 +236,7 @@ class Reception:
         sender = inbound.body["sender"]
         kept = dataclasses.replace(inbound, body={"sender": sender})
         key = f"stranger:{sender}:{inbound.place.room}"
-        said = _notice(key, inbound.place, stranger(sender)) if inbound.body.get("direct") else None
+        said = _notice(key, inbound, stranger(sender)) if inbound.body.get("direct") else None
         await self._close(kept, "refused", said)
         _log.info("refused a stranger", extra={"source": inbound.source})
         return "refused"
@@ -255,7 +254,7 @@ class Reception:
     async def _answer(self, inbound: Inbound, outcome: str, text: str) -> Heard:
         """Accepting and answering are one commit."""
         key = f"{inbound.source}:{inbound.event_id}:answer"
-        said = _notice(key, inbound.place, text)
+        said = _notice(key, inbound, text)
         messages = [inbound.body["message"]] if inbound.body.get("message") else []
         said = dataclasses.replace(said, body={**said.body, "messages": messages})
         return "new" if await self._close(inbound, outcome, said) else "known"
@@ -321,6 +320,6 @@ def _closed(inbound: Inbound) -> Inbound:
     return dataclasses.replace(inbound, kind="verb", repo=None, body=body)
 
 
-def _notice(key: str, place: Place, text: str) -> Outbound:
-    """Something said outside of any run."""
-    return Outbound(key, place.conversation, "reply", notice(text), place)
+def _notice(key: str, inbound: Inbound, text: str) -> Outbound:
+    """Something said outside of any run, to what was said."""
+    return Outbound(key, inbound.conversation, "reply", notice(text), inbound.place)

@@ -213,10 +213,10 @@ class Schedules:
         return ConversationId(row[0]) if row else None
 
     def waiting_around(self, conversation: ConversationId) -> list[ConversationId]:
-        """The chat's own conversation, and those of firings beside it that wait for somebody."""
+        """The chat's own conversation, and those of firings beside it that may ask somebody."""
         own = chat_of(conversation)
         rows = self._reader.execute(
-            "SELECT id FROM conversation WHERE id > ? AND id < ? AND state = 'waiting'"
+            "SELECT id FROM conversation WHERE id > ? AND id < ? AND state <> 'idle'"
             " ORDER BY updated_at DESC",
             (f"{own}{_BESIDE}-", f"{own}{_BESIDE}."),
         )

@@ -113,6 +113,19 @@ async def test_on_slack_a_reply_in_its_thread_goes_on_with_the_job(team):
         assert "tell us every weekday" not in told
 
 
+async def test_on_slack_a_verb_in_its_thread_is_answered_there(team):
+    async with team([*ASKED, say("Two commits since yesterday.")], "slack") as t:
+        schedule = await saved(t, t.chat("slack"))
+        await standing(t, "run", name=schedule)
+        again = t.chat("slack")
+        again.root = await again.until(lambda: own_thread(t))
+        await t.delivered()
+        await again.says("!queue")
+        await again.hears("Nothing waits")
+        await again.says("!approve 9")
+        await again.hears("There is no open question 9")
+
+
 async def test_on_slack_a_question_of_its_own_is_answered_in_its_thread(team):
     asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
     script = [*ASKED, asks, say("Two commits since yesterday.")]
@@ -222,6 +235,8 @@ async def test_a_number_names_one_question_of_a_chat(team):
         card, question = await beside_a_card(t, chat)
         (first,), (second,) = (re.findall(r"/deny (\d+)", each.text) for each in (card, question))
         assert first != second
+        await chat.says("/deny 999")
+        await chat.hears(f"There is no open question 999. Open here: {first}, {second}.")
         await chat.says(f"/deny {second}")
         await chat.hears("Not kept.")
         await chat.says(f"/approve {first}")
