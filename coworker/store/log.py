@@ -175,9 +175,8 @@ class Log:
         await self._writer.write(lambda db: tx.sent(db, outbound, remote_id, at))
 
     async def unsent(self, key: str, state: Literal["pending", "dead", "unknown"]) -> None:
-        """Put an outbound back because surely nothing was sent, or give it up."""
-        sql = "UPDATE outbox SET state = ?, attempts = attempts - (? = 'pending') WHERE key = ?"
-        await self._writer.write(lambda db: db.execute(sql, (state, state, key)))
+        """Put an outbound back because surely nothing was sent this time, or give it up."""
+        await self._writer.write(lambda db: tx.unsent(db, key, state))
 
     async def expire(self, before: int, at: int) -> int:
         """Forget idle conversations last touched before then (milliseconds UTC); how many.

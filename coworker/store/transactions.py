@@ -367,6 +367,16 @@ def sent(db: sqlite3.Connection, outbound: Outbound, remote_id: str, at: int) ->
     accept(db, receipt, at, None)
 
 
+def unsent(db: sqlite3.Connection, key: str, state: str) -> None:
+    """Put an outbound back, or give it up; what an earlier try left in doubt stays in doubt."""
+    sql = (
+        "UPDATE outbox SET attempts = attempts - (:new = 'pending'),"
+        " state = CASE WHEN :new = 'pending' AND attempts > 1 THEN state ELSE :new END"
+        " WHERE key = :key"
+    )
+    db.execute(sql, {"new": state, "key": key})
+
+
 def _open_thread(db: sqlite3.Connection, conversation: str, thread: str) -> None:
     """The first message of a conversation that had no thread of its own is its thread."""
     sql = "UPDATE conversation SET thread = ? WHERE id = ? AND thread = ''"

@@ -96,6 +96,16 @@ async def test_what_was_limited_often_is_still_tried_after_a_doubt(team):
         assert REPEAT in answer.text
 
 
+async def test_a_doubt_outlives_a_refusal_that_comes_after_it(team):
+    async with team([say("Done.")], "telegram") as t:
+        chat = t.chat("telegram-private")
+        t.telegram.fail("sendRichMessage", lost_reply())
+        t.telegram.fail("sendRichMessage", flood(1), 2)
+        await chat.opens("say it")
+        first, second = await chat.until(lambda: chat.saying("Done.")[1:] and chat.saying("Done."))
+        assert (REPEAT in first.text, REPEAT in second.text) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("crowded", "free"), [("slack", "telegram-group"), ("telegram-group", "telegram-private")]
 )
