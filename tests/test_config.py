@@ -66,6 +66,12 @@ def test_the_example_is_valid_as_it_is_and_with_every_line_switched_on(write):
             "[people.ann]\nids = ['slack:U1']\n[people.bob]\nids = ['slack:U1']",
             "people.bob.ids: slack:U1 is in people.ann.ids too. Give each id to one person.",
         ),
+        (
+            '[people."\u0430lice"]',
+            "people: '\u0430lice' is no name. A name is at most 40 of the letters",
+        ),
+        ("[people.Owner]", "people: Owner reads like the role owner. Choose another name."),
+        ("[people.ann]\n[people.Ann]", "people: Ann reads like ann. Choose another name."),
         ("[repos.shop]\nrooms = ['#general']", "'#general' does not say on which platform"),
         ("[slack]\nbase_url = 'slack.com/api/'", "slack.base_url: 'slack.com/api/' is no address"),
         (

@@ -159,6 +159,10 @@ class Slack:
         """What their profile says."""
         return await self._connection.reader.zone(person) if self._connection else ""
 
+    def is_us(self, person: str) -> bool:
+        """Whether it is our user's."""
+        return self._connection is not None and self._connection.reader.is_ours({"user": person})
+
     def link(self, place: Place, message: str) -> str:
         """The message's permalink; "" before we were connected for the first time."""
         if not self._url or not message:
