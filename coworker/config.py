@@ -20,6 +20,7 @@ from coworker.errors import ConfigError
 from coworker.mistakes import (
     nearest,
     plain,
+    refuse_empty,
     refuse_odd_hosts,
     refuse_odd_hour,
     refuse_odd_ids,
@@ -61,6 +62,7 @@ def load(path: Path | None = None, state_dir: Path | None = None) -> Config:
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {plain(error)}") from None
+    refuse_empty(raw.get("rules", ()), where)
     return _with_defaults(config, where)
 
 

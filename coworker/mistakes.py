@@ -177,6 +177,18 @@ def refuse_odd_names(names: Iterable[str], where: str, roles: Sequence[str]) -> 
             raise ConfigError(f"{where}: {name} reads like {other}. Choose another name.")
 
 
+def refuse_empty(rules: Iterable[Mapping[str, Any]], where: str) -> None:
+    """An empty list reads like nobody and nothing, and would be a rule about everything."""
+    for number, rule in enumerate(rules, 1):
+        for key, value in rule.items():
+            if value in ([], {}):
+                raise ConfigError(
+                    f"{where}: rule {number}: {key}: an empty list does not mean none: the rule "
+                    f"would be about all {key}. Name those that are meant, or leave {key} out if "
+                    "all are."
+                )
+
+
 def refuse_shared_ids(ids: Mapping[str, Iterable[str]], where: str) -> None:
     """Of two people with one id, one would get the authority of the other."""
     seen: dict[str, str] = {}

@@ -174,10 +174,14 @@ def test_a_rule_for_an_argument_that_does_not_exist_is_an_error(write):
         ("rooms = ['C0SHOP']", "'C0SHOP' does not say on which platform"),
         ("paths = ['/etc/']", "'/etc/' is not within a repository"),
         ("paths = ['a/../../b']", "is not within a repository"),
+        ("people = []", "an empty list does not mean none: the rule would be about all people"),
+        ("rooms = []", "Name those that are meant, or leave rooms out if all are"),
+        ("paths = []", "would be about all paths"),
+        ("args = {}", "would be about all args"),
     ],
 )
-def test_a_rule_that_can_match_nothing_is_an_error(write, field, what):
-    with pytest.raises(ConfigError, match=f"rule 1: {field[:5]}: .*{what}"):
+def test_a_rule_that_can_match_nothing_or_everything_is_an_error(write, field, what):
+    with pytest.raises(ConfigError, match=f"rule 1: {field.split()[0]}: .*{what}"):
         load(write(f"[[rules]]\nthen = 'deny'\n{field}"))
 
 
