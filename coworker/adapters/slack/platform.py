@@ -221,6 +221,8 @@ class Slack:
     async def _frame(self, _: AsyncBaseSocketModeClient, frame: Json, __: str | None) -> None:
         self._frame_ms = self._clock.now_ms()
         if frame.get("type") == "hello":
+            if self._connection:
+                self._connection.ears.app = (frame.get("connection_info") or {}).get("app_id") or ""
             self._hello.set()
 
     async def _listen(self, here: _Connection, intake: Intake) -> None:
