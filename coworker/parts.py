@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from coworker.adapters.terminal import Terminal
-from coworker.agent.act import Ports
+from coworker.agent.act import Introduce, Ports
 from coworker.approvals import Approvals
 from coworker.audit import Audit
 from coworker.config import person_environment, refuse_unknown_tools, secret
@@ -18,6 +18,7 @@ from coworker.dispatch import Dispatch
 from coworker.doctor import Doctor
 from coworker.errors import ConfigError, CoworkerError
 from coworker.expiry import Expiry
+from coworker.hands import Hands
 from coworker.listener import Listener
 from coworker.models.router import Router
 from coworker.notebook import Notebook
@@ -59,7 +60,7 @@ from coworker.tools.knowledge import Knowledge
 from coworker.tools.timetable import Timetable
 from coworker.tools.workplace import Workplace
 from coworker.tools.zones import Zones
-from coworker.types import Json, Repo
+from coworker.types import Repo
 from coworker.verbs import Verbs
 from coworker.web.fetch import Reader
 
@@ -192,7 +193,7 @@ def _ports(
     rooms: Rooms,
     config: Config,
 ) -> Ports:
-    maps, clock = Maps(checkouts), SystemClock()
+    clock = SystemClock()
     standing = Standing(log, clock)
     book = Book(config, standing)
     people = People(config, standing.people)
@@ -210,43 +211,7 @@ def _ports(
         *memory.tools(knowledge, standing.forbid),
     ]
 
-    async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
-        rules = book.told(repo.name if repo else None)
-        first = [("rules in force", rules)] if rules else []
-        if repo is None:
-            return [*first, ("coworker", "This conversation is not bound to a repository.")]
-        try:
-            return [*first, ("repository", await maps.of(repo))]
-        except CoworkerError as error:
-            return [*first, ("coworker", f"{repo.name} cannot be read now: {error}")]
-
-    def place_of(conversation: Conversation) -> Repo | None:
-        """The conversation's own workspace once it has one, else the checkout."""
-        repo = workplace.original(conversation.repo) if conversation.repo else None
-        own = workplace.get(conversation.id) if repo else None
-        if repo and own:
-            return dataclasses.replace(repo, path=own.tree, git_dir=own.git_dir)
-        return repo
-
-    async def check(conversation: Conversation) -> list[Json]:
-        repo = workplace.original(conversation.repo) if conversation.repo else None
-        results, notes = await workplace.check(conversation.id, repo) if repo else ([], [])
-        return [
-            {
-                "text": shell.told(finished),
-                "receipt": shell.receipt(command, finished) | {"check": True},
-                "notes": notes,
-            }
-            for command, finished in results
-        ]
-
-    async def undo(conversation: Conversation, run: int) -> str:
-        workspace = workplace.get(conversation.id)
-        try:
-            return await marks.take_back(workspace, run) if workspace else marks.NOTHING
-        except CoworkerError as error:
-            return f"not taken back: {error}"
-
+    hands = Hands(workplace)
     return Ports(
         log=log,
         router=router,
@@ -257,13 +222,29 @@ def _ports(
         config=config,
         clock=clock,
         knowledge=knowledge,
-        place_of=place_of,
-        check=check,
-        notes=lambda conversation: workplace.notes(conversation.id),
-        undo=undo,
-        diff=lambda conversation: commit.diff(workplace.get(conversation)),
-        introduce=introduce,
+        place_of=hands.place_of,
+        check=hands.check,
+        notes=hands.notes,
+        undo=hands.undo,
+        diff=hands.diff,
+        introduce=_introduction(book, Maps(checkouts)),
         rooms=rooms,
         emit=lambda _conversation, _progress: None,
         deliver=lambda _conversation: None,
     )
+
+
+def _introduction(book: Book, maps: Maps) -> Introduce:
+    """What a conversation is told of its place at its beginning, with where that comes from."""
+
+    async def introduce(repo: Repo | None) -> list[tuple[str, str]]:
+        rules = book.told(repo.name if repo else None)
+        first = [("rules in force", rules)] if rules else []
+        if repo is None:
+            return [*first, ("coworker", "This conversation is not bound to a repository.")]
+        try:
+            return [*first, ("repository", await maps.of(repo))]
+        except CoworkerError as error:
+            return [*first, ("coworker", f"{repo.name} cannot be read now: {error}")]
+
+    return introduce

@@ -18,7 +18,7 @@ from coworker.cli.link import Link
 from coworker.settings import Budget, Config, ModelConfig, Models
 from tests.fakes.anthropic import FakeAnthropic
 
-DEADLINE_S = 15
+DEADLINE_S = 30
 
 _CART = '''"""The cart."""
 

@@ -60,6 +60,10 @@ class Rooms(Protocol):
         """The bytes of a file that came with a message. Raises Unavailable."""
 
 
+Introduce = Callable[[Repo | None], Awaitable[list[tuple[str, str]]]]
+"""What a conversation about that repository is told at its beginning: (source, text) each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything outside of the loop that the loop needs."""
@@ -78,7 +82,7 @@ class Ports:
     notes: Callable[[Conversation], Sequence[str]]
     undo: Callable[[Conversation, int], Awaitable[str]]
     diff: Callable[[ConversationId], Awaitable[str]]
-    introduce: Callable[[Repo | None], Awaitable[list[tuple[str, str]]]]
+    introduce: Introduce
     rooms: Rooms
     emit: Callable[[ConversationId, Progress], None]
     deliver: Callable[[ConversationId], None]

@@ -169,8 +169,8 @@ async def test_a_frozen_connection_swallows_events_until_the_app_notices(slack, 
         slack.freeze()
         (frozen,) = slack.connections
         await slack.says(ALICE, GENERAL, "hello")
-        await slack.until(lambda: any(not c.frozen for c in slack.connections), within=10)
-        await slack.settled(within=10)
+        await slack.until(lambda: any(not c.frozen for c in slack.connections), within=30)
+        await slack.settled(within=30)
         assert slack.deliveries[0].ack
         assert frozen.sent[1]["envelope_id"] == slack.deliveries[0].envelopes[0]
         assert intake.requests[0].envelope_id != slack.deliveries[0].envelopes[0]

@@ -98,7 +98,7 @@ async def test_nonsense_is_an_end_in_words_for_calls_and_events(link_to, answer)
         return answer
 
     async with await link_to(nonsense) as link:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with pytest.raises(Unavailable):
                 await link.call("a")
             with pytest.raises(Unavailable):

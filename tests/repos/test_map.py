@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -159,13 +158,12 @@ async def test_bare_and_shallow_and_sha256_repositories_have_a_map(tmp_path, des
 async def test_making_it_does_not_hold_up_others_and_leaves_no_process(tmp_path, described):
     folder = scene.empty(tmp_path / "shop")
     scene.commit(folder, "Much", {f"{n % 50}/{n}.py": "" for n in range(2_000)})
-    making, late = asyncio.create_task(described(folder)), 0.0
+    making, turns = asyncio.create_task(described(folder)), 0
     while not making.done():
-        before = time.monotonic()
         await asyncio.sleep(0.001)
-        late = max(late, time.monotonic() - before)
+        turns += 1
     assert "2,000 files" in await making
-    assert late < 0.2
+    assert turns > 10
     assert "git" not in _children()
 
 

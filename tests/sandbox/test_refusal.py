@@ -190,6 +190,6 @@ def processes(box: Box) -> list[str]:
 
 async def until(condition) -> None:
     """Wait for something to become true."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)

@@ -17,7 +17,7 @@ from coworker.cli.events import Reply
 from coworker.cli.link import Link
 from tests.fakes.anthropic import FakeAnthropic, call, hang, say
 
-DEADLINE_S = 20
+DEADLINE_S = 30
 SECRET_WORDS = "the merger with Umbrella"
 WATCHDOG_USEC = "300000"
 

@@ -26,7 +26,7 @@ async def coworker(w, *arguments):
 
 
 async def delivered(w, conversation):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (seen := await w.link.call("why", what=conversation))["delivery"]:
             await asyncio.sleep(0.01)
     return seen

@@ -202,7 +202,7 @@ async def test_ends_of_ours_cannot_pass_a_limit_together(configured, shop):
 
 async def first_words(w):
     """What is asked, or what the model begins to say."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             event = await w.link.next_event()
             if isinstance(event, Ask):
@@ -213,7 +213,7 @@ async def first_words(w):
 
 async def seen(w, words):
     """Wait until the model has said these words."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while words not in getattr(await w.link.next_event(), "text", ""):
             pass
 
@@ -238,7 +238,7 @@ async def test_a_scheduled_run_counts_though_it_says_nothing(world):
 
 async def ended(w, schedule):
     """Wait until its last run is over."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while [each["outcome"] for each in await history(w, schedule)] != ["nothing"]:
             await asyncio.sleep(0.02)
 

@@ -17,8 +17,7 @@ from tests.fakes.anthropic import call, say, stories
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
 HUNGRY_S = 1
-ANSWER_S = 2
-STOP_S = 1
+ANSWER_S = STOP_S = 5
 SURVIVE = "(setsid sh -c 'setsid sleep 6{n} &' &) > /dev/null 2>&1; nohup sleep 6{n} & sleep 6{n}"
 GREEDY = {
     "fork bomb": "bomb() {{ bomb | bomb & }}; bomb; sleep 6{n}",

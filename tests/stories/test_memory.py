@@ -14,7 +14,7 @@ from tests.conftest import git
 from tests.fakes.anthropic import FakeAnthropic, call, say
 from tests.fakes.slack import ALICE, BOB, BOT, GENERAL, FakeSlack
 
-DEADLINE_S = 15
+DEADLINE_S = 30
 DECIDED = "We decided to drop Python 3.9"
 
 

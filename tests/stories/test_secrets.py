@@ -20,7 +20,7 @@ OURS = "xoxb-ours-1234-canary"
 THEIRS = "ghp_" + "cAnArY0" * 6
 BOT_TOKEN = "7000001:canary_token_of_thirty_five_signs_1"
 CANARIES = (OURS, THEIRS, BOT_TOKEN)
-DEADLINE_S = 20
+DEADLINE_S = 30
 
 
 @pytest.fixture(autouse=True)

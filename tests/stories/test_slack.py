@@ -12,7 +12,7 @@ from coworker.settings import Slack as Settings
 from tests.fakes.anthropic import FakeAnthropic, call, say, slow, status
 from tests.fakes.slack import ALICE, BOB, BOT, GENERAL, FakeSlack
 
-DEADLINE_S = 15
+DEADLINE_S = 30
 
 
 @pytest.fixture

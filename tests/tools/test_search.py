@@ -1,7 +1,6 @@
 """Searching contents, with ripgrep and without it: the same answers."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -109,10 +108,9 @@ async def test_a_path_that_is_not_there_is_refused_in_words(shop):
 
 async def test_searching_does_not_hold_up_others(shop, folder):
     scene.write(folder, {f"d{n % 9}/{n}.txt": "needle and more\n" * 50 for n in range(1_000)})
-    searching, late = asyncio.create_task(shop.call("search", pattern="needle")), 0.0
+    searching, turns = asyncio.create_task(shop.call("search", pattern="needle")), 0
     while not searching.done():
-        began = time.monotonic()
         await asyncio.sleep(0.001)
-        late = max(late, time.monotonic() - began)
+        turns += 1
     assert "there are more" in await searching
-    assert late < 0.2
+    assert turns > 10

@@ -12,7 +12,7 @@ from telegram.ext import Application
 
 from tests.fakes.telegram import FakeTelegram
 
-DEADLINE_S = 10
+DEADLINE_S = 30
 
 
 def client(telegram: FakeTelegram, token: str = "") -> Application:

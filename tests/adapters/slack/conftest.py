@@ -19,7 +19,7 @@ from coworker.types import Inbound, Json, Outbound, Place
 from tests.fakes import QuickClock
 from tests.fakes.slack import FakeSlack, Message
 
-DEADLINE_S = 10
+DEADLINE_S = 30
 
 
 @dataclass

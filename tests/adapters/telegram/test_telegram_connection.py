@@ -160,7 +160,7 @@ async def test_two_programs_with_one_token_are_told_apart(office):
     assert "Stop that program" in office.adapter.health().detail
 
     await telegram.says(telegram.person("Bob"), text="is heard by the next poll")
-    await telegram.until(lambda: office.adapter.health().state == "connected", within=10)
+    await telegram.until(lambda: office.adapter.health().state == "connected", within=30)
     await office.hears(count=2)
 
 
@@ -199,7 +199,7 @@ async def test_who_waits_long_for_the_next_poll_can_be_stopped_at_once(office):
     await telegram.says(ann, text="wakes the poll")
     await telegram.until(lambda: len(telegram.called("getUpdates")) > polls)
     await office.says(place(ann), "and by now the next one was refused")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await office.stop()
 
 

@@ -16,7 +16,7 @@ stops`, `another_bot_says`, and `event(…)` for an event of any type. `says` re
 what is sent as a click or command returns its `Delivery` (`ack`, `lost`, `envelopes`).
 What people see: `thread(channel, ts)`, `messages(channel)`, `ephemerals`, `homes`, `views`,
 `statuses`; a `Message` has `shown` (unescaped, blocks before text), `text`, `buttons`,
-`reactions`, `files`, `tasks`. Waits: `until(predicate, within=5)`, `sees(pattern, …)`,
+`reactions`, `files`, `tasks`. Waits: `until(predicate, within=20)`, `sees(pattern, …)`,
 `settled()` (every event was acknowledged or given up).
 What the app did: `calls` (method, arguments, at, error), `called(method)`, `acks`, `deliveries`,
 `connections`.

@@ -238,13 +238,17 @@ class FakeSlack(Server):
         """What the app has subscribed to."""
         return self.world.events
 
-    async def until(self, predicate: Callable[[], _T], within: float = 5) -> _T:
+    async def until(self, predicate: Callable[[], _T], within: float = 20) -> _T:
         """Wait for something true and return it. Raises TimeoutError after that many seconds."""
         await until(predicate, within)
         return predicate()
 
     async def sees(
-        self, pattern: str, thread: Message | None = None, channel: str = GENERAL, within: float = 5
+        self,
+        pattern: str,
+        thread: Message | None = None,
+        channel: str = GENERAL,
+        within: float = 20,
     ) -> Message:
         """Wait for a message of the app that shows the pattern. Raises TimeoutError."""
         where = thread.channel if thread else channel
@@ -264,7 +268,7 @@ class FakeSlack(Server):
         assert message
         return message
 
-    async def settled(self, within: float = 5) -> None:
+    async def settled(self, within: float = 20) -> None:
         """Wait until every event was acknowledged or given up. Raises TimeoutError."""
         await until(lambda: all(delivery.done for delivery in self.deliveries), within)
 
@@ -289,7 +293,7 @@ class FakeSlack(Server):
         """The calls of one method, oldest first."""
         return [call for call in self.calls if call.method == method]
 
-    async def connected(self, count: int = 1, within: float = 5) -> None:
+    async def connected(self, count: int = 1, within: float = 20) -> None:
         """Wait for that many open sockets. Raises TimeoutError."""
         await until(lambda: len(self.connections) == count, within)
 

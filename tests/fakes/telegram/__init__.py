@@ -16,7 +16,7 @@ label or data)` → a query id for `answer`, `reacts(user, message, emoji)`, `mi
 supergroup. `delivers(kind, body)` queues any update, also of an unknown kind.
 
 What people see: `chat(chat, topic)` and `replies(...)` → list of Seen, edits applied; `drafts`,
-`action`. Waits: `until(predicate, within=5)`, `hears(chat, words)`. What was asked: `calls`,
+`action`. Waits: `until(predicate, within=20)`, `hears(chat, words)`. What was asked: `calls`,
 `called(method)` → Call(method, args, at, result, refused).
 
 What goes wrong: `fail(method, fault, times=)` with flood, refuse, server_error, bad_gateway,

@@ -264,7 +264,7 @@ class Story:
         """What the bot is seen doing, such as "typing", or nothing."""
         return self.world.action(self._room(chat), topic)
 
-    async def until(self, predicate: Callable[[], Found], within: float = 5.0) -> Found:
+    async def until(self, predicate: Callable[[], Found], within: float = 20) -> Found:
         """Wait until something holds, and return it. Raises TimeoutError after `within` s."""
         async with asyncio.timeout(within):
             while not (found := predicate()):
@@ -272,7 +272,7 @@ class Story:
         return found
 
     async def hears(
-        self, chat: Place, part: str = "", topic: int | None = None, within: float = 5.0
+        self, chat: Place, part: str = "", topic: int | None = None, within: float = 20
     ) -> Seen:
         """Wait for a message of the bot with these words in it; the newest of them."""
 

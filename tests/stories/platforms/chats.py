@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from tests.fakes.slack import ALICE, BOB, BOT, GENERAL, FakeSlack, Message
 from tests.fakes.telegram import FakeTelegram, Person, Seen
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30
 Files = Sequence[tuple[str, bytes]]
 
 

@@ -107,9 +107,9 @@ class Team:
         if self.slack.calls:
             await self.slack.connected()
         if polls:
-            await until(lambda: len(self.telegram.updates.offsets) > polls, 10)
+            await until(lambda: len(self.telegram.updates.offsets) > polls, 30)
 
-    async def delivered(self, within: float = 15) -> None:
+    async def delivered(self, within: float = 30) -> None:
         """Wait until nothing is left to be said."""
         async with asyncio.timeout(within):
             while (now := await self.status())["undelivered"] or now["running"]:
@@ -141,7 +141,7 @@ class Team:
         if "slack" in names:
             await self.slack.connected()
         if "telegram" in names:
-            await until(lambda: self.telegram.updates.offsets, 10)
+            await until(lambda: self.telegram.updates.offsets, 30)
 
 
 def people_of(telegram: FakeTelegram) -> dict[str, Person]:

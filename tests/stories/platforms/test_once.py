@@ -9,7 +9,7 @@ from tests.fakes.slack.world import Message
 from tests.stories.test_forget import files_with
 
 SECRET = "alphaone must orbit the quartz moon"
-DEADLINE_S = 15
+DEADLINE_S = 30
 ENDINGS = pytest.mark.parametrize("ending", ["reconnects", "restarts"])
 
 

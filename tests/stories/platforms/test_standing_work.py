@@ -146,7 +146,7 @@ async def test_a_run_without_news_posts_nothing(talk):
         await t.delivered()
         shown = [each.id for each in chat.shown()]
         await standing(t, "run", name=schedule)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while (await standing(t, "history", name=schedule))[0]["outcome"] != "nothing":
                 await asyncio.sleep(0.02)
         await t.delivered()
@@ -164,7 +164,7 @@ async def test_what_its_room_does_not_take_is_a_failure(team, step):
         await t.delivered()
         t.slack.world.channels[GENERAL].archived = True
         await standing(t, "run", name=schedule)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while (await standing(t, "history", name=schedule))[0]["outcome"] != "failed":
                 await asyncio.sleep(0.02)
         (fired,) = await standing(t, "history", name=schedule)
