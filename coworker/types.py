@@ -78,7 +78,7 @@ class Inbound:
     - `due`: a schedule's hour has come: `text` (its prompt), `schedule` (its id), `name`, `due`
       (milliseconds UTC), `missed` (how many hours before went by unused), `gate` (what it saw).
 
-    What a button or a reaction on our message said has `on`, the platform's id of that message, and
+    What a button or a reaction said has `on`, the platform's id of that message, mostly ours, and
     `place` is where it stands; an answer has the first `SEAL_SHOWN` characters of the question's
     `seal` besides, if that has one.
     """

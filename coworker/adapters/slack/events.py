@@ -161,7 +161,7 @@ class Reader:
             return None
         name, person = f"{event['event_ts']}:{control}", event["user"]
         if control == "stop":
-            return self._heard(place, name, "stop", person)
+            return self._heard(place, name, "stop", person, on=item["ts"])
         if control == "retry":
             return self._again(place, name, person, item["ts"])
         if reaction in _ABOUT:
