@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NewType
@@ -18,6 +18,7 @@ Rerun = Literal["safe", "probe", "never"]
 """What recovery may do with a call that was begun and has no result."""
 Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
+RANK: Mapping[Role, int] = {"guest": 0, "member": 1, "owner": 2}
 Tier = Literal["large", "small"]
 InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent", "due"]
 Heard = Literal["new", "known", "refused", "forbidden", "elsewhere", "ignored"]
