@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from coworker import logs
-from coworker.errors import Unavailable, Unconfirmed, Undeliverable
+from coworker.errors import Displaced, Unavailable, Unconfirmed, Undeliverable
 from coworker.protocols import Adapter, Clock
 from coworker.store.log import Log
 from coworker.tasks import Tasks
@@ -128,6 +128,11 @@ class Delivery:
         except Unavailable as error:
             await self._log.unsent(outbound.key, "pending")
             raise self._later(outbound, error.retry_after_s) from None
+        except Displaced:
+            await self._log.unsent(outbound.key, "pending")
+            progress = progress_key(outbound.conversation, outbound.body["run"])
+            await self._log.unsent(progress, "dead")
+            raise _Later(0.0) from None
         except Unconfirmed:
             _log.info("outcome of a message unknown", extra={"key": outbound.key})
             raise self._later(outbound, self._patience_s(outbound)) from None

@@ -65,7 +65,8 @@ class Adapter(Protocol):
         """Say it and return the platform's id of the message.
 
         Raises Unavailable when surely nothing was sent (it may name how long to wait), Unconfirmed
-        when nobody knows, Undeliverable when it never can be.
+        when nobody knows, Undeliverable when it never can be, and Displaced when it cannot be
+        written over what it names.
         """
 
     async def find(self, outbound: Outbound) -> str | None:
