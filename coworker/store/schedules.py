@@ -344,7 +344,7 @@ def _is_open(db: sqlite3.Connection, schedule: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    """In SQL, a text without spaces and ends of lines."""
+    """In SQL, a text without spaces and ends of lines, as the index `schedule_same` has it."""
     return f"replace(replace(replace({text}, ' ', ''), char(10), ''), char(9), '')"
 
 
