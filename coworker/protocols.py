@@ -131,6 +131,9 @@ class Platform(Adapter, Protocol):
         It never raises, and is asked again and again: what it costs is kept.
         """
 
+    def is_us(self, person: str) -> bool:
+        """Whether that id is our own; unknown before we were connected."""
+
     def link(self, place: Place, message: str) -> str:
         """Where a person can open a message; "" when there is no such address."""
 

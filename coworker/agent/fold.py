@@ -192,7 +192,7 @@ def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
         return Receive(words[:1]) if words else Wait()
     if state.calls:
         return _with_open_calls(state, steering)
-    if steering:
+    if steering and not (state.final or {}).get("stopped"):  # what waited does not join its end
         return Steer(steering)
     return Conclude() if state.final else Think()
 

@@ -22,12 +22,11 @@ from coworker.store.schedules import Policy, Schedule, Schedules, chat_of
 from coworker.tools import gates
 from coworker.tools.gates import Gates, Seen
 from coworker.tools.zones import Zones
-from coworker.types import ConversationId, Person, Place, Repo
+from coworker.types import RANK, ConversationId, Person, Place, Repo
 
 _MAX_PROMPT = 4_000
 _MAX_NAME = 40
 _MONTH_MS = 30 * 86_400_000
-_RANK = {"guest": 1, "member": 2, "owner": 3}
 _MISSED = {
     "late": "",
     "skip": "An hour missed while I am away is skipped.",
@@ -81,8 +80,11 @@ class Timetable:
 
     def least(self, senders: Sequence[str]) -> str:
         """Who answers for a run: of all whose words it took, the one who may least."""
-        people = {sender: self._find(sender) for sender in senders}
-        return min(senders, key=lambda each: _RANK.get(getattr(people[each], "role", ""), 0))
+
+        def rank(sender: str) -> int:
+            return RANK[person.role] if (person := self._find(sender)) else -1
+
+        return min(senders, key=rank)
 
     async def draft(self, wish: Wish) -> Schedule:
         """The schedule that a wish amounts to, its gate looked through for the first time.

@@ -127,6 +127,10 @@ class Telegram:
         """Nobody's: Telegram does not tell."""
         return ""
 
+    def is_us(self, person: str) -> bool:
+        """Whether it is the bot's: its token begins with it."""
+        return person == self._token.partition(":")[0]
+
     def link(self, place: Place, message: str) -> str:
         """The message's address in a supergroup; other chats have none."""
         chat, number = apart(place, message)

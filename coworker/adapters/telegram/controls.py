@@ -128,7 +128,7 @@ def reacted(
     for emoji in added & _ABOUT.keys():
         about = {"message": message}
         return "message", {**body, "text": _ABOUT[emoji], "about": about}
-    return ("stop", body) if _STOP in added else None
+    return ("stop", {**body, "on": message}) if _STOP in added else None
 
 
 def _emoji(reactions: object) -> set[str]:

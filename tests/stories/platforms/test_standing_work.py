@@ -257,6 +257,34 @@ async def test_a_question_of_standing_work_is_answered_beside_another_card(team)
         await chat.hears("I will.")
 
 
+async def test_a_stop_by_reaction_on_its_message_stops_standing_work_alone(team):
+    asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
+    async with team([*ASKED[:1], asks, say("I will.")], "telegram") as t:
+        t.telegram.promotes(t.rooms["group"])
+        chat = t.chat("telegram-group")
+        card, question = await beside_a_card(t, chat)
+        await t.telegram.reacts(t.people["alice"], question.raw, "😴")
+        await chat.hears("Stopped")
+        await chat.clicks(card, "Save")
+        await chat.hears("I will.")
+
+
+async def test_what_was_said_to_standing_work_is_remembered_and_forgotten_by_reaction(team):
+    script = [*ASKED[:1], say("I mend red tests."), say("I leave it.")]
+    async with team(script, "telegram") as t:
+        t.telegram.promotes(t.rooms["group"])
+        chat, alice = t.chat("telegram-group"), t.people["alice"]
+        _, posted = await beside_a_card(t, chat)
+        said = await chat._post("Leave red tests to bob", "alice", reply_to=posted.raw)
+        await chat.hears("I leave it.")
+        await t.telegram.reacts(alice, said, "✍")
+        await chat.hears("Remembered as f1")
+        await chat.says("/memory")
+        await chat.hears("Leave red tests to bob")
+        await t.telegram.reacts(alice, said, "🙈")
+        await chat.hears("Forgotten")
+
+
 async def test_a_number_names_one_question_of_a_chat(team):
     keeps = call("remember", text="What I mend on Mondays", kind="finding")
     script = [*ASKED[:1], keeps, say("Not kept."), say("I will.")]

@@ -47,6 +47,12 @@ async def test_somebody_is_let_in_from_the_chat_and_sent_away_again(team):
         ("slack:U0MALLORY bob", "bob is somebody else already"),
         ("slack:U0MALLORY Alice", "Alice is somebody else already"),
         ("slack:U0MALLORY owner", "owner is somebody else already"),
+        (
+            "slack:U0MALLORY \u0430lice",
+            "\u0430lice is no name. A name is at most 40 of the letters a to z",
+        ),
+        ("slack:U0MALLORY j\u00f6rg", "j\u00f6rg is no name."),
+        (f"slack:{BOT} bot", f"slack:{BOT} is me, and I obey nobody who speaks as me"),
         ("slack:* all", "slack:* is nobody's id. One looks like slack:U012AB3CD"),
         ("slack:u0mallory mallory", "is nobody's id"),
         ("telegram:-100 team", "is nobody's id"),
