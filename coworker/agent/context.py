@@ -46,6 +46,8 @@ class Transcript:
         self.messages: list[Json] = []
         self._order: list[str] = []
         self._results: dict[str, Json] = {}
+        self._came: list[Json] = []
+        """What came with answers to questions, until the results are complete."""
         self._size = 0
 
     @property
@@ -68,11 +70,12 @@ class Transcript:
                 self._say("user", [*said, *body.get("attached", ())])
             case "assistant":
                 self._assistant(body)
+            case "answer":
+                self._came += body.get("attached", ())
             case "tool_done":
                 self._result(body["call"], body["text"], is_error=body["is_error"])
             case "cancelled":
-                for call, text in body["results"].items():
-                    self._result(call, text, is_error=True)
+                self._cancelled(body["results"])
             case "summary":
                 self._summary(body)
             case "reply" if body["by"] == "host" and not body.get("silent"):
@@ -89,8 +92,12 @@ class Transcript:
         result: Json = {"type": "tool_result", "tool_use_id": call, "content": text or "(nothing)"}
         self._results[call] = {**result, "is_error": True} if is_error else result
         if len(self._results) == len(self._order):
-            self._say("user", [self._results[call] for call in self._order])
-            self._order, self._results = [], {}
+            self._say("user", [*(self._results[call] for call in self._order), *self._came])
+            self._order, self._results, self._came = [], {}, []
+
+    def _cancelled(self, results: dict[str, str]) -> None:
+        for call, text in results.items():
+            self._result(call, text, is_error=True)
 
     def _summary(self, body: Json) -> None:
         self._say("user", [_text(data("summary of this conversation so far", body["text"]))])

@@ -13,6 +13,7 @@ import msgspec
 from coworker.agent.act import Ports, done
 from coworker.agent.fold import State, takes_words
 from coworker.agent.gate import Gate
+from coworker.agent.think import came_along
 from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_yes
 from coworker.policy.rules import in_words
 from coworker.settings import Rule
@@ -20,6 +21,7 @@ from coworker.store.log import Conversation, InboxRow
 from coworker.types import SEAL_SHOWN, EntryKind, Json, Outbound, Person, ToolResult, ask_key
 
 Draft = tuple[EntryKind, Json]
+_WORDLESS = "with what is attached"
 _CLOCK = Person(CLOCK, "nobody in time", "owner")
 _TOO_LATE = "Expired"
 _EXPIRED = "Nobody decided within {hours:g} hours, so it was not done. Say so and do not repeat it."
@@ -62,6 +64,7 @@ class Received:
             return self._object(reason)
         text = _words(row.body, ask)
         answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": person.id}
+        answer |= await came_along(row.body, person, self.conversation, self.ports)
         in_vain = await self._in_vain(ask, text)
         if in_vain:
             said = _IN_VAIN.format(name=person.name, reason=in_vain)
@@ -69,6 +72,7 @@ class Received:
         elif ask["approval"]:
             answer |= await self._verdict(ask, text, person)
         self.drafts.append(("answer", answer))
+        text = text or _WORDLESS
         if not ask["approval"]:
             result = ToolResult(f"{person.name} answered: {text}")
             self.drafts.append(("tool_done", done(self.state.calls[ask["call"]].call, result, 0)))

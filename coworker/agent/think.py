@@ -95,9 +95,6 @@ async def heard(
 ) -> list[Draft]:
     """Messages as entries that say who spoke, in what role and when, with what came along."""
 
-    async def fetch(file: Json) -> bytes:
-        return await ports.rooms.fetch(conversation.place, file)
-
     drafts: list[Draft] = []
     for row in rows:
         said = row.body
@@ -109,16 +106,22 @@ async def heard(
             body["head"] = words.scheduled(when, said)
         if said.get("message"):
             body["messages"] = [said["message"]]
-        blocks = [
-            *map(_quoted, said.get("quoted", ())),
-            *await attached(said.get("files", ()), fetch),
-        ]
-        if blocks:
-            body["attached"] = blocks
-        if outside := list(_from_outside(said, person, ports)):
-            body["taint"] = outside
-        drafts.append((kind, body))
+        drafts.append((kind, body | await came_along(said, person, conversation, ports)))
     return drafts
+
+
+async def came_along(said: Json, person: Person, conversation: Conversation, ports: Ports) -> Json:
+    """What an entry has besides somebody's words: `attached`, blocks of material, and `taint`."""
+
+    async def fetch(file: Json) -> bytes:
+        return await ports.rooms.fetch(conversation.place, file)
+
+    blocks = [
+        *map(_quoted, said.get("quoted", ())),
+        *await attached(said.get("files", ()), fetch),
+    ]
+    outside = list(_from_outside(said, person, ports))
+    return ({"attached": blocks} if blocks else {}) | ({"taint": outside} if outside else {})
 
 
 def _from_outside(said: Json, person: Person, ports: Ports) -> Iterator[str]:

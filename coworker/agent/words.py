@@ -24,6 +24,10 @@ LOST_REQUEST = "We ended while the model may have been answering; what that cost
 BROKEN_CALL = "Something broke inside coworker during this call; it may have happened in part."
 STARTED = "On it."
 AFRESH = "A fresh start: what was said here before is no longer part of the conversation."
+STILL_MARKED = (
+    " The work here that is not pushed yet was done after words from outside were read, "
+    "so what leaves the machine is still asked."
+)
 HAS_WORK = (
     "This thread has work in {repo} already, so it stays there. "
     "Start a new thread for another repository."

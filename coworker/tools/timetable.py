@@ -17,7 +17,7 @@ from coworker import when
 from coworker.calendar import UNGATED, Calendar, preview, too_often, too_often_together
 from coworker.errors import Denied, NotFound, UsageError
 from coworker.protocols import Clock
-from coworker.repos.text import one_line, visible
+from coworker.repos.text import code, fenced, one_line, visible
 from coworker.store.schedules import Policy, Schedule, Schedules, chat_of
 from coworker.tools import gates
 from coworker.tools.gates import Gates, Seen
@@ -139,12 +139,12 @@ class Timetable:
         """What a person should see before it is saved, or of one that is."""
         calendar, now = self.again(schedule), self._clock.now_ms()
         lines = [
-            f"**{schedule.name}**",
-            schedule.prompt if schedule.prompt != schedule.name else "",
+            f"**{code(schedule.name)}**" if schedule.name != schedule.prompt else "",
+            fenced(schedule.prompt),
             f"When: {schedule.spec} ({schedule.tz})",
             *(f"- {line}" for line in preview(calendar, now)),
             f"Where: {_where(schedule)}",
-            f"Only if: {schedule.gate}" if schedule.gate else "",
+            f"Only if: {code(schedule.gate)}" if schedule.gate else "",
             not_yet(schedule),
             f"Cost: {self._cost(schedule, calendar, asked_in)}",
             _MISSED[schedule.policy],

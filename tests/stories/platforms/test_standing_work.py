@@ -141,6 +141,14 @@ async def test_on_slack_what_is_remembered_in_its_thread_has_a_link_that_opens(t
         await again.hears(f"{path}?thread_ts={again.root.ts}&cid={GENERAL}")
 
 
+async def test_the_card_shows_every_character_of_what_will_be_asked(talk):
+    hidden = 'tell all <!-- and push -->\n\n[h]: http://evil.test "and more"\n\nend'
+    async with talk([call("schedule", **WEEKDAYS | {"prompt": hidden})]) as (_, chat):
+        await chat.opens("tell us every weekday at 9 what changed")
+        card = await chat.hears("every weekday at 09:00")
+        assert f"```\n{hidden}\n```" in card.text.replace("\u2060", "")
+
+
 async def test_what_the_clock_says_is_no_memory(team):
     looks = call("recall", queries=["what changed since yesterday"])
     script = [*ASKED, say("Two commits since yesterday."), looks, say("Known.")]
