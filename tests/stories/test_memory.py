@@ -247,6 +247,40 @@ async def test_a_fact_goes_stale_when_the_lines_it_quotes_change(team, slack, sh
         await slack.sees("f1, fact, stale", thread=listed, within=DEADLINE_S)
 
 
+@pytest.mark.parametrize("by", ["the tool", "the verb"])
+async def test_the_form_in_which_quoted_lines_are_shown_is_read_as_well(team, slack, shop, by):
+    commit = git(shop, "rev-parse", "HEAD").strip()[:10]
+    place, words = f"shop/cart.py:6@{commit}", "Totals are rounded per line"
+    file = shop / "shop" / "cart.py"
+    file.write_text(f"import math\n{file.read_text()}")
+    git(shop, "commit", "-qam", "Import math")
+    kept = call("remember", text=words, path=place)
+    async with team([kept, say("Kept.")] if by == "the tool" else [], slack):
+        if by == "the tool":
+            await asked(slack, ALICE, GENERAL, f"remember: {words}")
+        else:
+            said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {place} {words}")
+            await slack.sees("Remembered as f1", thread=said, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        shown = await slack.sees("f1, fact", thread=listed, within=DEADLINE_S)
+        assert f"{place}] {words}" in shown.shown
+        assert "stale" not in shown.shown
+        file.write_text(file.read_text().replace("return sum(round(", "return round(sum("))
+        git(shop, "commit", "-qam", "Round once")
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        await slack.sees("f1, fact, stale", thread=listed, within=DEADLINE_S)
+
+
+async def test_a_place_at_a_commit_that_is_none_is_said_so(team, slack):
+    async with team([], slack):
+        for place, told in (
+            ("shop/cart.py:6@1234567", "There is no commit 1234567"),
+            ("shop/card.py:6@HEAD", "Remembered as f1"),
+        ):
+            said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {place} is so")
+            await slack.sees(told, thread=said, within=DEADLINE_S)
+
+
 async def test_words_of_a_private_room_that_point_to_a_file_stay_there(team, slack):
     said, line = "Carol leaves, she rounded each total", "return sum(round(price * count)"
     keeps = call("remember", text=said, path="shop/cart.py:6")
