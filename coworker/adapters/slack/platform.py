@@ -167,7 +167,8 @@ class Slack:
         """The message's permalink; "" before we were connected for the first time."""
         if not self._url or not message:
             return ""
-        thread = f"?thread_ts={place.thread}&cid={place.room}" if place.thread != message else ""
+        is_reply = place.thread not in ("", message)
+        thread = f"?thread_ts={place.thread}&cid={place.room}" if is_reply else ""
         return f"{self._url}archives/{place.room}/p{message.replace('.', '')}{thread}"
 
     async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:

@@ -49,7 +49,7 @@ class Telegram:
     async def run(self, intake: Intake) -> None:
         """Listen until cancelled. Raises Refused for a wrong token, else what ended it."""
         polling.quiet_wires()
-        wire = self._wire = polling.Wire(self._lives_on)
+        wire = self._wire = polling.Wire(self._lives_on, lambda: intake.connected(self.name))
         try:
             async with polling.connection(self._settings, self._token, wire) as bot:
                 self._lives_on()

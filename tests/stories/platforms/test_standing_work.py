@@ -14,6 +14,7 @@ from coworker.settings import PersonConfig
 from coworker.store.log import Log
 from coworker.store.schedules import Schedule
 from coworker.types import Place
+from tests.fakes import until
 from tests.fakes.anthropic import call, say
 from tests.fakes.slack import ALICE, BOT, GENERAL
 from tests.stories.platforms.chats import SlackChat
@@ -124,6 +125,35 @@ async def test_on_slack_a_verb_in_its_thread_is_answered_there(team):
         await again.hears("Nothing waits")
         await again.says("!approve 9")
         await again.hears("There is no open question 9")
+
+
+async def test_on_slack_what_is_remembered_in_its_thread_has_a_link_that_opens(team):
+    async with team([*ASKED, say("Two commits since yesterday.")], "slack") as t:
+        schedule = await saved(t, t.chat("slack"))
+        await standing(t, "run", name=schedule)
+        again = t.chat("slack")
+        again.root = await again.until(lambda: own_thread(t))
+        await t.delivered()
+        said = await again.says("!remember we decided that ibex listens on port 9999")
+        await again.hears("Remembered")
+        await again.says("!memory ibex")
+        path = f"/archives/{GENERAL}/p{said.ts.replace('.', '')}"
+        await again.hears(f"{path}?thread_ts={again.root.ts}&cid={GENERAL}")
+
+
+async def test_what_the_clock_says_is_no_memory(team):
+    looks = call("recall", queries=["what changed since yesterday"])
+    script = [*ASKED, say("Two commits since yesterday."), looks, say("Known.")]
+    async with team(script, "slack") as t:
+        schedule = await saved(t, t.chat("slack"))
+        await standing(t, "run", name=schedule)
+        await until(lambda: own_thread(t), 30)
+        await t.delivered()
+        chat = t.chat("slack")
+        await chat.asks("look", "Known.")
+        told = str(t.model.requests[-1]["messages"])
+        assert "Two commits since yesterday." in told
+        assert "What changed since yesterday?" not in told
 
 
 async def test_on_slack_a_question_of_its_own_is_answered_in_its_thread(team):
