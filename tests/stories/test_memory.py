@@ -166,6 +166,25 @@ async def test_a_pin_keeps_a_message_and_a_broom_removes_it(team, slack):
         assert DECIDED not in told(model)
 
 
+async def test_a_broom_on_an_answer_of_ours_forgets_it_if_an_owner_says_so(team, slack):
+    long = "\n\n".join(f"Quartz {number} " + "x" * 90 for number in range(180))
+    async with team([say("The quartz moon is round."), say(long)], slack):
+        said = await slack.says(BOB, GENERAL, f"<@{BOT}> what shape is it?")
+        answer = await slack.sees("quartz moon", thread=said, within=DEADLINE_S)
+        await slack.reacts(BOB, answer, "broom")
+        await slack.sees("bob may not forget", thread=said, within=DEADLINE_S)
+        await slack.reacts(ALICE, answer, "broom")
+        await slack.sees("Forgotten", thread=said, within=DEADLINE_S)
+        said = await slack.says(BOB, GENERAL, f"<@{BOT}> tell me all")
+        last = await slack.sees("Quartz 179 ", thread=said, within=DEADLINE_S)
+        page = await slack.sees("Quartz 0 ", thread=said, within=DEADLINE_S)
+        assert page is not last
+        await slack.reacts(ALICE, page, "broom")
+        await slack.sees("Forgotten", thread=said, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory quartz")
+        await slack.sees("Nothing is known of that here", thread=listed, within=DEADLINE_S)
+
+
 async def test_a_broom_on_the_words_of_a_verb_forgets_what_they_had_remembered(team, slack):
     async with team([], slack):
         said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember the quartz moon is round")
