@@ -177,7 +177,8 @@ def fold(entries: Iterable[Entry]) -> State:
 def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
     """What to do next, given the inbox. The model is asked only when no call is open."""
     if stops := _of_kind(inbox, "stop"):
-        return Cancel(stops, stops[0].body["sender"])
+        unbegun = [] if state.run else _of_kind(inbox, "due")
+        return Cancel([*stops, *unbegun], stops[0].body["sender"])
     if news := _of_kind(inbox, "answer", "sent"):
         return Receive(news)
     messages = _of_kind(inbox, "message")
