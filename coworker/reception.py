@@ -31,6 +31,10 @@ _WAITS = (
     "I wait for a decision first, then I read that: press a button of my question, "
     "or say `!approve {ask}` or `!deny {ask}`."
 )
+_OPEN = (
+    "I wait for an answer to my question first, then I read that. "
+    "Whoever I asked can give it, or an owner, in words of their own or with a file."
+)
 _OF_MEMORY = ("remember", "forget")
 _OBJECTIONS: dict[Heard, str] = {
     "ignored": "That question was answered already.",
@@ -189,7 +193,8 @@ class Reception:
         if ask := self._questions.unheard(inbound):
             name = inbound.conversation
             key = f"{ask_key(name, ask['run'], ask['ask'])}:waits:{inbound.body['sender']}"
-            said = _notice(key, inbound, _WAITS.format(ask=ask["ask"]))
+            sentence = _WAITS.format(ask=ask["ask"]) if ask["approval"] else _OPEN
+            said = _notice(key, inbound, sentence)
             await self._ports.log.notice(said, self._ports.clock.now_ms())
             self._dispatch.deliver(name)
 
