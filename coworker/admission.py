@@ -9,18 +9,19 @@ import re
 from collections.abc import Awaitable, Callable
 
 from coworker.errors import UsageError
+from coworker.mistakes import NAMES, is_name
 from coworker.policy.people import People
 from coworker.policy.rules import Book, in_words
 from coworker.types import Person, Role
 
 _ID = re.compile(r"slack:[UW][A-Z0-9]{2,20}|telegram:[1-9]\d{0,15}|terminal:[\w.-]{1,80}", re.ASCII)
-_NAME = re.compile(r"[\w.-]{1,40}")
 _ROLES: tuple[Role, ...] = ("owner", "member", "guest")
 _PAIR = "Say `!pair ID NAME [guest|member|owner]`, for example `!pair slack:U012AB3CD bob`."
 _IDS = (
     "{said} is nobody's id. One looks like slack:U012AB3CD, telegram:4711 or terminal:bob; "
     "on Slack an @mention does as well."
 )
+_OURS = "{sender} is me, and I obey nobody who speaks as me. Say the id of whom you mean."
 _TAKEN = "{name} is somebody else already. Choose another name for {sender}."
 _AGAIN = "`!unpair {sender}` first, then `!pair` it with another name or role."
 _FIXED = "[people.{name}] in the configuration says so, and is changed there."
@@ -29,8 +30,9 @@ _FIXED = "[people.{name}] in the configuration says so, and is changed there."
 class Admission:
     """Answers to the verbs that only an owner may use, and to those that show what holds."""
 
-    def __init__(self, people: People, book: Book) -> None:
+    def __init__(self, people: People, book: Book, is_us: Callable[[str], bool]) -> None:
         self._people = people
+        self._is_us = is_us
         self._book = book
         self.verbs: dict[str, Callable[[str, Person], Awaitable[str]]] = {
             "pair": self.pair,
@@ -43,6 +45,8 @@ class Admission:
         """Let somebody in. Raises UsageError."""
         sender, name, role = self._meant(rest.split())
         _owners_only(by, "let people in")
+        if self._is_us(sender):
+            raise UsageError(_OURS.format(sender=sender))
         if found := self._people.find(sender):
             mend = (_AGAIN if sender in self._book.standing.people else _FIXED).format(
                 sender=sender, name=found.name
@@ -96,10 +100,12 @@ class Admission:
 
     def _meant(self, words: list[str]) -> tuple[str, str, Role]:
         sender, name, said = (*words, *["", "", "member"][len(words) :])[:3]
-        if len(words) > 3 or not _NAME.fullmatch(name):
+        if len(words) > 3 or not name:
             raise UsageError(_PAIR)
         if not _ID.fullmatch(sender):
             raise UsageError(f"{_IDS.format(said=sender)} {_PAIR}")
+        if not is_name(name):
+            raise UsageError(f"{name} is no name. {NAMES}")
         role = next((each for each in _ROLES if each == said), None)
         if role is None:
             raise UsageError(f"There is no role {said}. {_PAIR}")

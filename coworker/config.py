@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -20,9 +20,11 @@ from coworker.errors import ConfigError
 from coworker.mistakes import (
     nearest,
     plain,
+    refuse_empty,
     refuse_odd_hosts,
     refuse_odd_hour,
     refuse_odd_ids,
+    refuse_odd_names,
     refuse_odd_paths,
     refuse_odd_urls,
     refuse_odd_zone,
@@ -31,7 +33,7 @@ from coworker.mistakes import (
     refuse_unknown,
 )
 from coworker.settings import Budget, Config, ModelConfig, Models, Rule
-from coworker.types import Json, Tier
+from coworker.types import Json, Role, Tier
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 TOKENS = {
@@ -60,6 +62,7 @@ def load(path: Path | None = None, state_dir: Path | None = None) -> Config:
         config = msgspec.convert(raw, Config, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {plain(error)}") from None
+    refuse_empty(raw.get("rules", ()), where)
     return _with_defaults(config, where)
 
 
@@ -240,6 +243,7 @@ def _refuse_nonsense(config: Config, where: str) -> None:
     web = config.web
     hosts = {"web.allow": web.allow, "web.deny": web.deny, "web.private": web.private}
     refuse_odd_hosts(hosts, where)
+    refuse_odd_names(config.people, f"{where}: people", get_args(Role))
     refuse_odd_ids(people, where, (*TOKENS, "terminal"))
     refuse_shared_ids(people, where)
     rooms |= {"audit.room": [config.audit.room]} if config.audit.room else {}

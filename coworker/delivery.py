@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from coworker import logs
-from coworker.errors import Unavailable, Unconfirmed, Undeliverable
+from coworker.errors import Displaced, Unavailable, Unconfirmed, Undeliverable
 from coworker.protocols import Adapter, Clock
 from coworker.store.log import Log
 from coworker.tasks import Tasks
@@ -25,8 +25,9 @@ _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 300.0
 _REPEAT_WAIT_S = 30.0
 """What may be a repeat is not said again before an outage had some time to pass."""
-_MOST_UNKNOWN = 4
-"""Tries of one message when each of them may have arrived."""
+_LONGEST_REPEAT_WAIT_S = 600.0
+_MOST_UNKNOWN = 8
+"""Tries of one message when each of them may have arrived: about an hour of them."""
 
 
 class _Later(Exception):
@@ -54,6 +55,7 @@ class Delivery:
         self._tasks = Tasks(self._deliver, "deliver")
         self._retries: dict[ConversationId, asyncio.Task[None]] = {}
         self._failures: Counter[ConversationId] = Counter()
+        self._doubted: set[str] = set()
 
     def request(self, conversation: ConversationId) -> None:
         """Send what waits for this conversation soon, in order."""
@@ -94,8 +96,10 @@ class Delivery:
             if remote_id is None and self._is_enough(outbound):
                 await self._give_up(outbound, "unknown", "nobody knows whether it arrived")
                 return
+            self._pause_between_lives(outbound)
         if remote_id := remote_id or await self._send(adapter, outbound):
             del self._failures[outbound.conversation]
+            self._doubted.discard(outbound.key)
             await self._log.sent(outbound, remote_id, self._clock.now_ms())
             _log.info("sent: %s", outbound.op, extra={"key": outbound.key})
             if self._log.state(outbound.conversation) == "ready":
@@ -128,7 +132,13 @@ class Delivery:
         except Unavailable as error:
             await self._log.unsent(outbound.key, "pending")
             raise self._later(outbound, error.retry_after_s) from None
+        except Displaced:
+            await self._log.unsent(outbound.key, "pending")
+            progress = progress_key(outbound.conversation, outbound.body["run"])
+            await self._log.unsent(progress, "dead")
+            raise _Later(0.0) from None
         except Unconfirmed:
+            self._doubted.add(outbound.key)
             _log.info("outcome of a message unknown", extra={"key": outbound.key})
             raise self._later(outbound, self._patience_s(outbound)) from None
 
@@ -139,18 +149,27 @@ class Delivery:
             or self._log.attempts(outbound.key) >= _MOST_UNKNOWN
         )
 
+    def _pause_between_lives(self, outbound: Outbound) -> None:
+        """What an earlier process may have said twice is not said again at once: processes that die
+        one after the other would use up all tries within seconds. Raises _Later.
+        """
+        is_new_here = outbound.key not in self._doubted
+        self._doubted.add(outbound.key)
+        if is_new_here and outbound.maybe_duplicate and self._log.attempts(outbound.key) > 1:
+            raise _Later(self._patience_s(outbound))
+
     def _patience_s(self, outbound: Outbound) -> float | None:
         """Seconds before what nobody confirmed is tried again; None where that is harmless."""
         if not outbound.maybe_duplicate:
             return None
         wait_s = _REPEAT_WAIT_S * 10.0 ** (self._log.attempts(outbound.key) - 2)
-        return min(wait_s, _LONGEST_WAIT_S)
+        return min(wait_s, _LONGEST_REPEAT_WAIT_S)
 
     async def _give_up(
         self, outbound: Outbound, state: Literal["dead", "unknown"], why: str
     ) -> None:
         _log.warning("a message is given up: %s", why, extra={"key": outbound.key})
-        if state == "dead" and outbound.body.get("run"):
+        if outbound.body.get("run"):
             await self._unheard(outbound, why)
         await self._log.unsent(outbound.key, state)
 

@@ -14,14 +14,13 @@ from coworker import sandbox
 from coworker.config import TOKENS, credentials_dir, person_environment, program_environment, secret
 from coworker.errors import ConfigError, CoworkerError, ModelError
 from coworker.models.router import Router, Seat
-from coworker.policy.people import RANK
 from coworker.policy.rules import Book, in_words
 from coworker.protocols import Platform
 from coworker.repos import remote
 from coworker.repos.checkout import locate
 from coworker.repos.registry import Registry
 from coworker.settings import Config, Rule
-from coworker.types import Json, Repo, Role
+from coworker.types import RANK, Json, Repo, Role
 
 _PATIENCE_S = 20
 

@@ -86,6 +86,10 @@ class Undeliverable(CoworkerError):
     """A message can never arrive where it belongs: the room is gone, or we were put out."""
 
 
+class Displaced(CoworkerError):
+    """Nothing was sent: the message that was to be written over is gone or cannot be edited."""
+
+
 class Conflict(CoworkerError):
     """The entry already exists: another writer was first. Whoever gets this must stop."""
 

@@ -21,6 +21,11 @@ _SECRET_SHAPE = re.compile(
     r"|gh[opsu]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|://[^/@\s:]+:[^/@\s]+@"
 )
 _HOST = re.compile(r"(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+NAMES = (
+    "A name is at most 40 of the letters a to z, without accents, digits, `-`, `_` and `.`: "
+    "of other scripts' letters some look the same, and rules go by names."
+)
 _SECRET_KEY = re.compile(r"(?i)(^|_)(token|secret|password|api_key|apikey)$")
 
 
@@ -155,6 +160,33 @@ def refuse_odd_paths(paths: Mapping[str, Iterable[str]], where: str) -> None:
                 f"{where}: {key}: {each!r} is not within a repository. "
                 "Write it from the repository's root, such as migrations/ or *.lock."
             )
+
+
+def is_name(text: str) -> bool:
+    """Whether somebody can be called so, in a rule as well."""
+    return bool(_NAME.fullmatch(text))
+
+
+def refuse_odd_names(names: Iterable[str], where: str, roles: Sequence[str]) -> None:
+    """Of two names that look alike, or of one that is a role's, nobody knows whom a rule means."""
+    seen = {role: f"the role {role}" for role in roles}
+    for name in names:
+        if not is_name(name):
+            raise ConfigError(f"{where}: {name!r} is no name. {NAMES}")
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise ConfigError(f"{where}: {name} reads like {other}. Choose another name.")
+
+
+def refuse_empty(rules: Iterable[Mapping[str, Any]], where: str) -> None:
+    """An empty list reads like nobody and nothing, and would be a rule about everything."""
+    for number, rule in enumerate(rules, 1):
+        for key, value in rule.items():
+            if value in ([], {}):
+                raise ConfigError(
+                    f"{where}: rule {number}: {key}: an empty list does not mean none: the rule "
+                    f"would be about all {key}. Name those that are meant, or leave {key} out if "
+                    "all are."
+                )
 
 
 def refuse_shared_ids(ids: Mapping[str, Iterable[str]], where: str) -> None:

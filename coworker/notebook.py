@@ -39,6 +39,11 @@ _MOST_AT_ONCE = 100
 _SPACES = re.compile(r"[\s,]+")
 _DECIDED = re.compile(r"\b(?:decided|decision|agreed|from now on)\b", re.IGNORECASE)
 _UNBOUND = "Which repository is this about? Say `!repo NAME` first."
+_LIMITED = (
+    "No rule is made of it, for a rule has no conditions: `!remember never touch {paths}` would "
+    "keep every run from it."
+)
+_ABSENT = "There is no {paths} in {repo}, so no rule keeps it from changes."
 _NOTHING = "Nothing is remembered of {repo} here yet. `!remember …` keeps something."
 
 
@@ -83,10 +88,18 @@ class Notebook:
         note = _noted(text) if not about else Note(text, _kind_of(text))
         told = known.told(await self._knowledge.remember(repo, note, origin))
         is_theirs = not about and note.kind in ("fact", "rule")
-        path = offlimits.path(note.text, repo.path) if is_theirs else ""
-        return (
-            f"{told} {await self._forbid(repo, path, note.text, origin.sender)}" if path else told
-        )
+        more = await self._kept_off(repo, note.text, origin) if is_theirs else []
+        return " ".join([told, *more])
+
+    async def _kept_off(self, repo: Repo, text: str, origin: Origin) -> list[str]:
+        """What becomes of words that keep files from changes; nothing of all others."""
+        paths, absent = (find(text, repo.path) for find in (offlimits.paths, offlimits.absent))
+        told = [_ABSENT.format(paths=" or ".join(absent), repo=repo.name)] if absent else []
+        if not paths:
+            return told
+        if offlimits.is_limited(text):
+            return [_LIMITED.format(paths=" or ".join(paths)), *told]
+        return [await self._forbid(repo, paths, text, origin.sender), *told]
 
     async def _forget(self, repo: Repo, rest: str, inbound: Inbound, person: Person) -> str:
         if about := inbound.body.get("about"):

@@ -65,7 +65,8 @@ class Adapter(Protocol):
         """Say it and return the platform's id of the message.
 
         Raises Unavailable when surely nothing was sent (it may name how long to wait), Unconfirmed
-        when nobody knows, Undeliverable when it never can be.
+        when nobody knows, Undeliverable when it never can be, and Displaced when it cannot be
+        written over what it names.
         """
 
     async def find(self, outbound: Outbound) -> str | None:
@@ -129,6 +130,9 @@ class Platform(Adapter, Protocol):
 
         It never raises, and is asked again and again: what it costs is kept.
         """
+
+    def is_us(self, person: str) -> bool:
+        """Whether that id is our own; unknown before we were connected."""
 
     def link(self, place: Place, message: str) -> str:
         """Where a person can open a message; "" when there is no such address."""

@@ -277,11 +277,15 @@ class Reception:
     def _at_home(self, inbound: Inbound) -> Inbound:
         """In the conversation whose first message was ours, where the thread began with it.
 
-        Where a firing spoke beside others, what is about its message is its.
+        Where a firing spoke beside others, what is about its messages, and answers to them, is its.
         """
         log, place = self._ports.log, inbound.place
-        ours = inbound.body.get("on") or inbound.body.get("about_ours", "")
-        if found := log.schedules.beside(inbound.conversation, ours):
+        marked = inbound.body.get("about", {}).get("message", "")
+        ours = inbound.body.get("on") or inbound.body.get("about_ours") or marked
+        found = log.schedules.beside(inbound.conversation, ours)
+        if marked and not found:
+            found = log.schedules.heard_beside(inbound.conversation, marked)
+        if found:
             return dataclasses.replace(inbound, conversation=found)
         if not place.thread or log.conversation(inbound.conversation):
             return inbound

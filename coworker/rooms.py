@@ -70,6 +70,12 @@ class Rooms:
         platform = self._platforms.get(adapter)
         return await platform.zone(person) if platform else ""
 
+    def is_us(self, sender: str) -> bool:
+        """Whether that is our own account."""
+        adapter, _, person = sender.partition(":")
+        platform = self._platforms.get(adapter)
+        return platform is not None and platform.is_us(person)
+
     def link(self, place: Place, message: str) -> str:
         """Where a person can open a message; "" when there is no such address."""
         platform = self._platforms.get(place.adapter)

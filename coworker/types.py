@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NewType
@@ -18,6 +18,7 @@ Rerun = Literal["safe", "probe", "never"]
 """What recovery may do with a call that was begun and has no result."""
 Verdict = Literal["allow", "ask", "deny"]
 Role = Literal["owner", "member", "guest"]
+RANK: Mapping[Role, int] = {"guest": 0, "member": 1, "owner": 2}
 Tier = Literal["large", "small"]
 InboundKind = Literal["message", "stop", "answer", "action", "verb", "edit", "sent", "due"]
 Heard = Literal["new", "known", "refused", "forbidden", "elsewhere", "ignored"]
@@ -78,7 +79,7 @@ class Inbound:
     - `due`: a schedule's hour has come: `text` (its prompt), `schedule` (its id), `name`, `due`
       (milliseconds UTC), `missed` (how many hours before went by unused), `gate` (what it saw).
 
-    What a button or a reaction on our message said has `on`, the platform's id of that message, and
+    What a button or a reaction said has `on`, the platform's id of that message, mostly ours, and
     `place` is where it stands; an answer has the first `SEAL_SHOWN` characters of the question's
     `seal` besides, if that has one.
     """

@@ -90,7 +90,7 @@ class Verbs:
         notes: Notebook,
     ) -> None:
         self._ports = ports
-        self._admission = Admission(ports.people, ports.book)
+        self._admission = Admission(ports.people, ports.book, ports.rooms.is_us)
         self._questions = Questions(ports)
         self._dispatch = dispatch
         self._registry = registry

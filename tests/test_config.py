@@ -66,6 +66,12 @@ def test_the_example_is_valid_as_it_is_and_with_every_line_switched_on(write):
             "[people.ann]\nids = ['slack:U1']\n[people.bob]\nids = ['slack:U1']",
             "people.bob.ids: slack:U1 is in people.ann.ids too. Give each id to one person.",
         ),
+        (
+            '[people."\u0430lice"]',
+            "people: '\u0430lice' is no name. A name is at most 40 of the letters",
+        ),
+        ("[people.Owner]", "people: Owner reads like the role owner. Choose another name."),
+        ("[people.ann]\n[people.Ann]", "people: Ann reads like ann. Choose another name."),
         ("[repos.shop]\nrooms = ['#general']", "'#general' does not say on which platform"),
         ("[slack]\nbase_url = 'slack.com/api/'", "slack.base_url: 'slack.com/api/' is no address"),
         (
@@ -168,10 +174,14 @@ def test_a_rule_for_an_argument_that_does_not_exist_is_an_error(write):
         ("rooms = ['C0SHOP']", "'C0SHOP' does not say on which platform"),
         ("paths = ['/etc/']", "'/etc/' is not within a repository"),
         ("paths = ['a/../../b']", "is not within a repository"),
+        ("people = []", "an empty list does not mean none: the rule would be about all people"),
+        ("rooms = []", "Name those that are meant, or leave rooms out if all are"),
+        ("paths = []", "would be about all paths"),
+        ("args = {}", "would be about all args"),
     ],
 )
-def test_a_rule_that_can_match_nothing_is_an_error(write, field, what):
-    with pytest.raises(ConfigError, match=f"rule 1: {field[:5]}: .*{what}"):
+def test_a_rule_that_can_match_nothing_or_everything_is_an_error(write, field, what):
+    with pytest.raises(ConfigError, match=f"rule 1: {field.split()[0]}: .*{what}"):
         load(write(f"[[rules]]\nthen = 'deny'\n{field}"))
 
 

@@ -50,6 +50,9 @@ class Rooms(Protocol):
     def split(self, outbound: Outbound) -> list[Outbound]:
         """The messages it takes there to say this, in order."""
 
+    def is_us(self, sender: str) -> bool:
+        """Whether that is our own account."""
+
     async def history(self, place: Place, before: str) -> Sequence[Line]:
         """What was said there before that message. Raises Unavailable."""
 

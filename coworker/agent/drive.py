@@ -129,14 +129,15 @@ class Drive(Thinker):
         person = self.ports.people.find(by)
         who = person.name if person else by
         cards = [decided(ask, "Stopped", who, self.conversation) for ask in self.state.questions]
-        text = words.stopped(self.state)
+        text = words.stopped(self.state, self.ports.log.open_inbox(self.conversation.id))
         return await self.conclude(text, "stopped", cancelled, take=rows, outbox=cards)
 
     async def _check_or_conclude(self) -> None:
         """What was committed must pass the repository's checks before the last word counts."""
         state = self.state
         if state.final and state.final.get("stopped"):
-            return await self.conclude(words.stopped(state), "stopped")
+            waiting = self.ports.log.open_inbox(self.conversation.id)
+            return await self.conclude(words.stopped(state, waiting), "stopped")
         if state.final and state.final.get("pressed"):
             failed = any(result["is_error"] for result in state.done)
             text = "\n\n".join(result["text"] for result in state.done)

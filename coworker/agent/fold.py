@@ -193,7 +193,8 @@ def next_action(
         return Cancel((), instead[0].body["sender"])
     if state.parked or state.calls:
         return _with_open_calls(state, answers)
-    if steering := [row for row in messages if row.body.get("when") != "queue"]:
+    steering = [row for row in messages if row.body.get("when") != "queue"]
+    if steering and not (state.final or {}).get("stopped"):  # what waited does not join its end
         return Steer(steering)
     return Conclude() if state.final else Think()
 

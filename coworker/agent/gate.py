@@ -57,6 +57,16 @@ class Gate:
             except ToolError as error:
                 self._refuse(waiting.call, str(error))
 
+    async def denial(self, call: Call) -> str:
+        """Why a call would be denied whoever allows it; "" when it would not be, or cannot be."""
+        try:
+            admission = _resolved(call, self.ports.tools)
+            context = context_of(admission, self.state, self.conversation, self.ports)
+            decision = self.ports.book.decide(await self._case(admission, context))
+        except ToolError:
+            return ""
+        return decision.reason if decision.verdict == "deny" else ""
+
     async def _admit(self, waiting: OpenCall, admission: Admission) -> None:
         if waiting.starts:
             again = _recovered(waiting, admission)

@@ -65,9 +65,18 @@ async def _afresh(journal: Journal, row: InboxRow) -> None:
         return await journal.conclude(text, "failed", take=[row])
     if repo:
         journal.conversation = dataclasses.replace(journal.conversation, repo=repo)
-    first, fresh = journal.state.next_seq, await opening(journal.conversation, journal.ports)
-    text = words.bound(repo) if repo else words.AFRESH
+    first, kept = journal.state.next_seq, _not_washed_off(journal.state.taint, entries)
+    fresh = await opening(journal.conversation, journal.ports, kept)
+    text = words.bound(repo) if repo else words.AFRESH + (words.STILL_MARKED if kept else "")
     return await journal.conclude(text, "answered", *fresh, take=[row], base_seq=first, repo=repo)
+
+
+def _not_washed_off(taint: list[str], entries: Sequence[Entry]) -> Json | None:
+    """What a base carries on: outside words may be in work that was not pushed since."""
+    found = gathered([entry.body for entry in entries if entry.kind == "tool_done"])
+    worked = [each["order"] for each in (*found.commands, *found.edits, *found.commits)]
+    pushed = max((each["order"] for each in found.pushes), default=-1)
+    return {"taint": taint} if taint and max(worked, default=-1) > pushed else None
 
 
 def _past(run: int, entries: Sequence[Entry]) -> Past:

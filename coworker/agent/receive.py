@@ -12,6 +12,7 @@ import msgspec
 
 from coworker.agent.act import Ports, done
 from coworker.agent.fold import State
+from coworker.agent.gate import Gate
 from coworker.agent.think import came_along
 from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_yes
 from coworker.policy.rules import in_words
@@ -24,6 +25,7 @@ _WORDLESS = "with what is attached"
 _CLOCK = Person(CLOCK, "nobody in time", "owner")
 _TOO_LATE = "Expired"
 _EXPIRED = "Nobody decided within {hours:g} hours, so it was not done. Say so and do not repeat it."
+_IN_VAIN = "Not done although {name} allowed it: {reason}."
 _NOT_SAVED = (
     "Not saved. {name} answered: {text}. Find out what is to be different, then propose it again."
 )
@@ -63,7 +65,11 @@ class Received:
         text = _words(row.body, ask)
         answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": person.id}
         answer |= await came_along(row.body, person, self.conversation, self.ports)
-        if ask["approval"]:
+        in_vain = await self._in_vain(ask, text)
+        if in_vain:
+            said = _IN_VAIN.format(name=person.name, reason=in_vain)
+            answer |= {"verdict": "deny", "denial": f"{said} Say so.", "notice": said}
+        elif ask["approval"]:
             answer |= await self._verdict(ask, text, person)
         self.drafts.append(("answer", answer))
         text = text or _WORDLESS
@@ -71,6 +77,7 @@ class Received:
             result = ToolResult(f"{person.name} answered: {text}")
             self.drafts.append(("tool_done", done(self.state.calls[ask["call"]].call, result, 0)))
         word = _shown(ask, text, person)
+        word = f"{word}, but not done: {in_vain}" if in_vain else word
         return self.outbox.append(decided(ask, word, person.name, self.conversation))
 
     def _object(self, reason: str) -> None:
@@ -86,6 +93,15 @@ class Received:
         if not decides(row.body, ask):
             return f"only {' or '.join(ask['options'])} answers this question"
         return refusal(person, self.state.senders, as_answered(row.body, ask))
+
+    async def _in_vain(self, ask: Json, text: str) -> str:
+        """Why what is allowed is not done all the same; "" when it is, or is not allowed."""
+        if not (ask["approval"] and ask["call"] and says_yes(text, ask)):
+            return ""
+        gate = Gate(self.state, self.conversation, self.ports)
+        reason = await gate.denial(self.state.calls[ask["call"]].call)
+        gone = [each for each in self.state.senders if self.ports.people.find(each) is None]
+        return f"{gone[0]} was sent away meanwhile" if reason and gone else reason
 
     async def _verdict(self, ask: Json, text: str, person: Person) -> Json:
         """What an approval changes; a rule is on disk before the answer that made it."""

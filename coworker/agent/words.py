@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from coworker.agent.evidence import Evidence
 from coworker.agent.fold import State
+from coworker.store.log import InboxRow
 from coworker.tools.digest import NO_NEWS
 from coworker.types import Answer, Json
 
@@ -23,6 +24,10 @@ LOST_REQUEST = "We ended while the model may have been answering; what that cost
 BROKEN_CALL = "Something broke inside coworker during this call; it may have happened in part."
 STARTED = "On it."
 AFRESH = "A fresh start: what was said here before is no longer part of the conversation."
+STILL_MARKED = (
+    " The work here that is not pushed yet was done after words from outside were read, "
+    "so what leaves the machine is still asked."
+)
 HAS_WORK = (
     "This thread has work in {repo} already, so it stays there. "
     "Start a new thread for another repository."
@@ -91,11 +96,14 @@ def with_notices(text: str, notices: Sequence[str]) -> str:
     return "\n\n".join([text, *(f"({notice})" for notice in notices)])
 
 
-def stopped(state: State) -> str:
-    """The report after a stop: what was done, and what may have happened in part."""
+def stopped(state: State, inbox: Sequence[InboxRow]) -> str:
+    """The report after a stop: what was done, what may have happened in part, what comes next."""
     begun = [call.call.name for call in state.calls.values() if call.starts]
     partly = f" Cut short, perhaps done in part: {', '.join(begun)}." if begun else ""
-    return f"Stopped. {_so_far(state)}{partly}"
+    waiting = sum(row.kind == "message" and row.body.get("when") != "instead" for row in inbox)
+    who = "1 message that waited is" if waiting == 1 else f"{waiting} messages that waited are"
+    further = f" {who} read now; say stop again to end that, too." if waiting else ""
+    return f"Stopped. {_so_far(state)}{partly}{further}"
 
 
 def limited(sentence: str, state: State) -> str:

@@ -10,14 +10,16 @@ import getpass
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 from coworker.cli import interrupt, output, settings, words
 from coworker.cli.introduction import Introduction, Script
 from coworker.cli.prompt import Prompt
 from coworker.config import file_for, load
 from coworker.errors import CoworkerError, NotFound, UsageError
-from coworker.mistakes import refuse_odd_zone
+from coworker.mistakes import refuse_odd_names, refuse_odd_zone
 from coworker.repos.checkout import locate
+from coworker.types import Role
 
 _WELCOME = """\
 This asks for what a coworker needs, checks it, and writes {file}.
@@ -121,13 +123,23 @@ async def _person(prompt: Prompt, script: Script) -> list[str]:
     """The owner's ids, to which those on the platforms are added."""
     people = script.settings.setdefault("people", {})
     owners = [name for name, person in people.items() if person.get("role") == "owner"]
-    name = await prompt.line("Your name", owners[0] if owners else getpass.getuser())
+    name = await _name(prompt, owners[0] if owners else getpass.getuser())
     person = people.setdefault(name, {"role": "owner"})
     ids: list[str] = person.setdefault("ids", [])
     everybody = [each for other in people.values() for each in other.get("ids", ())]
     if not any(each.startswith("terminal:") for each in everybody):
         ids.append(f"terminal:{getpass.getuser()}")
     return ids
+
+
+async def _name(prompt: Prompt, known: str) -> str:
+    while True:
+        name = await prompt.line("Your name", known)
+        try:
+            refuse_odd_names([name], "Your name", get_args(Role))
+            return name
+        except CoworkerError as error:
+            prompt.say(str(error))
 
 
 async def _finish(prompt: Prompt, script: Script) -> int:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from coworker.settings import Config
-from coworker.types import Person, Role
-
-RANK: dict[Role, int] = {"guest": 0, "member": 1, "owner": 2}
+from coworker.types import RANK, Person, Role
 
 
 class People:
@@ -44,8 +42,3 @@ class People:
     def behind(self, senders: Sequence[str]) -> list[Person]:
         """Everybody behind these ids; a stranger, or somebody let go since, is a guest."""
         return [self.find(sender) or Person(sender, "a stranger", "guest") for sender in senders]
-
-    def least(self, senders: Sequence[str]) -> Role:
-        """The least authority among several senders; a stranger counts as guest."""
-        roles = [person.role for person in self.behind(senders)]
-        return min(roles, key=RANK.__getitem__, default="guest")

@@ -5,6 +5,8 @@ Each decision is an entry of the conversation `system`; what holds now is a fold
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from coworker.protocols import Clock
@@ -58,11 +60,12 @@ class Standing:
         await self._decide({"what": "rule", "rule": msgspec.to_builtins(rule), "by": by})
         return self._rules_ever
 
-    async def forbid(self, repo: Repo, path: str, why: str, by: str) -> str:
+    async def forbid(self, repo: Repo, paths: Sequence[str], why: str, by: str) -> str:
         """Keep files of a repository from changes; how that is said to people."""
-        rule = Rule(then="deny", repo=repo.name, paths=[path], reason=why)
+        rule = Rule(then="deny", repo=repo.name, paths=[*paths], reason=why)
         number = await self.add_rule(rule, by)
-        return f"From now on no run may change {path}: rule {number}, `!unrule {number}` ends it."
+        named = " or ".join(paths)
+        return f"From now on no run may change {named}: rule {number}, `!unrule {number}` ends it."
 
     async def remove_rule(self, number: int, by: str) -> bool:
         """Whether there was such a rule; it does not count any more."""

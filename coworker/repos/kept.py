@@ -6,9 +6,10 @@ It does not know whose rule that is, and leaves alone what git ignores.
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from coworker.protocols import Guard
@@ -16,8 +17,10 @@ from coworker.repos import commits, marks
 from coworker.repos.commits import Identity
 from coworker.repos.git import Git
 from coworker.repos.snapshot import LIMITS
+from coworker.repos.tree import in_thread
 from coworker.repos.workspace import Workspace
 
+_HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 Row = tuple[str, str]
 """A path, and its mode and content as git's index takes them."""
 
@@ -34,11 +37,58 @@ async def as_they_were(workspace: Workspace, guard: Guard | None) -> AsyncIterat
         yield put_back
         return
     before = await marks.state(workspace)
+    modes = await in_thread(_modes, workspace.tree, await _folders(workspace.git, before))
     try:
         yield put_back
     finally:
-        for path in await _put_back(workspace, before, guard):
+        opened = await in_thread(_open_again, workspace.tree, modes, guard)
+        for path in sorted({*opened, *await _put_back(workspace, before, guard)}):
             put_back[path] = guard(path)
+
+
+async def _folders(git: Git, before: str) -> list[str]:
+    """All folders, each after those that it is in."""
+    listed = ("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", before)
+    out = await git.must(*listed, limits=LIMITS)
+    return [os.fsdecode(path) for path in out.split(b"\0") if path]
+
+
+def _modes(tree: Path, folders: Iterable[str]) -> dict[str, int]:
+    """Who may do what in each folder, which git does not remember."""
+    found = {}
+    for path in folders:
+        with suppress(OSError), _folder(tree, path) as fd:
+            found[path] = stat.S_IMODE(os.fstat(fd).st_mode)
+    return found
+
+
+def _open_again(tree: Path, modes: Mapping[str, int], guard: Guard) -> list[str]:
+    """Put back who may do what in folders that are kept, and in those that shut us out.
+
+    The former are returned.
+    """
+    put_back = []
+    for path, mode in modes.items():
+        with suppress(OSError), _folder(tree, path) as fd:
+            now = stat.S_IMODE(os.fstat(fd).st_mode)
+            is_kept = bool(now != mode and guard(path))
+            if is_kept or ~now & mode & stat.S_IRWXU:
+                os.chmod(f"/proc/self/fd/{fd}", mode)  # noqa: PTH101 - a handle, not a path
+            put_back += [path] if is_kept else []
+    return put_back
+
+
+@contextmanager
+def _folder(tree: Path, path: str) -> Iterator[int]:
+    """A handle of a folder, whatever its permissions; no link is followed."""
+    fd = os.open(tree, _HANDLE)
+    try:
+        for part in path.split("/"):
+            above, fd = fd, os.open(part, _HANDLE, dir_fd=fd)
+            os.close(above)
+        yield fd
+    finally:
+        os.close(fd)
 
 
 async def _put_back(workspace: Workspace, before: str, guard: Guard) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ US = "coworker"
 _SPOKEN_KINDS = ("user", "steer", "reply")
 _SPOKEN = "'base', 'user', 'steer', 'reply'"
 _DECIDED = "'fact', 'forgotten'"
+_FIRING = re.compile(r"[:+]due-.*")
 Row = tuple[int, str, Json, int]
 """seq, kind, body and time of an entry."""
 
@@ -36,8 +38,8 @@ class News:
 
 
 def place_of(conversation: str) -> Place:
-    """Where a platform's conversation is, of which its id tells."""
-    adapter, _, rest = conversation.partition(":")
+    """Where a platform's conversation is, of which its id tells; a firing's thread it does not."""
+    adapter, _, rest = _FIRING.sub("", conversation).partition(":")
     room, _, thread = rest.partition(":")
     return Place(adapter, room, thread)
 
@@ -133,10 +135,11 @@ def _rows(db: sqlite3.Connection, start: tuple[str, int], kinds: str) -> list[Ro
 
 
 def _message(row: Row, conversation: str, room: str) -> Message | None:
-    """What somebody said, and what we answered."""
+    """What somebody said, and what we answered; not what the clock says again and again."""
     seq, kind, body, at = row
     text = body["text"].strip()
-    if not text or text == MARK or (kind == "reply" and not _is_news(body)):
+    is_said = _is_news(body) if kind == "reply" else "schedule" not in body
+    if not text or text == MARK or not is_said:
         return None
     return Message(
         name=f"{conversation}:{seq}",

@@ -212,6 +212,16 @@ class Schedules:
         ).fetchone()
         return ConversationId(row[0]) if row else None
 
+    def heard_beside(self, conversation: ConversationId, message: str) -> ConversationId | None:
+        """The same for a message of a person; it reads all that such conversations heard."""
+        row = self._reader.execute(
+            "SELECT conversation FROM entry WHERE conversation > ? AND conversation < ?"
+            " AND kind IN ('user', 'steer')"
+            " AND ? IN (SELECT value FROM json_each(body, '$.messages'))",
+            (f"{conversation}{_BESIDE}-", f"{conversation}{_BESIDE}.", message),
+        ).fetchone()
+        return ConversationId(row[0]) if row else None
+
     def waiting_around(self, conversation: ConversationId) -> list[ConversationId]:
         """The chat's own conversation, and those of firings beside it that may ask somebody."""
         own = chat_of(conversation)
@@ -334,7 +344,7 @@ def _is_open(db: sqlite3.Connection, schedule: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    """In SQL, a text without spaces and ends of lines."""
+    """In SQL, a text without spaces and ends of lines, as the index `schedule_same` has it."""
     return f"replace(replace(replace({text}, ' ', ''), char(10), ''), char(9), '')"
 
 

@@ -76,6 +76,11 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX entry_paid_in ON entry (conversation, at, json_extract(body, '$.cost_usd'))
         WHERE kind IN ('assistant', 'summary', 'error');
     """,
+    """
+    CREATE INDEX schedule_same ON schedule (
+        replace(replace(replace(prompt, ' ', ''), char(10), ''), char(9), '')
+    );
+    """,
 )
 
 VERSION = len(MIGRATIONS)

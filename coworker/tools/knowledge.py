@@ -277,7 +277,8 @@ class Knowledge:
         return person is None or person.role == "guest"
 
     def _link(self, conversation: str, message: str) -> str:
-        return self._places.link(place_of(conversation), message)
+        row = self._log.conversation(ConversationId(conversation))
+        return self._places.link(row.place if row else place_of(conversation), message)
 
     async def _meant(self, repo: Repo, name: str) -> tuple[list[Fact], Message | None]:
         """The facts and the message that go together. Raises NotFound."""

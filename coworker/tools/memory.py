@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from coworker.errors import ToolError, UsageError
@@ -15,7 +16,8 @@ from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.knowledge import Knowledge
 from coworker.types import Effect, Person, Repo, ToolResult
 
-Forbid = Callable[[Repo, str, str, str], Awaitable[str]]
+Forbid = Callable[[Repo, Sequence[str], str, str], Awaitable[str]]
+_LISTED = re.compile(r",\s+")
 _RECALLED = 12
 _MOST_QUERIES = 5
 _OUTSIDE = "what strangers or guests once said"
@@ -44,12 +46,14 @@ change."""
         """Whether it is kept as a fact."""
         return self.kind in (None, "fact")
 
-    def forbidden(self, folder: Path) -> str:
-        """What it keeps from changes in the repository there; "" for what is only words."""
-        if self.kind == "rule" and (named := (self.path or "").strip()):
-            return named
-        is_meant = self.kind == "rule" or (self.is_plain and offlimits.is_certain(self.text))
-        return offlimits.path(self.text, folder) if is_meant else ""
+    def forbidden(self, folder: Path) -> list[str]:
+        """What it keeps from changes in the repository there; nothing where it is only words."""
+        is_rule = self.kind == "rule"
+        named = _LISTED.split((self.path or "").strip()) if is_rule else []
+        is_meant = is_rule or (self.is_plain and offlimits.is_certain(self.text))
+        found = offlimits.paths(self.text, folder) if is_meant else []
+        known = {name.rstrip("/") for name in named}
+        return [*filter(None, named), *(each for each in found if each.rstrip("/") not in known)]
 
 
 class Recall(Args):
@@ -77,10 +81,14 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
 
     async def would_keep(args: Remember, context: ToolContext) -> str:
         repo = bound_repo(context)
-        if not (path := args.forbidden(repo.path)):
+        if not (paths := args.forbidden(repo.path)):
             only = "\nThese are words only: no path is named, so nothing is kept from changes."
             return f"{fenced(args.text)}{only if args.kind == 'rule' else ''}"
-        return f"{fenced(args.text)}\nNo run may change {code(path)} in {repo.name} then."
+        named = " or ".join(map(code, paths))
+        ever = " Conditions that the words name are no part of it." * offlimits.is_limited(
+            args.text
+        )
+        return f"{fenced(args.text)}\nNo run may change {named} in {repo.name} then.{ever}"
 
     @tool(effect="keep", rerun="safe", preview=would_keep)
     async def remember(args: Remember, context: ToolContext) -> ToolResult:
@@ -90,16 +98,16 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
         enforced when `path` names the files that no run may change.
         """
         origin, repo = knowledge.origin(context), bound_repo(context)
-        path = args.forbidden(repo.path)
-        note = _noted(args, shown_by="" if path else args.path or "")
+        paths = args.forbidden(repo.path)
+        note = _noted(args, shown_by="" if paths else args.path or "")
         is_outside = bool(context.taint) and not context.is_approved
         try:
             done = await knowledge.remember(repo, note, origin, tainted=is_outside)
         except UsageError as error:
             raise ToolError(str(error)) from None
         told, links = known.told(done), known.links(done.against)
-        if path:
-            told += f" {await forbid(repo, path, args.text, origin.sender)}"
+        if paths:
+            told += f" {await forbid(repo, paths, args.text, origin.sender)}"
         fact = done.id if done.is_new else ""
         return ToolResult(told, receipt={"kind": "remember", "fact": fact, "links": links})
 

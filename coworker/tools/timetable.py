@@ -17,17 +17,16 @@ from coworker import when
 from coworker.calendar import UNGATED, Calendar, preview, too_often, too_often_together
 from coworker.errors import Denied, NotFound, UsageError
 from coworker.protocols import Clock
-from coworker.repos.text import one_line, visible
+from coworker.repos.text import code, fenced, one_line, visible
 from coworker.store.schedules import Policy, Schedule, Schedules, chat_of
 from coworker.tools import gates
 from coworker.tools.gates import Gates, Seen
 from coworker.tools.zones import Zones
-from coworker.types import ConversationId, Person, Place, Repo
+from coworker.types import RANK, ConversationId, Person, Place, Repo
 
 _MAX_PROMPT = 4_000
 _MAX_NAME = 40
 _MONTH_MS = 30 * 86_400_000
-_RANK = {"guest": 1, "member": 2, "owner": 3}
 _MISSED = {
     "late": "",
     "skip": "An hour missed while I am away is skipped.",
@@ -81,8 +80,11 @@ class Timetable:
 
     def least(self, senders: Sequence[str]) -> str:
         """Who answers for a run: of all whose words it took, the one who may least."""
-        people = {sender: self._find(sender) for sender in senders}
-        return min(senders, key=lambda each: _RANK.get(getattr(people[each], "role", ""), 0))
+
+        def rank(sender: str) -> int:
+            return RANK[person.role] if (person := self._find(sender)) else -1
+
+        return min(senders, key=rank)
 
     async def draft(self, wish: Wish) -> Schedule:
         """The schedule that a wish amounts to, its gate looked through for the first time.
@@ -137,12 +139,12 @@ class Timetable:
         """What a person should see before it is saved, or of one that is."""
         calendar, now = self.again(schedule), self._clock.now_ms()
         lines = [
-            f"**{schedule.name}**",
-            schedule.prompt if schedule.prompt != schedule.name else "",
+            f"**{code(schedule.name)}**" if schedule.name != schedule.prompt else "",
+            fenced(schedule.prompt),
             f"When: {schedule.spec} ({schedule.tz})",
             *(f"- {line}" for line in preview(calendar, now)),
             f"Where: {_where(schedule)}",
-            f"Only if: {schedule.gate}" if schedule.gate else "",
+            f"Only if: {code(schedule.gate)}" if schedule.gate else "",
             not_yet(schedule),
             f"Cost: {self._cost(schedule, calendar, asked_in)}",
             _MISSED[schedule.policy],

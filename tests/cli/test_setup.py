@@ -79,6 +79,8 @@ async def test_a_new_coworker_is_set_up_with_wrong_answers_first(shell, setup, f
             await dialogue.hears("there is no zone 'Europe/Berln'")
             await dialogue.answers("Time zone", "Europe/Berlin")
             await dialogue.skips("Work on the repository", "Its name in chat [shop]")
+            await dialogue.answers("Your name", "Ann Lee")
+            await dialogue.hears("'Ann Lee' is no name")
             await dialogue.answers("Your name", "ann")
 
             await dialogue.answers("Address of the model server", "nonsense")

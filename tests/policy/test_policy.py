@@ -38,13 +38,6 @@ def test_with_nobody_named_the_terminal_belongs_to_its_owner_and_nobody_else_is_
     assert people.find("slack:U1") is None
 
 
-def test_a_run_has_the_least_authority_of_those_who_spoke():
-    people = People(NAMED, {})
-    assert people.least(["slack:U1"]) == "owner"
-    assert people.least(["slack:U1", "terminal:bob"]) == "member"
-    assert people.least(["slack:U1", "slack:U2"]) == "guest"
-
-
 ANN, BOB, EVE = (
     Person("slack:U1", "ann", "owner"),
     Person("slack:U2", "bob", "member"),

@@ -595,3 +595,12 @@ async def test_ten_thousand_idle_schedules_cost_one_look_at_an_index(desk):
         " AND paused IS NULL AND adapter IN ('slack') ORDER BY next_at LIMIT 1"
     ).fetchall()
     assert [row[3] for row in plan] == ["SEARCH schedule USING INDEX schedule_due (next_at>?)"]
+
+
+async def test_the_same_among_ten_thousand_is_found_by_an_index(desk):
+    daily, reader, asked = await desk.adds("every day at 9"), desk.log._reader, []
+    reader.set_trace_callback(asked.append)
+    desk.log.schedules.alike(daily)
+    reader.set_trace_callback(None)
+    plan = reader.execute(f"EXPLAIN QUERY PLAN {asked[-1]}").fetchall()
+    assert [row[3] for row in plan] == ["SEARCH schedule USING INDEX schedule_same (<expr>=?)"]

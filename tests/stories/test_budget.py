@@ -54,6 +54,21 @@ async def test_stop_ends_the_run_with_what_was_done(world):
         assert (reply.outcome, reply.text) == ("stopped", "Stopped. Done before that: git_log.")
 
 
+@pytest.mark.parametrize("stop", ["by the card", "by the verb"])
+async def test_what_waited_at_the_limit_is_read_after_a_stop_which_says_so(world, stop):
+    async with world([LOOK, say("And so on.")], budget=Budget(run_usd=0.4)) as w:
+        conversation = await w.says("look at the log")
+        await w.hears()
+        await w.says("and at the tests", conversation)
+        if stop == "by the card":
+            await answers(w, conversation, "Stop")
+        else:
+            await w.says("stop", conversation)
+        told, later = (await w.hears()).text, (await w.hears()).text
+        assert told.endswith("1 message that waited is read now; say stop again to end that, too.")
+        assert later == "And so on."
+
+
 async def test_a_verb_answers_too(world):
     async with world([LOOK, say("Seen.")], budget=Budget(run_usd=0.4)) as w:
         conversation = await w.says("look at the log")

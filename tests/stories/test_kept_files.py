@@ -80,6 +80,20 @@ async def test_what_a_command_changed_is_put_back_and_told(world, first):
         assert rule in told, name
 
 
+FOLDERS = ("db", "db/migrations", "shop")
+
+
+async def test_a_folder_that_a_command_shut_is_open_again_and_told(world):
+    shut = "chmod 000 db/migrations shop; chmod 000 db"
+    script = [call("shell", command="true"), call("shell", command=shut), say("Shut.")]
+    async with world(script, rules=RULES) as w:
+        await w.ask("shut it")
+        tree = next((w.config.state / "workspaces").glob("t-*")) / "tree"
+        assert [(tree / name).stat().st_mode & 0o700 for name in FOLDERS] == [0o700] * 3
+        told = w.model.requests[-1]["messages"][-1]["content"][0]["content"]
+        assert "Put back, for a command may not change it: db/migrations (rule 1" in told
+
+
 async def test_a_commit_beside_a_command_takes_nothing_of_what_is_put_back(world):
     command = "echo x >> db/migrations/001.sql; echo y > new.txt; sleep 1"
     script = [call("shell", command=command) + call("git_commit", message="Both"), say("Done.")]

@@ -75,6 +75,48 @@ async def test_remember_in_a_persons_own_words_is_a_rule_at_once(world):
         assert rules.count("never anything") == 1
 
 
+async def test_every_path_that_is_named_is_kept_and_what_is_none_is_said(world):
+    async with world() as w:
+        words = "!remember never touch shop/cart.py or README.md, and not docs/x.md"
+        said = (await w.link.call("say", text=words, repo=str(w.repo)))["answer"]
+        assert "From now on no run may change shop/cart.py or README.md: rule 1" in said
+        assert "There is no docs/x.md in shop, so no rule keeps it from changes." in said
+        rules = (await w.link.call("say", text="!rules", repo=str(w.repo)))["answer"]
+        assert "1. never anything on shop/cart.py, README.md in shop" in rules
+
+
+BUT = "we never change shop/cart.py by hand, but the generator does"
+
+
+async def test_of_words_with_an_exception_no_rule_is_made_unseen(world):
+    async with world() as w:
+        said = (await w.link.call("say", text=f"!remember {BUT}", repo=str(w.repo)))["answer"]
+        assert "No rule is made of it, for a rule has no conditions" in said
+        assert "`!remember never touch shop/cart.py` would keep every run from it" in said
+        rules = (await w.link.call("say", text="!rules", repo=str(w.repo)))["answer"]
+        assert "never anything" not in rules
+
+
+async def test_a_card_shows_all_paths_and_that_conditions_do_not_count(world):
+    script = [
+        call("remember", text="Nobody touches shop/cart.py or README.md but bob.", kind="rule")
+        + call("remember", text="These are ours.", kind="rule", path="shop/, README.md"),
+        say("Understood."),
+    ]
+    async with world(script) as w:
+        conversation = await w.says("never touch shop/cart.py or README.md, except bob")
+        cards = [await w.hears(), await w.hears()]
+        named = "No run may change shop/cart.py or README.md in shop then."
+        assert f"{named} Conditions that the words name are no part of it." in cards[0].question
+        assert "No run may change shop/ or README.md in shop then." in cards[1].question
+        for card in cards:
+            await w.link.call("answer", conversation=conversation, ask=card.ask, text="allow")
+        await w.hears()
+        rules = (await w.link.call("say", text="!rules", repo=str(w.repo)))["answer"]
+        assert "1. never anything on shop/cart.py, README.md in shop" in rules
+        assert "2. never anything on shop/, README.md in shop" in rules
+
+
 async def test_a_rule_that_is_not_confirmed_does_not_hold(world):
     async with world([RULE, say("Then not.")]) as w:
         conversation = await w.says("never touch migrations/")

@@ -51,6 +51,8 @@ class Ears:
         self._past = past
         self._voice = voice
         self._background = background
+        self.app = ""
+        """The id of our app once the socket has told it."""
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def event(self, event: Json) -> None:
@@ -65,7 +67,10 @@ class Ears:
     async def clicked(self, ack: Ack, body: Json) -> None:
         """A button or a choice."""
         inbound = await _read(self._reader.clicked(body), "click")
-        heard = await self._hear(inbound) if inbound else "ignored"
+        heard: Heard = "ignored"
+        if inbound:
+            is_foreign = self._reader.is_foreign(body, self.app)
+            heard = "elsewhere" if is_foreign else await self._hear(inbound)
         await ack()
         self._background.start(self._after_click(body, heard))
 

@@ -161,7 +161,7 @@ class Reader:
             return None
         name, person = f"{event['event_ts']}:{control}", event["user"]
         if control == "stop":
-            return self._heard(place, name, "stop", person)
+            return self._heard(place, name, "stop", person, on=item["ts"])
         if control == "retry":
             return self._again(place, name, person, item["ts"])
         if reaction in _ABOUT:
@@ -191,6 +191,17 @@ class Reader:
         name = f"{click['action_ts']}:{action}"
         inbound = self._pressed(mark, name, body["user"]["id"], _message_of(body))
         return dataclasses.replace(inbound, place=_place_of(body))
+
+    def is_foreign(self, click: Json, app: str) -> bool:
+        """Whether it was pressed in another workspace, or for another app, than ours.
+
+        In a channel shared with others Slack names our workspace, and theirs only of the person; of
+        an app that is installed for a whole organisation it may name any, or none.
+        """
+        team = click.get("team") or {}
+        workspace = team.get("id") if isinstance(team, dict) else team
+        is_ours = workspace in (None, self._us.team) or click.get("is_enterprise_install")
+        return not is_ours or bool(app and click.get("api_app_id", app) != app)
 
     def _pressed(self, mark: messages.Mark, name: str, person: str, on: str) -> Inbound:
         place = mark.place

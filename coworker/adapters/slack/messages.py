@@ -93,7 +93,7 @@ def message(outbound: Outbound) -> Json:
     body = outbound.body
     said = body.get(_said_in(outbound)) or ""
     if outbound.maybe_duplicate:
-        said = f"(possibly a repeat) {said}"
+        said = f"(possibly a repeat)\n\n{said}"
     return {
         "text": f"{_call(outbound)} {fallback(said)}".strip(),
         "blocks": list(_blocks(outbound, said)),

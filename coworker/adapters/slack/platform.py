@@ -159,11 +159,16 @@ class Slack:
         """What their profile says."""
         return await self._connection.reader.zone(person) if self._connection else ""
 
+    def is_us(self, person: str) -> bool:
+        """Whether it is our user's."""
+        return self._connection is not None and self._connection.reader.is_ours({"user": person})
+
     def link(self, place: Place, message: str) -> str:
         """The message's permalink; "" before we were connected for the first time."""
         if not self._url or not message:
             return ""
-        thread = f"?thread_ts={place.thread}&cid={place.room}" if place.thread != message else ""
+        is_reply = place.thread not in ("", message)
+        thread = f"?thread_ts={place.thread}&cid={place.room}" if is_reply else ""
         return f"{self._url}archives/{place.room}/p{message.replace('.', '')}{thread}"
 
     async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:
@@ -217,6 +222,8 @@ class Slack:
     async def _frame(self, _: AsyncBaseSocketModeClient, frame: Json, __: str | None) -> None:
         self._frame_ms = self._clock.now_ms()
         if frame.get("type") == "hello":
+            if self._connection:
+                self._connection.ears.app = (frame.get("connection_info") or {}).get("app_id") or ""
             self._hello.set()
 
     async def _listen(self, here: _Connection, intake: Intake) -> None:

@@ -17,7 +17,7 @@ from coworker.adapters.telegram.events import Us
 from coworker.adapters.telegram.flow import Errands
 from coworker.adapters.telegram.hearing import Hearing
 from coworker.adapters.telegram.readers import Readers
-from coworker.adapters.telegram.rooms import NAME, Rooms, is_private
+from coworker.adapters.telegram.rooms import NAME, Rooms, apart, is_private
 from coworker.adapters.telegram.speaking import Speaking
 from coworker.adapters.telegram.voice import transcribe
 from coworker.errors import Refused, Unavailable
@@ -49,7 +49,7 @@ class Telegram:
     async def run(self, intake: Intake) -> None:
         """Listen until cancelled. Raises Refused for a wrong token, else what ended it."""
         polling.quiet_wires()
-        wire = self._wire = polling.Wire(self._lives_on)
+        wire = self._wire = polling.Wire(self._lives_on, lambda: intake.connected(self.name))
         try:
             async with polling.connection(self._settings, self._token, wire) as bot:
                 self._lives_on()
@@ -127,12 +127,17 @@ class Telegram:
         """Nobody's: Telegram does not tell."""
         return ""
 
+    def is_us(self, person: str) -> bool:
+        """Whether it is the bot's: its token begins with it."""
+        return person == self._token.partition(":")[0]
+
     def link(self, place: Place, message: str) -> str:
         """The message's address in a supergroup; other chats have none."""
-        if not place.room.startswith(_SUPERGROUP) or not message:
+        chat, number = apart(place, message)
+        if not chat.startswith(_SUPERGROUP) or not number:
             return ""
-        chat = place.room.removeprefix(_SUPERGROUP)
-        return f"https://t.me/c/{'/'.join(filter(None, (chat, place.thread, message)))}"
+        path = filter(None, (chat.removeprefix(_SUPERGROUP), place.thread, number))
+        return f"https://t.me/c/{'/'.join(path)}"
 
     async def examine(self, rooms: Sequence[str] = ()) -> list[Json]:
         """What doctor should know about the token, the bot's settings, its rooms and rivals."""

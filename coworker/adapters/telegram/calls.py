@@ -23,7 +23,7 @@ from telegram.error import (
 )
 
 from coworker.adapters.telegram.messages import Said
-from coworker.adapters.telegram.rooms import Rooms
+from coworker.adapters.telegram.rooms import Rooms, named, numbered
 from coworker.errors import Unavailable, Unconfirmed, Undeliverable
 from coworker.types import Json, Place
 
@@ -91,17 +91,18 @@ class Calls:
         """Say something new, perhaps as an answer to a message; returns its id."""
         if said.file:
             return await self._post_file(place, said, said.file, reply_to)
-        common = _common(place, said, reply_to)
         text, entities = said.formatted()
 
         async def ask(chat: int) -> str:
+            common = _common(place, chat, said, reply_to)
             sent = await self._first_of(
                 said,
                 lambda: self._rich("sendRichMessage", said, chat_id=chat, **common),
                 lambda: self._bot.send_message(chat, text, entities=entities, **common),
                 lambda: self._bot.send_message(chat, text, **common),
             )
-            return str(sent.message_id if isinstance(sent, Message) else sent["message_id"])
+            number = sent.message_id if isinstance(sent, Message) else sent["message_id"]
+            return named(place, chat, number)
 
         return await self._at(place, ask)
 
@@ -109,13 +110,14 @@ class Calls:
         """Write over a message of ours. Doing so again is harmless."""
         text, entities = said.formatted()
         rich = {"rich_message": {"markdown": said.text}}
-        common: Json = {"message_id": int(message), "link_preview_options": _NO_PREVIEW}
-        common["reply_markup"] = said.markup
+        common: Json = {"reply_markup": said.markup, "link_preview_options": _NO_PREVIEW}
 
         async def ask(chat: int) -> None:
+            number = numbered(place, chat, message)
+
             async def over(words: str, **form: Any) -> None:
                 with _unchanged_is_fine():
-                    await self._bot.edit_message_text(words, chat, **form, **common)
+                    await self._bot.edit_message_text(words, chat, number, **form, **common)
 
             await self._first_of(
                 said,
@@ -150,7 +152,10 @@ class Calls:
         """React to a message; a room's reactions arrive in the order in which they were given."""
         async with self._turns.setdefault(place.room, asyncio.Lock()):
             await self._at(
-                place, lambda chat: self._bot.set_message_reaction(chat, int(message), emoji)
+                place,
+                lambda chat: self._bot.set_message_reaction(
+                    chat, numbered(place, chat, message), emoji
+                ),
             )
 
     async def type(self, place: Place) -> None:
@@ -164,7 +169,7 @@ class Calls:
         await self._at(
             place,
             lambda chat: self._bot.edit_message_reply_markup(
-                chat, int(message), reply_markup=said.markup
+                chat, numbered(place, chat, message), reply_markup=said.markup
             ),
         )
 
@@ -200,13 +205,15 @@ class Calls:
 
     async def _post_file(self, place: Place, said: Said, file: Json, reply_to: str) -> str:
         caption, entities = said.formatted() if said.text else ("", [])
-        common = _common(place, said, reply_to)
-        del common["link_preview_options"]
-        common |= {"filename": file["name"], "caption": caption, "caption_entities": entities}
+        named_file = {"filename": file["name"], "caption": caption, "caption_entities": entities}
         data = str(file["text"]).encode()
 
         async def ask(chat: int) -> str:
-            return str((await self._bot.send_document(chat, data, **common)).message_id)
+            common = _common(place, chat, said, reply_to) | named_file
+            del common["link_preview_options"]
+            return named(
+                place, chat, (await self._bot.send_document(chat, data, **common)).message_id
+            )
 
         return await self._at(place, ask)
 
@@ -237,14 +244,21 @@ class Calls:
         return await self._bot.do_api_request(method, api_kwargs={**known, **rich})
 
 
-def _common(place: Place, said: Said, reply_to: str) -> Json:
-    answers = ReplyParameters(int(reply_to), allow_sending_without_reply=True) if reply_to else None
+def _common(place: Place, chat: int, said: Said, reply_to: str) -> Json:
     return {
         "reply_markup": said.markup,
-        "reply_parameters": answers,
+        "reply_parameters": _answering(place, chat, reply_to) if reply_to else None,
         "link_preview_options": _NO_PREVIEW,
         **_topic(place),
     }
+
+
+def _answering(place: Place, chat: int, message: str) -> ReplyParameters | None:
+    try:
+        number = numbered(place, chat, message)
+    except Undeliverable:
+        return None
+    return ReplyParameters(number, allow_sending_without_reply=True)
 
 
 def _topic(place: Place) -> Json:

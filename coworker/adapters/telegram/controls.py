@@ -53,27 +53,30 @@ class Recent:
     """
 
     def __init__(self) -> None:
-        self._places: OrderedDict[tuple[int, str], tuple[Place, Json | None]] = OrderedDict()
+        self._places: OrderedDict[tuple[str, str], tuple[Place, Json | None]] = OrderedDict()
 
-    def note(self, chat: int, message: str, place: Place, ask: Json | None = None) -> None:
+    def note(self, message: str, place: Place, ask: Json | None = None) -> None:
         """Remember a message; the oldest is forgotten."""
-        self._places[chat, message] = (place, ask)
+        self._places[place.room, message] = (place, ask)
         if len(self._places) > _REMEMBERED:
             self._places.popitem(last=False)
 
-    def find(self, chat: int, message: str) -> tuple[Place | None, Json | None]:
+    def find(self, room: str, message: str) -> tuple[Place | None, Json | None]:
         """Where a message stands and which question it asks, as far as we remember."""
-        return self._places.get((chat, message), (None, None))
+        return self._places.get((room, message), (None, None))
 
 
 def pressed(query: CallbackQuery) -> Press | None:
-    """What a person's press on a button means; None when its card cannot be read, or lacks it."""
+    """What a person's press on a button means; None when its card cannot be read, or lacks it.
+
+    On which message it was is not said yet.
+    """
     data, message = query.data or "", query.message
     found = _PRESS.fullmatch(data)
     label = _label(query, data)
     if not found or label is None or message is None or query.from_user.is_bot:
         return None
-    body: Json = {"sender": sender(query.from_user), "on": f"{message.message_id:d}"}
+    body: Json = {"sender": sender(query.from_user)}
     if found["ask"]:
         said = {"text": label, **question(found["ask"], found["seal"])}
         if not label:
@@ -111,20 +114,21 @@ def settled(query: CallbackQuery, press: Press) -> Said | None:
     return None
 
 
-def reacted(update: MessageReactionUpdated, ask: Json | None) -> tuple[InboundKind, Json] | None:
+def reacted(
+    update: MessageReactionUpdated, message: str, ask: Json | None
+) -> tuple[InboundKind, Json] | None:
     """What a new reaction means: 👍 and 👎 answer a question, 😴 stops, ✍ and 🙈 are for memory."""
     added = _emoji(update.new_reaction) - _emoji(update.old_reaction)
     if not update.user or update.user.is_bot:
         return None
     body: Json = {"sender": sender(update.user)}
-    message = str(update.message_id)
     if ask is not None and added & {_YES, _NO}:
         said = {"text": "yes" if _YES in added else "no", "on": message}
         return "answer", {**body, **ask, **said}
     for emoji in added & _ABOUT.keys():
         about = {"message": message}
         return "message", {**body, "text": _ABOUT[emoji], "about": about}
-    return ("stop", body) if _STOP in added else None
+    return ("stop", {**body, "on": message}) if _STOP in added else None
 
 
 def _emoji(reactions: object) -> set[str]:

@@ -11,6 +11,7 @@ from telegram.constants import ChatType
 
 from coworker.adapters import render
 from coworker.adapters.telegram import attachments
+from coworker.adapters.telegram.rooms import named
 from coworker.types import Inbound, Json, Place
 
 COMMANDS = {  # what Telegram suggests; as `/status` they mean what `!status` means elsewhere
@@ -87,11 +88,11 @@ def is_by_person(message: Message) -> bool:
 def heard(update_id: int, message: Message, place: Place, us: Us, *, direct: bool) -> Inbound:
     """What somebody wrote, with their own words apart from everybody else's."""
     body: Json = {
-        **_signed(message),
+        **_signed(message, place),
         "text": "" if attachments.is_foreign(message) else said(message, us),
         "at": round(message.date.timestamp() * 1000),
         "direct": direct,
-        **_about_ours(message, us),
+        **_about_ours(message, place, us),
     }
     if message.chat.type == ChatType.PRIVATE:
         body["private"] = True
@@ -105,7 +106,8 @@ def heard(update_id: int, message: Message, place: Place, us: Us, *, direct: boo
 
 def edited(update_id: int, message: Message, place: Place, us: Us) -> Inbound:
     """What somebody wrote instead."""
-    body = {**_signed(message), **_about_ours(message, us), "text": said(message, us)}
+    about = {**_signed(message, place), **_about_ours(message, place, us)}
+    body = {**about, "text": said(message, us)}
     return Inbound("telegram", str(update_id), place.conversation, "edit", body, place)
 
 
@@ -151,8 +153,9 @@ def _written(message: Message, entity: MessageEntity, words: str, us: Us) -> str
     return words
 
 
-def _signed(message: Message) -> Json:
-    return {"sender": sender(message.from_user), "message": f"{message.message_id:d}"}
+def _signed(message: Message, place: Place) -> Json:
+    name = named(place, message.chat.id, message.message_id)
+    return {"sender": sender(message.from_user), "message": name}
 
 
 def _entities(message: Message) -> tuple[MessageEntity, ...]:
@@ -178,10 +181,10 @@ def _answers_us(message: Message, us: Us) -> bool:
     return original.from_user.id == us.id
 
 
-def _about_ours(message: Message, us: Us) -> Json:
+def _about_ours(message: Message, place: Place, us: Us) -> Json:
     original = message.reply_to_message
     if original and _answers_us(message, us):
-        return {"about_ours": f"{original.message_id:d}"}
+        return {"about_ours": named(place, message.chat.id, original.message_id)}
     return {}
 
 

@@ -16,7 +16,7 @@ from coworker.adapters.telegram.flow import Errands
 from coworker.adapters.telegram.markdown import escaped
 from coworker.adapters.telegram.messages import Said
 from coworker.adapters.telegram.readers import Readers
-from coworker.adapters.telegram.rooms import NAME, Rooms, is_private
+from coworker.adapters.telegram.rooms import NAME, Rooms, is_private, named
 from coworker.errors import Undeliverable
 from coworker.protocols import Intake
 from coworker.types import Heard, Inbound, Place
@@ -107,15 +107,17 @@ class Hearing:
         press, message = controls.pressed(query), query.message
         if press is None or not isinstance(message, Message):
             return None
-        place = self._place(message)
-        return Inbound(NAME, str(number), place.conversation, press.kind, press.body, place)
+        place, on = self._place(message), self._name(message)
+        body = {**press.body, "on": on}
+        return Inbound(NAME, str(number), place.conversation, press.kind, body, place)
 
     def _reaction(self, number: int, update: MessageReactionUpdated) -> Inbound | None:
-        chat = update.chat
-        place, ask = self.recent.find(chat.id, str(update.message_id))
-        if place is None and not chat.is_forum:
-            place = self.rooms.place(self.intake, chat, None)
-        meant = controls.reacted(update, ask)
+        room = self.rooms.place(self.intake, update.chat, None)
+        message = named(room, update.chat.id, update.message_id)
+        place, ask = self.recent.find(room.room, message)
+        if place is None and not update.chat.is_forum:
+            place = room
+        meant = controls.reacted(update, message, ask)
         if meant is None or place is None or not self.intake.follows(place.conversation):
             return None
         return Inbound(NAME, str(number), place.conversation, *meant, place)
@@ -123,21 +125,23 @@ class Hearing:
     def _place(self, message: Message) -> Place:
         return self.rooms.place(self.intake, message.chat, events.place_topic(message))
 
+    def _name(self, message: Message) -> str:
+        return named(self._place(message), message.chat.id, message.message_id)
+
     def _album(self, message: Message) -> events.Call:
         """Only one picture of an album carries the words that say it is for us."""
         return "followed" if message.media_group_id in self._albums else ""
 
     def _refuse_hidden(self, place: Place, message: Message) -> None:
-        said, number = Said(escaped(_ANONYMOUS)), str(message.message_id)
-        self.errands.start(self._tell(place, said, number))
+        self.errands.start(self._tell(place, Said(escaped(_ANONYMOUS)), self._name(message)))
 
     async def _tell(self, place: Place, said: Said, reply_to: str) -> None:
         await self.calls.post(place, said, reply_to)
 
     def _saw(self, place: Place, message: Message) -> None:
-        number = str(message.message_id)
-        self.recent.note(message.chat.id, number, place)
-        self.errands.start(self._nod(place, number))
+        name = self._name(message)
+        self.recent.note(name, place)
+        self.errands.start(self._nod(place, name))
 
     async def _nod(self, place: Place, message: str) -> None:
         """👀, or where reactions are not permitted, typing."""
@@ -153,6 +157,5 @@ class Hearing:
         self.errands.start(self.calls.acknowledge(query.id, text))
         card = controls.settled(query, press) if press and heard == "new" else None
         if card and isinstance(query.message, Message):
-            number = str(query.message.message_id)
-            place = self._place(query.message)
-            self.errands.start(self.calls.show_buttons(place, number, card))
+            place, name = self._place(query.message), self._name(query.message)
+            self.errands.start(self.calls.show_buttons(place, name, card))

@@ -109,7 +109,8 @@ def question(body: Json, *, ping: bool = False, repeated: bool = False) -> Said:
     """A card that asks; each button answers, so do words and the commands named below it."""
     link = _link_to(body.get("asker")) if ping and is_first(body) else ""
     mark = f"[❓]({link})" if link else "❓"
-    text = f"{mark if is_first(body) else ''} {harmless(body['question'])}".strip()
+    asked = harmless(body["question"])
+    text = _marked(mark, asked) if is_first(body) else asked
     rows, how = (_options(body), _how(body)) if is_last(body) else ((), "")
     pieces = [_REPEAT if repeated else "", text, escaped(how)]
     return Said("\n\n".join(filter(None, pieces)), rows, ping=link)
@@ -118,7 +119,12 @@ def question(body: Json, *, ping: bool = False, repeated: bool = False) -> Said:
 def decided(body: Json) -> Said:
     """What a question's card turns into: no buttons, and who decided."""
     page = _pages(body["question"])[-1]
-    return Said(f"❓ {page}\n\n_{escaped(render.decision(body))}_")
+    return Said(f"{_marked('❓', page)}\n\n_{escaped(render.decision(body))}_")
+
+
+def _marked(mark: str, text: str) -> str:
+    """Before the text, and never on the line of a fence, which would be none then."""
+    return f"{mark}\n\n{text}" if text.startswith(("```", "~~~")) else f"{mark} {text}"
 
 
 def working(text: str) -> Said:

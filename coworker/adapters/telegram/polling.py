@@ -50,18 +50,20 @@ Trouble = tuple[Literal["broken", "reconnecting"], str]
 class Wire:
     """The connection on which updates come in: what it last said, and how it broke."""
 
-    def __init__(self, alive: Callable[[], None]) -> None:
+    def __init__(self, alive: Callable[[], None], back: Callable[[], None]) -> None:
         self.trouble: Trouble | None = None
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._alive = alive
+        self._back = back
 
     def answered(self, status: int) -> None:
         """A request for updates was answered with this HTTP status."""
         if status == 200:
-            if self.trouble:
-                _log.warning("Telegram answers again.")
-            self.trouble = None
+            before, self.trouble = self.trouble, None
             self._alive()
+            if before:
+                _log.warning("Telegram answers again.")
+                self._back()
         elif status in (401, 404):
             asyncio.get_running_loop().call_later(_SETTLE_S, self.breaks, Refused(REFUSED))
 

@@ -1,12 +1,14 @@
 """Where a chat's conversations live: a group that becomes a supergroup gets a new id, they do not.
 
 Which chat a room is now is durable under the cursor `migrated:<new id>`, whose value is the old id.
+The numbers of messages begin anew there, so the names that we keep of them say which chat it is.
 """
 
 from __future__ import annotations
 
 from telegram import Chat
 
+from coworker.errors import Undeliverable
 from coworker.protocols import Intake
 from coworker.types import Place
 
@@ -43,3 +45,22 @@ class Rooms:
 def is_private(place: Place) -> bool:
     """Whether it is a chat with one person: those have positive ids."""
     return not place.room.startswith("-")
+
+
+def named(place: Place, chat: int, message: int) -> str:
+    """What we call a message: its number, after its chat's id where that is not the room's."""
+    return f"{message:d}" if place.room == f"{chat:d}" else f"{chat:d}/{message:d}"
+
+
+def numbered(place: Place, chat: int, name: str) -> int:
+    """A message's number in that chat. Raises Undeliverable for one of what the chat was before."""
+    own, number = apart(place, name)
+    if own != f"{chat:d}":
+        raise Undeliverable("That message is in the group that this chat was before.")
+    return int(number)
+
+
+def apart(place: Place, name: str) -> tuple[str, str]:
+    """The chat's id and the number of a message by its name."""
+    chat, _, number = name.rpartition("/")
+    return chat or place.room, number

@@ -12,7 +12,7 @@ from coworker.adapters.telegram.controls import Recent
 from coworker.adapters.telegram.flow import Errands, Live
 from coworker.adapters.telegram.messages import Said
 from coworker.adapters.telegram.rooms import Rooms, is_private
-from coworker.errors import Unavailable, Undeliverable
+from coworker.errors import Displaced, Unavailable, Undeliverable
 from coworker.types import ConversationId, Outbound, Place, Progress
 
 _DRAFT_SPACING_S, _EDIT_SPACING_S = 1.0, 3.0
@@ -47,7 +47,7 @@ class Speaking:
         is_card = outbound.op == "ask" and messages.is_last(outbound.body)
         body = outbound.body
         ask = controls.question(body["ask"], body.get("seal")) if is_card else None
-        self.recent.note(self.rooms.address(outbound.place), message, outbound.place, ask)
+        self.recent.note(message, outbound.place, ask)
         return message
 
     def progress(self, place: Place, progress: Progress) -> None:
@@ -117,10 +117,10 @@ class Speaking:
         if outbound.over and messages.is_quick(body):
             try:
                 await self.calls.edit(place, outbound.over, messages.reply(body))
-            except Undeliverable:  # somebody deleted it
-                pass
-            else:
-                return outbound.over
+            except Undeliverable as error:  # somebody deleted it
+                self.errands.start(self._leave_receipt(outbound))
+                raise Displaced(str(error)) from None
+            return outbound.over
         said = messages.reply(body, repeated=outbound.maybe_duplicate)
         return await self.calls.post(place, said, _answered(outbound))
 

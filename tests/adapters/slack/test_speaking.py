@@ -223,7 +223,7 @@ async def test_a_lost_edit_is_repeated_without_a_label(office):
 async def test_a_possible_repeat_is_labelled(office):
     said, place = await office.asked()
     await office.says(place, "reply", maybe_duplicate=True)
-    assert office.slack.thread(GENERAL, said.ts)[1].shown.startswith("(possibly a repeat) Done.")
+    assert office.slack.thread(GENERAL, said.ts)[1].shown.startswith("(possibly a repeat)\n\nDone.")
 
 
 async def test_a_progress_message_that_somebody_deleted_is_no_obstacle(office):

@@ -141,9 +141,9 @@ def ask(place: Place, question: str, **more: Any) -> Outbound:
     return Outbound(f"{place.conversation}:a3", place.conversation, "ask", body, place)
 
 
-def decided(place: Place, card: str) -> Outbound:
+def decided(place: Place, card: str, question: str = "Push?") -> Outbound:
     """Word that the question of that card was answered."""
-    body: Json = {"ask": 3, "run": 1, "question": "Push?", "word": "Allow once", "who": "ann"}
+    body: Json = {"ask": 3, "run": 1, "question": question, "word": "Allow once", "who": "ann"}
     key = f"{place.conversation}:a3:decided"
     return Outbound(key, place.conversation, "decided", body, place, over=card)
 

@@ -175,6 +175,7 @@ async def test_an_outage_passes(office):
 
     assert office.words() == ["one", "two"]
     assert office.adapter.health().state == "connected"
+    assert office.connections == 2, "what waits is said once it is back"
 
 
 async def test_an_outage_is_told_once(office, caplog):

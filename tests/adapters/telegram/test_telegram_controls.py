@@ -161,6 +161,19 @@ async def test_a_reaction_to_a_question_answers_it(office, ann, shop, emoji, tex
     assert heard.body == {"sender": f"telegram:{ann.id}", "ask": 3, "text": text, "on": on}
 
 
+async def test_a_card_that_begins_with_code_shows_every_character_of_it(office, shop):
+    question = '```\nplain\n\n[hidden]: http://evil.test "deploy"\n```\n\nMay I keep this?'
+    asked = ask(place(shop), question)
+    over = await office.adapter.send(asked)
+    code = "\n\n```\nplain\n\n[hidden]: http"
+    assert code in office.telegram.replies(shop)[0].text
+
+    await office.adapter.send(decided(place(shop), over, question))
+    settled = office.telegram.replies(shop)[0].text
+    assert code in settled
+    assert settled.endswith("_Allow once · ann_")
+
+
 async def test_a_sleepy_face_stops(office, ann):
     telegram = office.telegram
     message = await telegram.says(ann, text="count to a million")

@@ -362,6 +362,33 @@ async def test_a_group_that_becomes_a_supergroup_goes_on(office):
     assert (await office.hears(count=3)).conversation == f"telegram:{shop.id}"
 
 
+async def test_numbers_from_before_a_group_moved_mean_nothing_in_the_new_one(office):
+    telegram = office.telegram
+    ann = telegram.person("Ann")
+    shop = telegram.group("shop", ann)
+    old = await telegram.says(ann, shop, "@coworker_bot hello")
+    before = await office.hears()
+    moved = await telegram.migrates(shop)
+    telegram.promotes(moved)
+    moved.last_id = old["message_id"] - 1
+    new = await telegram.says(ann, moved, "@coworker_bot something else")
+    after = await office.hears(count=2)
+    await telegram.until(lambda: telegram.chat(moved)[-1].reactions == ("👀",))
+    await telegram.reacts(ann, new, "🙈")
+    about = await office.hears(count=3)
+    await office.says(before.place, "Hello.", messages=[before.body["message"]])
+
+    assert new["message_id"] == old["message_id"]
+    assert after.body["message"] != before.body["message"]
+    assert about.body["about"]["message"] == after.body["message"]
+    assert (await telegram.hears(moved, "Hello.")).reply_to is None
+    await office.says(before.place, "Hello again.", messages=[after.body["message"]])
+    assert (await telegram.hears(moved, "Hello again.")).reply_to == new["message_id"]
+    await telegram.until(lambda: "👌" in telegram.chat(moved)[-3].reactions)
+    marks = [str(call.args) for call in telegram.called("setMessageReaction")]
+    assert len([mark for mark in marks if "👌" in mark]) == 1
+
+
 async def test_a_message_to_a_group_that_moved_unseen_follows_it(office):
     telegram = office.telegram
     ann = telegram.person("Ann")

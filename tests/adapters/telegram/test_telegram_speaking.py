@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coworker.adapters.telegram import events
-from coworker.errors import Unavailable, Unconfirmed, Undeliverable
+from coworker.errors import Displaced, Unavailable, Unconfirmed, Undeliverable
 from coworker.types import Progress
 from tests.adapters.telegram.office import ask, opened, place, progress, reply
 from tests.fakes.telegram import (
@@ -216,12 +216,13 @@ async def test_a_slow_answer_is_posted_and_its_progress_becomes_the_receipt(offi
     assert answer.text.startswith("42")
 
 
-async def test_a_deleted_progress_message_is_no_obstacle(office, shop):
+async def test_nothing_is_written_over_a_progress_message_that_was_deleted(office, shop):
     over = await office.adapter.send(progress(place(shop)))
     await office.telegram.deletes(office.telegram.replies(shop)[0])
-    await office.says(place(shop), "42", over=over)
+    with pytest.raises(Displaced):
+        await office.says(place(shop), "42", over=over)
 
-    assert [answer.text[:2] for answer in office.telegram.replies(shop)] == ["42"]
+    assert office.telegram.replies(shop) == []
 
 
 async def test_progress_is_edited_at_the_pace_of_a_group_and_the_newest_wins(office, shop):

@@ -196,12 +196,16 @@ class SlackChat(Chat):
         button = shown.data[label] | ({"value": data} if data else {})
         return self._interacts(button, on.raw, "alice")
 
-    def _interacts(self, button: Any, message: Message, who: str) -> Any:
+    def presses_from(self, shown: Shown, label: str, **origin: Any) -> Any:
+        """Alice presses a button, and Slack says this of where that was."""
+        return self._interacts(shown.data[label], shown.raw, "alice", **origin)
+
+    def _interacts(self, button: Any, message: Message, who: str, **origin: Any) -> Any:
         action = {**button, "action_ts": self._slack.world.tick()}
         about = {**self._slack._who(self._people[who]), **self._slack._about(message)}
         container = {"message_ts": message.ts, "channel_id": message.channel}
         more = {"container": {"type": "message", **container}, "actions": [action]}
-        return self._slack.interact({"type": "block_actions", **about, **more})
+        return self._slack.interact({"type": "block_actions", **about, **more, **origin})
 
     def shown(self) -> list[Shown]:
         if self.root is None:

@@ -70,6 +70,38 @@ async def test_a_button_counts_only_on_the_card_that_we_put_it_on(talk):
         await counts_once(t, chat, card, "One commit.")
 
 
+THEIRS = {"id": "T0OTHER", "domain": "other"}
+
+
+@pytest.mark.parametrize("kind", ["slack"])
+@pytest.mark.parametrize("origin", [{"team": THEIRS}, {"api_app_id": "A0OTHER"}])
+async def test_a_press_in_another_workspace_or_for_another_app_is_none(talk, origin):
+    async with talk([call("git_log"), say("One commit.")], **ASKING) as (t, chat):
+        card = await card_of(chat)
+        chat.presses_from(card, "Allow once", **origin)
+        await chat.until(lambda: any("only where I asked" in each for each in chat.whispers()))
+        await open_still(t, chat, 1)
+        await counts_once(t, chat, card, "One commit.")
+
+
+@pytest.mark.parametrize("kind", ["slack"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        {
+            "user": {"id": ALICE, "name": "alice", "team_id": "T0OTHER"}
+        },  # a channel of two companies
+        {"team": None, "is_enterprise_install": True},
+        {"team": THEIRS, "is_enterprise_install": True},
+    ],
+)
+async def test_a_press_in_a_shared_channel_or_of_an_organisation_counts(talk, origin):
+    async with talk([call("git_log"), say("One commit.")], **ASKING) as (_, chat):
+        card = await card_of(chat)
+        chat.presses_from(card, "Allow once", **origin)
+        await chat.hears("One commit.")
+
+
 def told_off(chat):
     """How often somebody was told that a button counts elsewhere, or nowhere."""
     signs = ("only where I asked", "not open any more")

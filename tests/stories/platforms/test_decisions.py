@@ -98,6 +98,41 @@ async def test_what_is_to_be_approved_is_shown_whole(talk):
         assert not [each for each in chat.shown() if "Allow once" in each.buttons]
 
 
+@pytest.mark.parametrize("kind", ["slack"])
+async def test_what_is_allowed_for_somebody_who_was_sent_away_is_not_done_and_said_so(talk):
+    script = [call("write_file", path="x.txt", content="x"), say("It could not be done.")]
+    rules = [Rule(then="ask", tool="write_file")]
+    async with talk(script, rules=rules) as (t, chat):
+        owner = chat.apart()
+        await owner.asks("!pair slack:U0MALLORY mallory", "mallory, member, from now on")
+        await chat.opens("write x", who="mallory")
+        card = await chat.hears("May I do this")
+        await owner.says("!unpair slack:U0MALLORY")
+        await owner.hears("is a stranger from now on")
+        await chat.clicks(card, "Allow once")
+        gone = "slack:U0MALLORY was sent away meanwhile"
+        await becomes(chat, card, f"Allow once, but not done: {gone} · alice")
+        answer = await chat.hears("It could not be done.")
+        assert f"Not done although alice allowed it: {gone}." in answer.text
+        assert gone in str(t.model.requests[1]["messages"][-1])
+
+
+@HANDS
+@pytest.mark.parametrize("kind", ["slack"])
+async def test_what_a_rule_forbids_since_it_was_asked_is_not_done_and_said_so(talk):
+    script = [call("write_file", path="README.md", content="x"), say("It could not be done.")]
+    async with talk(script, rules=[Rule(then="ask", tool="write_file")]) as (_, chat):
+        await chat.opens("write it anew")
+        card = await chat.hears("May I do this", within=20)
+        await chat.says("!remember never touch README.md")
+        await chat.hears("From now on no run may change README.md")
+        await chat.clicks(card, "Allow once")
+        answer = await chat.hears("It could not be done.", within=20)
+        assert "Not done although alice allowed it: rule 1 (`!rules`) says: never" in answer.text
+        (settled,) = [each for each in chat.shown() if each.id == card.id]
+        assert "Allow once, but not done: rule 1" in settled.text
+
+
 @HANDS
 @ROOMS
 async def test_the_card_of_a_push_shows_what_would_leave_and_where_to(talk, shop, tmp_path):

@@ -106,6 +106,28 @@ async def test_a_doubt_outlives_a_refusal_that_comes_after_it(team):
         assert (REPEAT in first.text, REPEAT in second.text) == (False, True)
 
 
+async def test_lives_that_end_soon_do_not_use_up_the_tries_of_a_message(team):
+    async with team([say("Done.")], "telegram") as t:
+        t.telegram.fail("sendRichMessage", reset(), 9)
+        await t.chat("telegram-private").opens("say it")
+        await until(lambda: len(t.telegram.called("sendRichMessage")) == 2, 30)
+        for _ in range(3):
+            await t.restarts()
+        assert len(t.telegram.called("sendRichMessage")) == 2
+        assert (await t.status())["undelivered"] == 1
+
+
+async def test_an_answer_whose_place_was_deleted_is_said_anew_and_labelled_after_a_doubt(team):
+    async with team([slow(0.5) + say("Done.")], "telegram") as t:
+        chat = t.chat("telegram-group")
+        await chat.opens("say it")
+        begun = await chat.until(chat.shown)
+        await t.telegram.deletes(begun[0].raw)
+        t.telegram.fail("sendRichMessage", lost_reply())
+        first, second = await chat.until(lambda: chat.saying("Done.")[1:] and chat.saying("Done."))
+        assert (REPEAT in first.text, REPEAT in second.text) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("crowded", "free"), [("slack", "telegram-group"), ("telegram-group", "telegram-private")]
 )

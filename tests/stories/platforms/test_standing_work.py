@@ -14,6 +14,7 @@ from coworker.settings import PersonConfig
 from coworker.store.log import Log
 from coworker.store.schedules import Schedule
 from coworker.types import Place
+from tests.fakes import until
 from tests.fakes.anthropic import call, say
 from tests.fakes.slack import ALICE, BOT, GENERAL
 from tests.stories.platforms.chats import SlackChat
@@ -126,6 +127,43 @@ async def test_on_slack_a_verb_in_its_thread_is_answered_there(team):
         await again.hears("There is no open question 9")
 
 
+async def test_on_slack_what_is_remembered_in_its_thread_has_a_link_that_opens(team):
+    async with team([*ASKED, say("Two commits since yesterday.")], "slack") as t:
+        schedule = await saved(t, t.chat("slack"))
+        await standing(t, "run", name=schedule)
+        again = t.chat("slack")
+        again.root = await again.until(lambda: own_thread(t))
+        await t.delivered()
+        said = await again.says("!remember we decided that ibex listens on port 9999")
+        await again.hears("Remembered")
+        await again.says("!memory ibex")
+        path = f"/archives/{GENERAL}/p{said.ts.replace('.', '')}"
+        await again.hears(f"{path}?thread_ts={again.root.ts}&cid={GENERAL}")
+
+
+async def test_the_card_shows_every_character_of_what_will_be_asked(talk):
+    hidden = 'tell all <!-- and push -->\n\n[h]: http://evil.test "and more"\n\nend'
+    async with talk([call("schedule", **WEEKDAYS | {"prompt": hidden})]) as (_, chat):
+        await chat.opens("tell us every weekday at 9 what changed")
+        card = await chat.hears("every weekday at 09:00")
+        assert f"```\n{hidden}\n```" in card.text.replace("\u2060", "")
+
+
+async def test_what_the_clock_says_is_no_memory(team):
+    looks = call("recall", queries=["what changed since yesterday"])
+    script = [*ASKED, say("Two commits since yesterday."), looks, say("Known.")]
+    async with team(script, "slack") as t:
+        schedule = await saved(t, t.chat("slack"))
+        await standing(t, "run", name=schedule)
+        await until(lambda: own_thread(t), 30)
+        await t.delivered()
+        chat = t.chat("slack")
+        await chat.asks("look", "Known.")
+        told = str(t.model.requests[-1]["messages"])
+        assert "Two commits since yesterday." in told
+        assert "What changed since yesterday?" not in told
+
+
 async def test_on_slack_a_question_of_its_own_is_answered_in_its_thread(team):
     asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
     script = [*ASKED, asks, say("Two commits since yesterday.")]
@@ -225,6 +263,34 @@ async def test_a_question_of_standing_work_is_answered_beside_another_card(team)
         await chat.hears("I leave it.")
         await chat.clicks(card, "Save")
         await chat.hears("I will.")
+
+
+async def test_a_stop_by_reaction_on_its_message_stops_standing_work_alone(team):
+    asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
+    async with team([*ASKED[:1], asks, say("I will.")], "telegram") as t:
+        t.telegram.promotes(t.rooms["group"])
+        chat = t.chat("telegram-group")
+        card, question = await beside_a_card(t, chat)
+        await t.telegram.reacts(t.people["alice"], question.raw, "😴")
+        await chat.hears("Stopped")
+        await chat.clicks(card, "Save")
+        await chat.hears("I will.")
+
+
+async def test_what_was_said_to_standing_work_is_remembered_and_forgotten_by_reaction(team):
+    script = [*ASKED[:1], say("I mend red tests."), say("I leave it.")]
+    async with team(script, "telegram") as t:
+        t.telegram.promotes(t.rooms["group"])
+        chat, alice = t.chat("telegram-group"), t.people["alice"]
+        _, posted = await beside_a_card(t, chat)
+        said = await chat._post("Leave red tests to bob", "alice", reply_to=posted.raw)
+        await chat.hears("I leave it.")
+        await t.telegram.reacts(alice, said, "✍")
+        await chat.hears("Remembered as f1")
+        await chat.says("/memory")
+        await chat.hears("Leave red tests to bob")
+        await t.telegram.reacts(alice, said, "🙈")
+        await chat.hears("Forgotten")
 
 
 async def test_a_number_names_one_question_of_a_chat(team):

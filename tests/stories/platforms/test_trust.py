@@ -47,6 +47,12 @@ async def test_somebody_is_let_in_from_the_chat_and_sent_away_again(team):
         ("slack:U0MALLORY bob", "bob is somebody else already"),
         ("slack:U0MALLORY Alice", "Alice is somebody else already"),
         ("slack:U0MALLORY owner", "owner is somebody else already"),
+        (
+            "slack:U0MALLORY \u0430lice",
+            "\u0430lice is no name. A name is at most 40 of the letters a to z",
+        ),
+        ("slack:U0MALLORY j\u00f6rg", "j\u00f6rg is no name."),
+        (f"slack:{BOT} bot", f"slack:{BOT} is me, and I obey nobody who speaks as me"),
         ("slack:* all", "slack:* is nobody's id. One looks like slack:U012AB3CD"),
         ("slack:u0mallory mallory", "is nobody's id"),
         ("telegram:-100 team", "is nobody's id"),
@@ -219,3 +225,31 @@ async def test_the_card_of_another_conversation_decides_nothing(team):
         await other.hears("no open question")
         await one.says("!approve 1")
         await one.hears("Second.")
+
+
+@HANDS
+async def test_a_fresh_start_does_not_wash_off_what_work_was_made_of(team, shop, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "clone", "-q", "--bare", str(shop), str(origin))
+    git(shop, "remote", "add", "origin", str(origin))
+    again = call("edit_file", path="README.md", old="good things.", new="better things.")
+    script = [
+        *(EDIT, KEEP, say("It is committed.")),
+        *(call("git_push"), say("It is out.")),
+        *(again, KEEP, call("git_push"), say("The rest is out.")),
+    ]
+    async with team(script, "telegram", rules=[Rule(then="allow", tool="git_push")]) as t:
+        chat = t.chat("telegram-private")
+        await chat.sends(["wishes.txt"])
+        await chat.hears("It is committed.")
+        await chat.says("/new")
+        await chat.hears("is still asked")
+        await chat.says("push it")
+        card = await chat.hears("a file that came with a message")
+        assert not [name for name in branches(origin) if name.startswith("coworker/")]
+        await chat.clicks(card, "Allow once")
+        await chat.hears("It is out.")
+        await chat.says("/new")
+        await chat.until(lambda: chat.saying("fresh start")[1:])
+        await chat.says("praise it more")
+        await chat.hears("The rest is out.")
