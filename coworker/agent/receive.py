@@ -14,7 +14,7 @@ from coworker.agent.act import Ports, done
 from coworker.agent.fold import State
 from coworker.agent.gate import Gate
 from coworker.agent.think import came_along
-from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_yes
+from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_yes, seal
 from coworker.policy.rules import in_words
 from coworker.settings import Rule
 from coworker.store.log import Conversation, InboxRow
@@ -98,8 +98,11 @@ class Received:
         """Why what is allowed is not done all the same; "" when it is, or is not allowed."""
         if not (ask["approval"] and ask["call"] and says_yes(text, ask)):
             return ""
+        call = self.state.calls[ask["call"]].call
+        if ask.get("seal") not in (None, seal(self.conversation.id, ask["run"], call)):
+            return "words of it were forgotten after it was shown"
         gate = Gate(self.state, self.conversation, self.ports)
-        reason = await gate.denial(self.state.calls[ask["call"]].call)
+        reason = await gate.denial(call)
         gone = [each for each in self.state.senders if self.ports.people.find(each) is None]
         return f"{gone[0]} was sent away meanwhile" if reason and gone else reason
 

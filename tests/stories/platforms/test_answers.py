@@ -110,3 +110,21 @@ async def test_a_file_alone_changes_no_card(talk):
         await chat.clicks(card, "Save")
         await chat.hears("So be it.")
         assert "error 17 in cart.py" in str(t.model.requests[-1]["messages"])
+
+
+@ROOMS
+@pytest.mark.parametrize("label", ["Save", "Change"])
+async def test_what_was_forgotten_while_its_card_was_open_is_not_saved(talk, label):
+    words = "the zebra door is always open at noon"
+    asks = call("schedule", when="every day at 9", prompt=f"Remind all that {words}.")
+    async with talk([asks, say("What is it to say now?")]) as (t, chat):
+        await chat.opens(f"remind all every day at 9 that {words}", "bob")
+        card = await chat.hears("every day at 09:00")
+        await chat.apart().asks(f"!remember {words}", "Remembered")
+        await chat.apart().asks("!forget f1", "Forgotten")
+        await chat.clicks(card, label, "bob")
+        await chat.hears("What is it to say now?")
+        assert await t.link.call("schedule", action="list") == []
+        why = "words of it were forgotten after it was shown"
+        assert bool(chat.saying(f"Save, but not done: {why} · bob")) is (label == "Save")
+        assert (why in str(t.model.requests[-1]["messages"])) is (label == "Save")
