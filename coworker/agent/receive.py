@@ -166,7 +166,7 @@ def _is_meant(body: Json, ask: Json) -> bool:
 
 def decides(body: Json, ask: Json) -> bool:
     """Whether these words are an answer at all: a permission takes yes and no, in its own words."""
-    is_free = not ask["approval"] or ask.get("card")
+    is_free = not ask["approval"] or ask.get("card") or body["sender"] == CLOCK
     return bool(is_free) or says_yes(_words(body, ask), ask) is not None
 
 
