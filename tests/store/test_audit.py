@@ -130,7 +130,7 @@ async def test_one_flipped_bit_of_the_file_is_found_or_changes_nothing(tmp_path)
             is_found = True  # it cannot even be opened
         assert is_found or told(file) == before, f"the bit at {at} (number {number})"
         found += is_found
-    assert found > FLIPS // 10
+    assert found > FLIPS // 25  # most of such a page is free space
 
 
 async def test_whatever_names_the_conversation_in_the_file_is_looked_at(tmp_path):
