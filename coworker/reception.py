@@ -14,6 +14,7 @@ from coworker.agent.act import Ports
 from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.expiry import Expiry
 from coworker.outage import Outage
 from coworker.questions import Questions
 from coworker.repos.registry import Registry
@@ -31,9 +32,13 @@ _WAITS = (
     "I wait for a decision first, then I read that: press a button of my question, "
     "or say `!approve {ask}` or `!deny {ask}`."
 )
+_OPEN = (
+    "I wait for an answer to my question first, then I read that. "
+    "Whoever I asked can give it, or an owner, in words of their own or with a file."
+)
 _OF_MEMORY = ("remember", "forget")
 _OBJECTIONS: dict[Heard, str] = {
-    "ignored": "That question was answered already.",
+    "ignored": "That question is not open any more: it was answered, or its time is over.",
     "forbidden": "That is open, but not yours to decide; an owner can.",
 }
 _INTERRUPTED = (
@@ -85,6 +90,7 @@ class Reception:
         self._verbs = verbs
         self._outage = outage
         self._questions = Questions(ports)
+        self._expiry = Expiry(ports, dispatch)
         self._deciding = asyncio.Lock()
         self._rooms = {
             room: name for name, repo in ports.config.repos.items() for room in repo.rooms
@@ -163,6 +169,7 @@ class Reception:
     async def _answered(self, inbound: Inbound) -> Heard:
         """Of two answers at the same moment the second is one to nothing."""
         async with self._deciding:
+            await self._expiry.close(inbound.conversation)  # whatever the hour of its next look
             return self._questions.objection(inbound) or await self._take(inbound)
 
     async def _message(self, inbound: Inbound) -> Heard:
@@ -189,7 +196,8 @@ class Reception:
         if ask := self._questions.unheard(inbound):
             name = inbound.conversation
             key = f"{ask_key(name, ask['run'], ask['ask'])}:waits:{inbound.body['sender']}"
-            said = _notice(key, inbound, _WAITS.format(ask=ask["ask"]))
+            sentence = _WAITS.format(ask=ask["ask"]) if ask["approval"] else _OPEN
+            said = _notice(key, inbound, sentence)
             await self._ports.log.notice(said, self._ports.clock.now_ms())
             self._dispatch.deliver(name)
 

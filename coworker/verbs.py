@@ -275,7 +275,9 @@ class Verbs:
         return _become(moved, "answer", ask=int(number), text=text)
 
     def _press(self, action: str, inbound: Inbound) -> Inbound | str:
-        runs = [e.run for e in self._ports.log.entries(inbound.conversation) if e.kind == "user"]
+        entries = self._ports.log.entries(inbound.conversation)
+        pressed = {each.run for each in entries if each.body.get("pressed")}
+        runs = [e.run for e in entries if e.kind == "user" and e.run not in pressed]
         if not runs:
             return "There is no run here yet."
         return _become(inbound, "action", action=action, run=runs[-1])

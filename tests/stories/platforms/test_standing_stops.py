@@ -54,7 +54,7 @@ async def test_in_chat_it_is_stopped_by_its_id_and_pausing_or_removing_says_how(
 
 @pytest.mark.parametrize("kind", ["slack", "telegram-group"])
 async def test_on_the_command_line_it_is_stopped_and_paused_with_a_word(busy, kind):
-    async with busy(kind.partition("-")[0], kind) as (t, chat, schedule):
+    async with busy(kind.partition("-")[0], kind) as (t, _, schedule):
         asked = {"name": schedule}
         assert (await t.link.call("schedule", action="pause", **asked))["running"]
         await t.link.call("schedule", action="stop", **asked)
