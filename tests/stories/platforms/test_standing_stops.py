@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
 
 from coworker.errors import CoworkerError
+from coworker.settings import PersonConfig
 from tests.fakes.anthropic import call, hang, say
-from tests.fakes.slack import GENERAL
+from tests.fakes.slack import ALICE, GENERAL
 
 WEEKDAYS = {"when": "every weekday at 09:00", "prompt": "What changed since yesterday?"}
 UNDER_WAY = [call("schedule", **WEEKDAYS), say("I will."), hang()]
@@ -64,3 +67,31 @@ async def test_on_the_command_line_it_is_stopped_and_paused_with_a_word(busy, ki
         with pytest.raises(CoworkerError, match="so there was nothing to stop"):
             await t.link.call("schedule", action="stop", **asked)
         assert not (await t.link.call("schedule", action="pause", **asked))["running"]
+
+
+async def test_on_the_command_line_a_verb_about_another_place_is_answered(team):
+    people = {"alice": PersonConfig(role="owner", ids=[f"slack:{ALICE}", "terminal:*"])}
+    async with team([hang()], "slack", people=people) as t:
+        chat = t.chat("slack")
+        await chat.opens("wait for it")
+        await chat.until(lambda: t.model.requests)
+        (running,) = (await t.status())["running"]
+        assert (await asked(t, "!stop", running)).startswith("Stopped.")
+        await chat.hears("Stopped.")
+        given = {"when": "every day at 9", "prompt": "x", "name": "daily"}
+        await t.link.call("schedule", action="add", to=f"slack:{GENERAL}", **given)
+        assert "daily" in await asked(t, "!schedules", running)
+
+
+async def asked(t, text, conversation):
+    """What `coworker ask` says beside the daemon, as a process of its own."""
+    command = ("ask", text, "--conversation", conversation, "--state-dir", str(t.settings.state))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "coworker", *command, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(20):
+            return (await process.communicate())[0].decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
