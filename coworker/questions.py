@@ -31,6 +31,11 @@ class Questions:
         """What people are asked in a conversation."""
         return self.state(conversation).questions
 
+    def around(self, conversation: ConversationId) -> list[tuple[ConversationId, Json]]:
+        """What people are asked in a chat, also by firings beside its own conversation."""
+        beside = self._ports.log.schedules.waiting_around(conversation)
+        return [(name, ask) for name in beside for ask in self.here(name)]
+
     def unheard(self, inbound: Inbound) -> Json | None:
         """The question that this message does not answer and has to wait for, if there is one."""
         now, state = self._ports.clock.now_ms(), self.state(inbound.conversation)
