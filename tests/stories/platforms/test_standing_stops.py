@@ -61,6 +61,16 @@ async def test_in_chat_it_is_stopped_by_its_id_and_pausing_or_removing_says_how(
 
 
 @pytest.mark.parametrize("kind", ["slack", "telegram-group"])
+async def test_a_stop_said_to_its_room_finds_it(busy, kind):
+    async with busy(kind.partition("-")[0], kind) as (t, chat, schedule):
+        to_room = chat.apart() if kind == "slack" else chat
+        await to_room.opens("stop", who="bob")
+        await t.delivered()
+        (fired,) = await t.link.call("schedule", action="history", name=schedule)
+        assert fired["outcome"] == "stopped"
+
+
+@pytest.mark.parametrize("kind", ["slack", "telegram-group"])
 async def test_on_the_command_line_it_is_stopped_and_paused_with_a_word(busy, kind):
     async with busy(kind.partition("-")[0], kind) as (t, _, schedule):
         asked = {"name": schedule}
