@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from coworker.adapters.render import dollars
 from coworker.agent.act import Ports
+from coworker.agent.fold import fold
 from coworker.calendar import preview, too_often
 from coworker.dispatch import Dispatch
 from coworker.errors import CoworkerError, Denied, NotFound, TryLater, UsageError
@@ -37,8 +38,8 @@ _ASKED = (
     "`!stop`, and run it then."
 )
 _NOT_BEGUN = (
-    "“{}” has not begun: where it speaks a question is open that nobody has answered. Answer that, "
-    "or write `!stop` there, and it begins; then it can be stopped."
+    "“{}” has not begun: something else is under way where it speaks. Wait for its end, or say "
+    "`!stop` there."
 )
 _GOES_ON = "Its run that is under way goes on; `!schedules stop {}` ends it."
 _IDLE = "No run of “{}” is under way, so there was nothing to stop."
@@ -176,7 +177,7 @@ class Planning:
         told, conversation = firing["body"], firing["conversation"]
         log = self._ports.log
         row = log.conversation(conversation)
-        if row is None or (firing["run"] is None and log.state(conversation) == "waiting"):
+        if row is None or (not firing["run"] and fold(log.entries(row.id, row.base_seq)).run):
             raise TryLater(_NOT_BEGUN.format(told["name"]))
         event = uuid.uuid4().hex
         stop = Inbound("stopped", event, row.id, "stop", {"sender": sender}, row.place, row.repo)

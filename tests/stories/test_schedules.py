@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from coworker.errors import TryLater
 from coworker.settings import ModelConfig, Models
 from tests.conftest import git, living
 from tests.fakes import until
-from tests.fakes.anthropic import call, say, status, usage
+from tests.fakes.anthropic import call, hang, say, status, usage
 
 WEEKDAYS = {"when": "every weekday at 09:00", "prompt": "What changed since yesterday?"}
 
@@ -129,6 +130,21 @@ async def test_a_run_speaks_in_its_conversation_and_says_that_it_is_scheduled(wo
         entries = await w.log(conversation)
         said = [entry for entry in entries if entry["kind"] == "user"]
         assert said[-1]["body"]["schedule"] == row["id"]
+
+
+async def test_a_stop_of_a_run_that_has_not_begun_ends_nobody_elses(world):
+    script = [call("schedule", **WEEKDAYS), say("I will."), hang(), say("Two commits.")]
+    async with world(script) as w:
+        conversation, _ = await saved(w)
+        await w.hears()
+        (row,) = await schedules(w)
+        await w.says("look around", conversation)
+        await until(lambda: len(w.model.requests) == 3, 30)
+        await schedules(w, "run", name=row["id"])
+        with pytest.raises(TryLater, match="something else is under way where it speaks"):
+            await schedules(w, "stop", name=row["id"])
+        await w.link.call("stop", conversation=conversation)
+        assert (await w.hears()).text.startswith("Stopped.")
 
 
 async def test_a_run_with_nothing_to_say_says_nothing(world):
