@@ -156,8 +156,8 @@ class Verbs:
             for each in seen["adapters"]
         )
         lines = [
-            f"Running: {self._few(seen['running'])}. "
-            f"Waiting for an answer: {self._few(seen['waiting'])}.",
+            f"Running: {self._told(seen['running'], inbound)}."
+            f" Waiting for an answer: {self._told(seen['waiting'], inbound)}.",
             f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
@@ -168,6 +168,21 @@ class Verbs:
         if seen["undelivered"]:
             lines.append(f"Not delivered yet: {seen['undelivered']}.")
         return "\n".join(lines)
+
+    def _told(self, conversations: list[ConversationId], inbound: Inbound) -> str:
+        """Which they are; of other rooms only how many, but to an owner who is alone with us."""
+        if self._is_owner_alone(inbound):
+            return self._few(conversations)
+        rows = filter(None, map(self._ports.log.conversation, conversations))
+        room = dataclasses.replace(inbound.place, thread="")
+        here = [row.id for row in rows if dataclasses.replace(row.place, thread="") == room]
+        more = len(conversations) - len(here)
+        return f"{self._few(here)} here, {more} elsewhere" if more else self._few(here)
+
+    def _is_owner_alone(self, inbound: Inbound) -> bool:
+        person = self._ports.people.find(inbound.body["sender"])
+        is_alone = inbound.place.adapter == "terminal" or inbound.body.get("private")
+        return bool(is_alone and person and person.role == "owner")
 
     def _few(self, names: Sequence[ConversationId]) -> str:
         """Conversations as people know them: standing work by its name."""
@@ -281,7 +296,9 @@ class Verbs:
         return _become(moved, "answer", ask=int(number), text=text)
 
     def _press(self, action: str, inbound: Inbound) -> Inbound | str:
-        runs = [e.run for e in self._ports.log.entries(inbound.conversation) if e.kind == "user"]
+        entries = self._ports.log.entries(inbound.conversation)
+        pressed = {each.run for each in entries if each.body.get("pressed")}
+        runs = [e.run for e in entries if e.kind == "user" and e.run not in pressed]
         if not runs:
             return "There is no run here yet."
         return _become(inbound, "action", action=action, run=runs[-1])
