@@ -20,7 +20,7 @@ from coworker.questions import Questions
 from coworker.repos.registry import Registry
 from coworker.store.aside import BEGUN
 from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place, ask_key
-from coworker.verbs import CHANGING, HELP, Verb, Verbs, prefixed, verb_in
+from coworker.verbs import CHANGING, HELP, ORDERED, Verb, Verbs, prefixed, verb_in
 
 MAX_MESSAGE_BYTES = 262_144
 _STRANGER = (
@@ -44,6 +44,10 @@ _OBJECTIONS: dict[Heard, str] = {
 _INTERRUPTED = (
     "I was ended in the middle of this, so it may be done or not. "
     "Look, and say it again if it is not."
+)
+_OVERTAKEN = (
+    "Not done: I hear this late, and something newer of its kind was done meanwhile. "
+    "Say it again if it still holds."
 )
 DONE_ALREADY = "That was said before and is not done twice. Look whether it took effect."
 _UNBOUND = "Which repository is this about? Say `!repo NAME` and I begin. Known: {names}."
@@ -153,11 +157,24 @@ class Reception:
     # Kinds
 
     async def _meant(self, verb: Verb, inbound: Inbound) -> Inbound | str:
+        if await self._is_overtaken(verb, inbound):
+            return _OVERTAKEN
         try:
             about = self._bound(inbound) if verb.name in notebook.VERBS else inbound
             return await self._verbs.obey(verb, about)
         except UsageError as error:
             return str(error)
+
+    async def _is_overtaken(self, verb: Verb, inbound: Inbound) -> bool:
+        """Whether a later one was obeyed: what an outage left is read beside what is new."""
+        if verb.name not in ORDERED:
+            return False
+        log, key = self._ports.log, ORDERED[verb.name]
+        at = int(inbound.body.get("at") or self._ports.clock.now_ms())
+        if at < int(log.cursor(f"verbs:{inbound.source}", key) or 0):
+            return True
+        await log.keep(f"verbs:{inbound.source}", key, str(at))
+        return False
 
     async def _take(self, inbound: Inbound) -> Heard:
         return "new" if await self._dispatch.ingest(inbound) else "known"
