@@ -182,7 +182,8 @@ def next_action(
     `answers` are those messages of it whose words answer an open question.
     """
     if stops := _of_kind(inbox, "stop"):
-        return Cancel(stops, stops[0].body["sender"])
+        unbegun = [] if state.run else _of_kind(inbox, "due")
+        return Cancel([*stops, *unbegun], stops[0].body["sender"])
     if news := _of_kind(inbox, "answer", "sent"):
         return Receive(news)
     messages = _of_kind(inbox, "message")

@@ -121,6 +121,8 @@ async def test_on_slack_a_verb_in_its_thread_is_answered_there(team):
         again = t.chat("slack")
         again.root = await again.until(lambda: own_thread(t))
         await t.delivered()
+        traced = await t.link.call("why", what=f"slack:{GENERAL}:{again.root.ts}")
+        assert traced["reply"]["text"] == "Two commits since yesterday."
         await again.says("!queue")
         await again.hears("Nothing waits")
         await again.says("!approve 9")
