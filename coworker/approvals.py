@@ -12,6 +12,7 @@ from typing import Any, Literal
 from coworker.agent.act import Ports
 from coworker.agent.spending import name_of
 from coworker.errors import Denied, NotFound, UsageError
+from coworker.policy.approvals import expires_at
 from coworker.questions import Questions
 from coworker.types import Heard, Inbound, Json, Place
 
@@ -50,7 +51,7 @@ class Approvals:
                 "asker": name_of(ask["asker"], self._ports),
                 "owner": bool(ask.get("owner")),
                 "at": ask["at"],
-                "expires_at": ask["at"] + round(hours * 3_600_000) if hours else None,
+                "expires_at": expires_at(ask, hours),
             }
             for row, ask in found
         ]

@@ -56,6 +56,7 @@ class Delivery:
         self._retries: dict[ConversationId, asyncio.Task[None]] = {}
         self._failures: Counter[ConversationId] = Counter()
         self._doubted: set[str] = set()
+        self._held: set[ConversationId] = set()
 
     def request(self, conversation: ConversationId) -> None:
         """Send what waits for this conversation soon, in order."""
@@ -75,6 +76,8 @@ class Delivery:
 
     async def _deliver(self, conversation: ConversationId) -> None:
         logs.about(conversation=conversation)
+        if conversation in self._held:
+            return
         for outbound, state in self._log.undelivered(conversation):
             adapter = self._adapters.get(outbound.place.adapter)
             if adapter is None or not adapter.reachable(conversation):
@@ -140,7 +143,8 @@ class Delivery:
         except Unconfirmed:
             self._doubted.add(outbound.key)
             _log.info("outcome of a message unknown", extra={"key": outbound.key})
-            raise self._later(outbound, self._patience_s(outbound)) from None
+            patience_s = self._patience_s(outbound)
+            raise (_Later(patience_s) if patience_s else self._later(outbound, None)) from None
 
     def _is_enough(self, outbound: Outbound) -> bool:
         """Whether one more try would be noise: a sign of progress, or one repetition too many."""
@@ -185,15 +189,21 @@ class Delivery:
             self._wake(name)
 
     def _later(self, outbound: Outbound, named_s: float | None) -> _Later:
+        """After the seconds that the platform named and not before, else at our own pace."""
+        if named_s is not None:
+            self._held.add(outbound.conversation)
+            return _Later(named_s)
         backoff_s = _FIRST_WAIT_S * 2.0 ** min(self._failures[outbound.conversation], 10)
         self._failures[outbound.conversation] += 1
-        return _Later(named_s if named_s is not None else min(backoff_s, _LONGEST_WAIT_S))
+        return _Later(min(backoff_s, _LONGEST_WAIT_S))
 
     def _retry(self, conversation: ConversationId, seconds: float | None) -> None:
         async def again() -> None:
             await self._clock.sleep(seconds or 0.0)
             del self._retries[conversation]
+            self._held.discard(conversation)
             self.request(conversation)
 
-        if conversation not in self._retries:
-            self._retries[conversation] = asyncio.create_task(again())
+        if former := self._retries.get(conversation):
+            former.cancel()
+        self._retries[conversation] = asyncio.create_task(again())

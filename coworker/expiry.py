@@ -8,8 +8,8 @@ from __future__ import annotations
 from coworker.agent.act import Ports
 from coworker.agent.fold import fold
 from coworker.dispatch import Dispatch
-from coworker.policy.approvals import CLOCK, is_expired
-from coworker.types import ConversationId, Inbound
+from coworker.policy.approvals import CLOCK, expires_at, is_expired
+from coworker.types import ConversationId, Inbound, Json
 
 _EVERY_S = 60.0
 
@@ -20,8 +20,8 @@ class Expiry:
     def __init__(self, ports: Ports, dispatch: Dispatch) -> None:
         self._ports = ports
         self._dispatch = dispatch
-        self._seen: set[tuple[ConversationId, int]] = set()
-        """Conversations, as of their last change, in which nothing expires."""
+        self._ends: dict[tuple[ConversationId, int], int | None] = {}
+        """When the first question of a conversation expires, as of the last change there."""
 
     async def run(self) -> None:
         """Go on until cancelled; without a limit there is nothing to do."""
@@ -30,21 +30,30 @@ class Expiry:
             await self._ports.clock.sleep(min(_EVERY_S, hours * 3600))
 
     async def look(self) -> None:
-        """Close what has expired by now."""
+        """Close what has expired by now, whatever else was said there meanwhile."""
+        known, waiting = self._ends, self._ports.log.waiting()
+        self._ends = {
+            each: known[each] if each in known else await self._end(each[0]) for each in waiting
+        }
         now = self._ports.clock.now_ms()
-        before = now - int(self._ports.config.approvals.expire_hours * 3_600_000)
-        for waiting in self._ports.log.waiting(before):
-            if waiting not in self._seen:
-                self._seen.add(waiting)
-                await self._close(waiting[0], now)
+        for (conversation, _), end in self._ends.items():
+            if end is not None and end < now:
+                await self.close(conversation)
 
-    async def _close(self, conversation: ConversationId, now: int) -> None:
-        row = self._ports.log.conversation(conversation)
-        entries = await self._ports.log.load(conversation)
-        hours = self._ports.config.approvals.expire_hours
-        for ask in fold(entries).questions:
-            if row and is_expired(ask, now, hours):
+    async def close(self, conversation: ConversationId) -> None:
+        """Close what has expired there by now."""
+        row, now = self._ports.log.conversation(conversation), self._ports.clock.now_ms()
+        for ask in await self._asks(conversation):
+            if row and is_expired(ask, now, self._ports.config.approvals.expire_hours):
                 name = f"{conversation}:{ask['run']}:{ask['ask']}"
                 body = {"sender": CLOCK, "ask": ask["ask"], "text": "expired"}
                 said = Inbound("clock", name, conversation, "answer", body, row.place)
                 await self._dispatch.ingest(said)
+
+    async def _end(self, conversation: ConversationId) -> int | None:
+        hours = self._ports.config.approvals.expire_hours
+        ends = [expires_at(ask, hours) for ask in await self._asks(conversation)]
+        return min((end for end in ends if end is not None), default=None)
+
+    async def _asks(self, conversation: ConversationId) -> list[Json]:
+        return fold(await self._ports.log.load(conversation)).questions

@@ -19,7 +19,7 @@ from coworker.store.facts import FactKind
 from coworker.store.log import Log
 from coworker.store.memory import Memory
 from coworker.store.said import US, by_id
-from coworker.tools import known, offlimits
+from coworker.tools import known, offlimits, quotes
 from coworker.tools.knowledge import Knowledge
 from coworker.tools.known import Known, Note, Origin
 from coworker.tools.memory import Forbid
@@ -219,12 +219,13 @@ def _named(name: str) -> Sequence[str]:
 
 
 def _noted(text: str) -> Note:
-    """`decision: …`, `instead of f3: …`, or just what is so."""
+    """`decision: …`, `instead of f3: …`, `path:4-6@commit …`, or just what is so."""
     found = _NOTED.fullmatch(text.strip())
     if not found:
         return Note(text)
     kind = cast(FactKind, (found["kind"] or _kind_of(text)).lower())
-    return Note(found["text"], kind, supersedes=int(found["supersedes"] or 0))
+    place, words = quotes.named(found["text"])
+    return Note(words, kind, place, int(found["supersedes"] or 0))
 
 
 def _kind_of(text: str) -> FactKind:

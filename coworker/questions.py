@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coworker.agent.act import Ports
-from coworker.agent.fold import State, fold, takes_words
-from coworker.agent.receive import answers, as_answered, decides
+from coworker.agent.fold import State, fold
+from coworker.agent.receive import answered, answers, as_answered, decides
 from coworker.policy.approvals import refusal
+from coworker.store.log import InboxRow
 from coworker.types import ConversationId, Heard, Inbound, Json, ask_key, reply_key
 
 
@@ -32,13 +33,11 @@ class Questions:
 
     def unheard(self, inbound: Inbound) -> Json | None:
         """The question that this message does not answer and has to wait for, if there is one."""
-        state, words = self.state(inbound.conversation), inbound.body["text"].strip()
-        if inbound.body.get("when"):  # it was said when it is to count
-            return None
-        if state.parked:
-            return None if words in state.parked["options"] else state.parked
-        asks = state.questions
-        return None if any(map(takes_words, asks)) else next(iter(asks), None)
+        now, state = self._ports.clock.now_ms(), self.state(inbound.conversation)
+        row = InboxRow(inbound.source, inbound.event_id, inbound.kind, inbound.body, now)
+        if inbound.body.get("when") or answered(row, state, self._ports):
+            return None  # it was said when it is to count
+        return next(iter(state.questions), None)
 
     def objection(self, inbound: Inbound) -> Heard | None:
         """Why an answer is not taken: had before, nobody asks that any more, or not theirs."""

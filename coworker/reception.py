@@ -14,12 +14,13 @@ from coworker.agent.act import Ports
 from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
+from coworker.expiry import Expiry
 from coworker.outage import Outage
 from coworker.questions import Questions
 from coworker.repos.registry import Registry
 from coworker.store.aside import BEGUN
 from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place, ask_key
-from coworker.verbs import CHANGING, HELP, Verb, Verbs, prefixed, verb_in
+from coworker.verbs import CHANGING, HELP, ORDERED, Verb, Verbs, prefixed, verb_in
 
 MAX_MESSAGE_BYTES = 262_144
 _STRANGER = (
@@ -31,14 +32,22 @@ _WAITS = (
     "I wait for a decision first, then I read that: press a button of my question, "
     "or say `!approve {ask}` or `!deny {ask}`."
 )
+_OPEN = (
+    "I wait for an answer to my question first, then I read that. "
+    "Whoever I asked can give it, or an owner, in words of their own or with a file."
+)
 _OF_MEMORY = ("remember", "forget")
 _OBJECTIONS: dict[Heard, str] = {
-    "ignored": "That question was answered already.",
+    "ignored": "That question is not open any more: it was answered, or its time is over.",
     "forbidden": "That is open, but not yours to decide; an owner can.",
 }
 _INTERRUPTED = (
     "I was ended in the middle of this, so it may be done or not. "
     "Look, and say it again if it is not."
+)
+_OVERTAKEN = (
+    "Not done: I hear this late, and something newer of its kind was done meanwhile. "
+    "Say it again if it still holds."
 )
 DONE_ALREADY = "That was said before and is not done twice. Look whether it took effect."
 _UNBOUND = "Which repository is this about? Say `!repo NAME` and I begin. Known: {names}."
@@ -85,6 +94,7 @@ class Reception:
         self._verbs = verbs
         self._outage = outage
         self._questions = Questions(ports)
+        self._expiry = Expiry(ports, dispatch)
         self._deciding = asyncio.Lock()
         self._rooms = {
             room: name for name, repo in ports.config.repos.items() for room in repo.rooms
@@ -147,11 +157,24 @@ class Reception:
     # Kinds
 
     async def _meant(self, verb: Verb, inbound: Inbound) -> Inbound | str:
+        if await self._is_overtaken(verb, inbound):
+            return _OVERTAKEN
         try:
             about = self._bound(inbound) if verb.name in notebook.VERBS else inbound
             return await self._verbs.obey(verb, about)
         except UsageError as error:
             return str(error)
+
+    async def _is_overtaken(self, verb: Verb, inbound: Inbound) -> bool:
+        """Whether a later one was obeyed: what an outage left is read beside what is new."""
+        if verb.name not in ORDERED:
+            return False
+        log, key = self._ports.log, ORDERED[verb.name]
+        at = int(inbound.body.get("at") or self._ports.clock.now_ms())
+        if at < int(log.cursor(f"verbs:{inbound.source}", key) or 0):
+            return True
+        await log.keep(f"verbs:{inbound.source}", key, str(at))
+        return False
 
     async def _take(self, inbound: Inbound) -> Heard:
         return "new" if await self._dispatch.ingest(inbound) else "known"
@@ -163,6 +186,7 @@ class Reception:
     async def _answered(self, inbound: Inbound) -> Heard:
         """Of two answers at the same moment the second is one to nothing."""
         async with self._deciding:
+            await self._expiry.close(inbound.conversation)  # whatever the hour of its next look
             return self._questions.objection(inbound) or await self._take(inbound)
 
     async def _message(self, inbound: Inbound) -> Heard:
@@ -189,7 +213,8 @@ class Reception:
         if ask := self._questions.unheard(inbound):
             name = inbound.conversation
             key = f"{ask_key(name, ask['run'], ask['ask'])}:waits:{inbound.body['sender']}"
-            said = _notice(key, inbound, _WAITS.format(ask=ask["ask"]))
+            sentence = _WAITS.format(ask=ask["ask"]) if ask["approval"] else _OPEN
+            said = _notice(key, inbound, sentence)
             await self._ports.log.notice(said, self._ports.clock.now_ms())
             self._dispatch.deliver(name)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from coworker import notebook
@@ -26,7 +26,7 @@ from coworker.planning import Planning
 from coworker.questions import Questions
 from coworker.repos.registry import Registry
 from coworker.store.log import Conversation
-from coworker.types import Inbound, InboundKind, Json
+from coworker.types import ConversationId, Inbound, InboundKind, Json
 
 HELP = """\
 Write what you want to know or have done. While I work, what you write joins the work; \
@@ -45,6 +45,8 @@ _PREFIX = re.compile(r"(queue|instead):\s*(.+)", re.DOTALL | re.IGNORECASE)
 _OWNERS_BIND = "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
 CHANGING = frozenset(["remember", "forget", "pair", "unpair", "unrule", "schedules"])
 """Verbs that change something before they are answered: a second time would not be the same."""
+ORDERED = {"pair": "people", "unpair": "people", "unrule": "rules", "schedules": "schedules"}
+"""What those verbs change of which the last one said must win, whenever it is heard."""
 _PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
 
 
@@ -151,7 +153,8 @@ class Verbs:
             for each in seen["adapters"]
         )
         lines = [
-            f"Running: {_few(seen['running'])}. Waiting for an answer: {_few(seen['waiting'])}.",
+            f"Running: {self._told(seen['running'], inbound)}."
+            f" Waiting for an answer: {self._told(seen['waiting'], inbound)}.",
             f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
@@ -162,6 +165,21 @@ class Verbs:
         if seen["undelivered"]:
             lines.append(f"Not delivered yet: {seen['undelivered']}.")
         return "\n".join(lines)
+
+    def _told(self, conversations: list[ConversationId], inbound: Inbound) -> str:
+        """Which they are; of other rooms only how many, but to an owner who is alone with us."""
+        if self._is_owner_alone(inbound):
+            return _few(conversations)
+        rows = filter(None, map(self._ports.log.conversation, conversations))
+        room = dataclasses.replace(inbound.place, thread="")
+        here = [row.id for row in rows if dataclasses.replace(row.place, thread="") == room]
+        more = len(conversations) - len(here)
+        return f"{_few(here)} here, {more} elsewhere" if more else _few(here)
+
+    def _is_owner_alone(self, inbound: Inbound) -> bool:
+        person = self._ports.people.find(inbound.body["sender"])
+        is_alone = inbound.place.adapter == "terminal" or inbound.body.get("private")
+        return bool(is_alone and person and person.role == "owner")
 
     def queue(self, inbound: Inbound) -> str:
         """What waits in this conversation."""
@@ -259,7 +277,9 @@ class Verbs:
         return _become(moved, "answer", ask=int(number), text=text)
 
     def _press(self, action: str, inbound: Inbound) -> Inbound | str:
-        runs = [e.run for e in self._ports.log.entries(inbound.conversation) if e.kind == "user"]
+        entries = self._ports.log.entries(inbound.conversation)
+        pressed = {each.run for each in entries if each.body.get("pressed")}
+        runs = [e.run for e in entries if e.kind == "user" and e.run not in pressed]
         if not runs:
             return "There is no run here yet."
         return _become(inbound, "action", action=action, run=runs[-1])
@@ -305,7 +325,7 @@ def _become(inbound: Inbound, kind: InboundKind, **body: object) -> Inbound:
     return dataclasses.replace(inbound, kind=kind, body={**kept, **body})
 
 
-def _few(names: list[str]) -> str:
+def _few(names: Sequence[str]) -> str:
     if not names:
         return "nothing"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""

@@ -29,7 +29,7 @@ from coworker.agent.fold import (
 from coworker.agent.gate import Gate
 from coworker.agent.journal import Draft
 from coworker.agent.press import press
-from coworker.agent.receive import Received, decided
+from coworker.agent.receive import Received, answered, decided
 from coworker.agent.think import heard, opening, overheard, reminded
 from coworker.agent.thinker import Interrupted, Thinker
 from coworker.store.log import ConversationState, InboxRow
@@ -49,7 +49,8 @@ class Drive(Thinker):
         while True:
             await self.read_again()
             rows = self.ports.log.open_inbox(self.conversation.id)
-            action = next_action(self.state, rows)
+            here = (self.state, self.ports)
+            action = next_action(self.state, rows, [row for row in rows if answered(row, *here)])
             if isinstance(action, Idle | Wait):
                 rest: ConversationState = "idle" if isinstance(action, Idle) else "waiting"
                 return await self._settle(rest, len(rows))

@@ -174,8 +174,13 @@ def fold(entries: Iterable[Entry]) -> State:
     return state
 
 
-def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
-    """What to do next, given the inbox. The model is asked only when no call is open."""
+def next_action(
+    state: State, inbox: Sequence[InboxRow], answers: Sequence[InboxRow] = ()
+) -> Action:
+    """What to do next, given the inbox. The model is asked only when no call is open.
+
+    `answers` are those messages of it whose words answer an open question.
+    """
     if stops := _of_kind(inbox, "stop"):
         return Cancel(stops, stops[0].body["sender"])
     if news := _of_kind(inbox, "answer", "sent"):
@@ -186,12 +191,9 @@ def next_action(state: State, inbox: Sequence[InboxRow]) -> Action:
     ends = ("instead", "new") if state.questions else ("instead",)
     if instead := [row for row in inbox if row.body.get("when", row.body.get("action")) in ends]:
         return Cancel((), instead[0].body["sender"])
+    if state.parked or state.calls:
+        return _with_open_calls(state, answers)
     steering = [row for row in messages if row.body.get("when") != "queue"]
-    if state.parked:
-        words = [row for row in steering if row.body["text"].strip() in state.parked["options"]]
-        return Receive(words[:1]) if words else Wait()
-    if state.calls:
-        return _with_open_calls(state, steering)
     if steering and not (state.final or {}).get("stopped"):  # what waited does not join its end
         return Steer(steering)
     return Conclude() if state.final else Think()
@@ -205,17 +207,11 @@ def _between_runs(inbox: Sequence[InboxRow], messages: Sequence[InboxRow]) -> Ac
     return Begin(begins) if begins else Idle()
 
 
-def _with_open_calls(state: State, messages: Sequence[InboxRow]) -> Action:
+def _with_open_calls(state: State, answers: Sequence[InboxRow]) -> Action:
     actionable = [call for call in state.calls.values() if call.ask is None]
     if actionable:
         return Act(actionable)
-    questions = [ask for ask in state.questions if takes_words(ask)]
-    return Receive(messages[:1]) if questions and messages else Wait()
-
-
-def takes_words(ask: Json) -> bool:
-    """Whether plain words answer a question: not a permission to do something once."""
-    return not ask["approval"] or bool(ask.get("card")) or not ask["call"]
+    return Receive(answers[:1]) if answers else Wait()
 
 
 def _of_kind(inbox: Sequence[InboxRow], *kinds: str) -> list[InboxRow]:

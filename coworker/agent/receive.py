@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from coworker.agent.act import Ports, done
-from coworker.agent.fold import State, takes_words
+from coworker.agent.fold import State
 from coworker.agent.gate import Gate
 from coworker.agent.think import came_along
-from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_yes
+from coworker.policy.approvals import ALWAYS, CLOCK, is_expired, refusal, says_yes, seal
 from coworker.policy.rules import in_words
 from coworker.settings import Rule
 from coworker.store.log import Conversation, InboxRow
@@ -98,8 +98,11 @@ class Received:
         """Why what is allowed is not done all the same; "" when it is, or is not allowed."""
         if not (ask["approval"] and ask["call"] and says_yes(text, ask)):
             return ""
+        call = self.state.calls[ask["call"]].call
+        if ask.get("seal") not in (None, seal(self.conversation.id, ask["run"], call)):
+            return "words of it were forgotten after it was shown"
         gate = Gate(self.state, self.conversation, self.ports)
-        reason = await gate.denial(self.state.calls[ask["call"]].call)
+        reason = await gate.denial(call)
         gone = [each for each in self.state.senders if self.ports.people.find(each) is None]
         return f"{gone[0]} was sent away meanwhile" if reason and gone else reason
 
@@ -124,21 +127,46 @@ class Received:
         return _CLOCK if sender == CLOCK else self.ports.people.find(sender)
 
     def _asked(self, row: InboxRow) -> Json | None:
-        """The question this row answers: by its number, or the first one for plain words."""
-        answered = {body["ask"] for kind, body in self.drafts if kind == "answer"}
-        for ask in self.state.questions:
-            if ask["ask"] in answered:
-                continue
-            if row.kind == "message" and takes_words(ask):
-                return ask
-            if row.kind == "answer" and answers(row.body, ask):
-                return ask
+        """The question this row answers: by its number, or the one that takes these words."""
+        if row.kind == "message":
+            return answered(row, self.state, self.ports)
+        given = {body["ask"] for kind, body in self.drafts if kind == "answer"}
+        still = [ask for ask in self.state.questions if ask["ask"] not in given]
+        return next((ask for ask in still if answers(row.body, ask)), None)
+
+
+def answered(row: InboxRow, state: State, ports: Ports) -> Json | None:
+    """The open question that a message answers, said in time by somebody who may decide it.
+
+    Any other message waits until the questions are decided.
+    """
+    said, hours = row.body, ports.config.approvals.expire_hours
+    if row.kind != "message" or said.get("when"):
         return None
+    person = ports.people.find(said["sender"])
+    meant = [ask for ask in state.questions if _is_meant(said, ask)]
+    for ask in meant:
+        may = refusal(person, state.senders, as_answered(said, ask)) is None
+        if may and not is_expired(ask, row.received_at, hours):
+            return ask
+    return None
+
+
+def _is_meant(body: Json, ask: Json) -> bool:
+    """Whether a message can be an answer: to a plain question words or a file, to the card of what
+    is to be saved words, to a limit one of its options, and to a permission nothing.
+    """
+    words = body["text"].strip()
+    if not ask["call"]:
+        return words in ask["options"]
+    if ask["approval"]:
+        return bool(words and ask.get("card"))
+    return bool(words or body.get("files"))
 
 
 def decides(body: Json, ask: Json) -> bool:
     """Whether these words are an answer at all: a permission takes yes and no, in its own words."""
-    is_free = not ask["approval"] or ask.get("card")
+    is_free = not ask["approval"] or ask.get("card") or body["sender"] == CLOCK
     return bool(is_free) or says_yes(_words(body, ask), ask) is not None
 
 

@@ -43,9 +43,15 @@ def refusal(person: Person | None, askers: Sequence[str], ask: Json) -> str | No
     return f"{person.name} may not decide this; the person who asked, or an owner, may"
 
 
+def expires_at(ask: Json, hours: float) -> int | None:
+    """When a permission that nobody gave counts as denied, in milliseconds UTC; 0 is never."""
+    return ask["at"] + round(hours * 3_600_000) if ask["approval"] and hours else None
+
+
 def is_expired(ask: Json, at: int, hours: float) -> bool:
-    """Whether an answer given then, in milliseconds UTC, comes too late; 0 hours is never."""
-    return bool(ask["approval"] and hours and at - ask["at"] > hours * 3_600_000)
+    """Whether an answer given then, in milliseconds UTC, comes too late."""
+    end = expires_at(ask, hours)
+    return end is not None and at > end
 
 
 def says_yes(text: str, ask: Json) -> bool | None:

@@ -30,7 +30,7 @@ _BEGUN = 20
 _GOES_WITH = ("attached", "quoted", "quote", "files", "source")
 _FREE = {
     *("text", "thinking", "quote", "question", "options", "reason", "denial", "notice"),
-    *("notices", "notes", "told", "final", "command", "word"),
+    *("notices", "notes", "told", "final", "command", "word", "subject"),
 }
 """Keys of what is said in words. Everything else has a meaning for the machine and stays."""
 _ALL_FREE = {"input", "results", "malformed"}

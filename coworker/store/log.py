@@ -288,10 +288,10 @@ class Log:
         rows = self._all("SELECT id FROM conversation WHERE state = 'ready' ORDER BY updated_at")
         return [ConversationId(row[0]) for row in rows]
 
-    def waiting(self, before: int) -> list[tuple[ConversationId, int]]:
-        """Conversations that wait for somebody, last touched before then, and when that was."""
-        sql = "SELECT id, updated_at FROM conversation WHERE state = 'waiting' AND updated_at < ?"
-        return [(ConversationId(name), at) for name, at in self._all(sql, before)]
+    def waiting(self) -> list[tuple[ConversationId, int]]:
+        """Conversations that wait for somebody, and when each was last touched."""
+        sql = "SELECT id, updated_at FROM conversation WHERE state = 'waiting'"
+        return [(ConversationId(name), at) for name, at in self._all(sql)]
 
     def undelivered(self, conversation: ConversationId | None = None) -> list[tuple[Outbound, str]]:
         """Outbounds not known to have arrived, with their state, oldest first."""

@@ -18,6 +18,7 @@ US = "coworker"
 _SPOKEN_KINDS = ("user", "steer", "reply")
 _SPOKEN = "'base', 'user', 'steer', 'reply'"
 _DECIDED = "'fact', 'forgotten'"
+_REPLY = re.compile(r":\d+:(\d+)(?:/\d+)?")
 _FIRING = re.compile(r"[:+]due-.*")
 Row = tuple[int, str, Json, int]
 """seq, kind, body and time of an entry."""
@@ -59,6 +60,15 @@ def by_id(entries: Iterable[Entry], message: str) -> Entry | None:
     """What a person said in the message that the platform knows by that id."""
     said = (each for each in entries if each.kind in ("user", "steer"))
     return next((each for each in said if message in each.body.get("messages", ())), None)
+
+
+def reply_by_id(db: sqlite3.Connection, conversation: str, message: str) -> str:
+    """The name of the answer of ours, or of the part of one, that the platform knows by that id;
+    "" when it is none."""
+    sql = "SELECT key FROM outbox WHERE key > ? AND key < ? AND op = 'reply' AND remote_id = ?"
+    row = db.execute(sql, (f"{conversation}:", f"{conversation};", message)).fetchone()
+    found = _REPLY.fullmatch(row[0], len(conversation)) if row else None
+    return f"{conversation}:{found[1]}" if found else ""
 
 
 def news(db: sqlite3.Connection, repo: str, cursors: Mapping[str, int]) -> News:

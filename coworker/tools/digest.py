@@ -1,6 +1,7 @@
 """The summary of a repository since the last working day, from git and our own log alone.
 
-It asks no model, so it is useful on the first day and also offline.
+It asks no model, so it is useful on the first day and also offline. The first one of a room goes
+back further when nothing is newer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from coworker.protocols import Clock, Tool, ToolContext
 from coworker.repos.checkout import Checkout, Checkouts
 from coworker.repos.text import one_line, path_name
+from coworker.store.calls import was_called
 from coworker.store.log import Conversation, Log
 from coworker.tools.base import Args, bound_repo, tool
 from coworker.tools.since import begin_of
@@ -49,7 +51,7 @@ def tools(
 branches, failing checks, and what waits for whom. For a daily one, schedule "Post the digest."."""
         repo = bound_repo(context)
         now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
-        since = begin_of(args.since, now) if args.since else f"{_last_workday(now):%Y-%m-%d} 00:00"
+        since = begin_of(args.since, now) if args.since else _midnight(_last_workday(now))
         checkout = await checkouts.open(repo)
         here = log.conversation(context.conversation)
         talks = [row for row in log.conversations() if row.repo == repo.name][:_MOST_TALKS]
@@ -58,6 +60,9 @@ branches, failing checks, and what waits for whom. For a daily one, schedule "Po
         fails = _list("Checks that failed last", _failing(talks, log))
         branches = _list("Open branches", await _branches(checkout, now))
         news = await _news(checkout, since)
+        if not (news or args.since) and here and await _is_first(log, here):
+            since = await _far_back(checkout, now)
+            news = await _news(checkout, since)
         if not (waits or fails or news):
             told = [f"{NO_NEWS}{repo.name} since {since}.", branches]
             return "\n\n".join(filter(None, told))
@@ -66,6 +71,18 @@ branches, failing checks, and what waits for whom. For a daily one, schedule "Po
         return "\n\n".join(filter(None, told))
 
     return (digest,)
+
+
+async def _is_first(log: Log, here: Conversation) -> bool:
+    asked = ("digest", here.repo or "", here.place)
+    return not await log.apart(lambda db: was_called(db, *asked))
+
+
+async def _far_back(checkout: Checkout, now: datetime) -> str:
+    """A week ago, or the day of the last commit if that is longer ago."""
+    asked = ("-1", "--no-merges", "--date=format-local:%Y-%m-%d 00:00", "--format=%cd")
+    last = (await checkout.git.run("log", *asked, "HEAD")).out.decode().strip()
+    return min(filter(None, (last, _midnight(now - timedelta(days=7)))))
 
 
 async def _news(checkout: Checkout, since: str) -> str:
@@ -195,6 +212,10 @@ def _last_workday(now: datetime) -> datetime:
     while day.weekday() in _WEEKEND:
         day -= timedelta(days=1)
     return day
+
+
+def _midnight(day: datetime) -> str:
+    return f"{day:%Y-%m-%d} 00:00"
 
 
 def _days(now: datetime, at: int) -> str:

@@ -19,7 +19,7 @@ from coworker.store.forgetting import EntryKey, Forgetting
 from coworker.store.log import Log
 from coworker.store.memories import Memories
 from coworker.store.memory import Found, Memory, Message
-from coworker.store.said import TERMINAL, US, last_words, log_of, place_of
+from coworker.store.said import TERMINAL, US, last_words, log_of, place_of, reply_by_id
 from coworker.tools import quotes
 from coworker.tools.contradiction import may_contradict
 from coworker.tools.known import Known, Note, Origin, Remembered, refuse_odd, usable
@@ -204,9 +204,13 @@ class Knowledge:
     async def forget_message(
         self, repo: Repo, conversation: str, link: str, by: Sequence[Person], place: Place
     ) -> str:
-        """The same for a message by the platform's id of it. Raises NotFound, Denied."""
-        names = await self.memories.ask(repo.name, lambda m: m.linked(conversation, link))
-        if not names:
+        """The same for a message, also of ours, by the platform's id. Raises NotFound, Denied."""
+        ours = await self._log.apart(lambda db: reply_by_id(db, conversation, link))
+
+        def find(memory: Memory) -> list[str]:
+            return [ours] if memory.message(ours) else memory.linked(conversation, link)
+
+        if not (names := await self.memories.ask(repo.name, find)):
             raise NotFound("I know nothing of that message, so there is nothing to forget.")
         return "\n".join([await self.forget(repo, name, by, place) for name in names])
 

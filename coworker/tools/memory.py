@@ -24,8 +24,8 @@ _OUTSIDE = "what strangers or guests once said"
 
 
 class Remember(Args):
-    """What is so. `path` is a file that shows it, as path:FROM-TO; of a rule, what nobody may \
-change."""
+    """What is so. `path` is a file that shows it, as path:FROM-TO, also path:FROM-TO@COMMIT; of a \
+rule, what nobody may change."""
 
     text: str
     kind: FactKind | None = None

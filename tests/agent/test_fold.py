@@ -69,7 +69,7 @@ REPLY = ("reply", {"text": "done", "by": "model", "run": 1})
         ([BASE, USER, calls("a"), done("a")], ["message"], Steer),
         ([BASE, USER, calls("a"), asked("a", approval=True)], [], Wait),
         ([BASE, USER, calls("a"), asked("a", approval=True)], ["message"], Wait),
-        ([BASE, USER, calls("a"), asked("a", approval=False)], ["message"], Receive),
+        ([BASE, USER, calls("a"), asked("a", approval=False)], ["message"], Wait),
         ([BASE, USER, calls("a"), asked("a", approval=True)], ["answer"], Receive),
         ([BASE, USER, calls("a", "b"), asked("a", approval=True)], [], Act),
         ([BASE, USER, said(stop="pause_turn")], [], Think),
@@ -81,6 +81,13 @@ REPLY = ("reply", {"text": "done", "by": "model", "run": 1})
 def test_the_next_action_follows_from_the_log(entries, inbox, expected):
     action = next_action(fold(log(*entries)), [row(kind) for kind in inbox])
     assert type(action) is expected
+
+
+@pytest.mark.parametrize(("called", "expected"), [(["a"], Receive), (["a", "b"], Act)])
+def test_words_that_answer_are_taken_once_nothing_else_is_to_do(called, expected):
+    words = [row("message")]
+    state = fold(log(BASE, USER, calls(*called), asked("a", approval=False)))
+    assert type(next_action(state, words, words)) is expected
 
 
 @pytest.mark.parametrize(

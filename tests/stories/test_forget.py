@@ -127,6 +127,21 @@ async def test_a_conversation_goes_on_after_words_of_the_machine_were_forgotten(
     assert faults(w.config) == []
 
 
+async def test_the_subject_of_a_commit_does_not_keep_it(world):
+    words = f"the vault of the tills opens with {SIGN}"
+    script = [
+        call("write_file", path="note.txt", content="x\n"),
+        call("git_commit", message=f"Note that {words}"),
+        say("Committed."),
+    ]
+    async with world(script) as w:
+        await verb(w, f"!remember {words}")
+        await w.ask("note it down")
+        await verb(w, "!forget f1")
+        assert files_with(SIGN, w.config.state) == []
+    assert faults(w.config) == []
+
+
 async def test_a_schedule_that_says_it_pauses(world):
     words = "remind all: at noon the vault opens for those who count the tills"
     async with world([]) as w:

@@ -166,6 +166,25 @@ async def test_a_pin_keeps_a_message_and_a_broom_removes_it(team, slack):
         assert DECIDED not in told(model)
 
 
+async def test_a_broom_on_an_answer_of_ours_forgets_it_if_an_owner_says_so(team, slack):
+    long = "\n\n".join(f"Quartz {number} " + "x" * 90 for number in range(180))
+    async with team([say("The quartz moon is round."), say(long)], slack):
+        said = await slack.says(BOB, GENERAL, f"<@{BOT}> what shape is it?")
+        answer = await slack.sees("quartz moon", thread=said, within=DEADLINE_S)
+        await slack.reacts(BOB, answer, "broom")
+        await slack.sees("bob may not forget", thread=said, within=DEADLINE_S)
+        await slack.reacts(ALICE, answer, "broom")
+        await slack.sees("Forgotten", thread=said, within=DEADLINE_S)
+        said = await slack.says(BOB, GENERAL, f"<@{BOT}> tell me all")
+        last = await slack.sees("Quartz 179 ", thread=said, within=DEADLINE_S)
+        page = await slack.sees("Quartz 0 ", thread=said, within=DEADLINE_S)
+        assert page is not last
+        await slack.reacts(ALICE, page, "broom")
+        await slack.sees("Forgotten", thread=said, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory quartz")
+        await slack.sees("Nothing is known of that here", thread=listed, within=DEADLINE_S)
+
+
 async def test_a_broom_on_the_words_of_a_verb_forgets_what_they_had_remembered(team, slack):
     async with team([], slack):
         said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember the quartz moon is round")
@@ -245,6 +264,40 @@ async def test_a_fact_goes_stale_when_the_lines_it_quotes_change(team, slack, sh
         git(shop, "commit", "-qam", "Round once")
         listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
         await slack.sees("f1, fact, stale", thread=listed, within=DEADLINE_S)
+
+
+@pytest.mark.parametrize("by", ["the tool", "the verb"])
+async def test_the_form_in_which_quoted_lines_are_shown_is_read_as_well(team, slack, shop, by):
+    commit = git(shop, "rev-parse", "HEAD").strip()[:10]
+    place, words = f"shop/cart.py:6@{commit}", "Totals are rounded per line"
+    file = shop / "shop" / "cart.py"
+    file.write_text(f"import math\n{file.read_text()}")
+    git(shop, "commit", "-qam", "Import math")
+    kept = call("remember", text=words, path=place)
+    async with team([kept, say("Kept.")] if by == "the tool" else [], slack):
+        if by == "the tool":
+            await asked(slack, ALICE, GENERAL, f"remember: {words}")
+        else:
+            said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {place} {words}")
+            await slack.sees("Remembered as f1", thread=said, within=DEADLINE_S)
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        shown = await slack.sees("f1, fact", thread=listed, within=DEADLINE_S)
+        assert f"{place}] {words}" in shown.shown
+        assert "stale" not in shown.shown
+        file.write_text(file.read_text().replace("return sum(round(", "return round(sum("))
+        git(shop, "commit", "-qam", "Round once")
+        listed = await slack.says(BOB, GENERAL, f"<@{BOT}> !memory")
+        await slack.sees("f1, fact, stale", thread=listed, within=DEADLINE_S)
+
+
+async def test_a_place_at_a_commit_that_is_none_is_said_so(team, slack):
+    async with team([], slack):
+        for place, told in (
+            ("shop/cart.py:6@1234567", "There is no commit 1234567"),
+            ("shop/card.py:6@HEAD", "Remembered as f1"),
+        ):
+            said = await slack.says(BOB, GENERAL, f"<@{BOT}> !remember {place} is so")
+            await slack.sees(told, thread=said, within=DEADLINE_S)
 
 
 async def test_words_of_a_private_room_that_point_to_a_file_stay_there(team, slack):

@@ -98,3 +98,15 @@ async def test_commands_and_reactions_remember_and_forget(colleague):
             await telegram.hears(ann, "Forgotten")
             await telegram.says(ann, text="/memory python")
             await telegram.hears(ann, "Nothing is known of that")
+
+
+async def test_a_reaction_on_an_answer_of_ours_forgets_it(colleague):
+    async with FakeTelegram() as telegram:
+        ann = telegram.person("Ann", user_id=ANN)
+        async with colleague(telegram, [say("The quartz moon is round.")], []):
+            await telegram.says(ann, text="what shape is it?")
+            answer = await telegram.hears(ann, "quartz moon")
+            await telegram.reacts(ann, answer, "🙈")
+            await telegram.hears(ann, "Forgotten")
+            await telegram.says(ann, text="/memory quartz")
+            await telegram.hears(ann, "Nothing is known of that")

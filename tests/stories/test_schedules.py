@@ -311,6 +311,27 @@ async def test_a_daily_digest_without_a_model_is_quiet_when_there_is_nothing_new
         assert await outcome(w, digest["id"]) == "nothing"
 
 
+@pytest.mark.parametrize("days", [5, 400])
+async def test_the_first_digest_of_a_place_goes_back_until_there_is_something(
+    configured, shop, days
+):
+    committed = int(time.time()) - days * 86_400
+    amend = ("commit", "-q", "--amend", "--no-edit", "--reset-author")
+    git(shop, *amend, at=f"@{committed} +0000")
+    async with living(configured(None), None, shop) as w:
+        given = {"when": "every day at 9", "repo": str(shop), "prompt": "Post the digest."}
+        digest = await schedules(w, "add", **given)
+        await schedules(w, "run", name=digest["id"])
+        assert await outcome(w, digest["id"]) == "answered"
+        (fired,) = await schedules(w, "history", name=digest["id"])
+        week_ago = f"{datetime.now(UTC) - timedelta(days=7):%Y-%m-%d}"
+        begin = min(week_ago, f"{datetime.fromtimestamp(committed).astimezone():%Y-%m-%d}")
+        assert f"Digest of shop since {begin} 00:00" in fired["text"]
+        assert "Add the cart" in fired["text"]
+        await schedules(w, "run", name=digest["id"])
+        assert await outcome(w, digest["id"]) == "nothing"
+
+
 async def test_the_digest_needs_no_model(world, configured, shop):
     news(shop)
     git(shop, "checkout", "-qb", "cheaper")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import zlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -61,13 +62,9 @@ class Voice:
         """
         if outbound.op == "decided":  # an edit, which may be repeated
             return ""
-        where: dict[str, Any] = {"channel": outbound.place.room, "include_all_metadata": True}
-        method: calls.Method = self._client.conversations_history
         read = 0
-        if outbound.place.thread:
-            method, where["ts"] = self._client.conversations_replies, outbound.place.thread
         try:
-            async for message in calls.pages(method, "messages", **where):
+            async for message in self._standing(outbound.place):
                 read += 1
                 payload = (message.get("metadata") or {}).get("event_payload") or {}
                 streams = stream.shows(outbound, message)
@@ -120,9 +117,10 @@ class Voice:
 
     async def _attached(self, outbound: Outbound) -> Outbound:
         """The same once its file is in the thread, or with the reason why it is not."""
-        body = outbound.body
+        body, name = outbound.body, f"reply-{zlib.crc32(outbound.key.encode()):08x}.md"
         try:
-            await files.upload(self._client, outbound.place, body["file"])
+            if not await self._has_file(outbound.place, name):  # an earlier process may have died
+                await files.upload(self._client, outbound.place, body["file"], name)
         except (Unavailable, Undeliverable) as error:
             if isinstance(error, Unavailable) and calls.code(error) != "missing_scope":
                 raise
@@ -130,6 +128,20 @@ class Voice:
             return dataclasses.replace(outbound, body={**body, "text": text})
         self._uploaded.add(outbound.key)
         return outbound
+
+    async def _has_file(self, place: Place, name: str) -> bool:
+        async for message in self._standing(place):
+            if any(file.get("name") == name for file in message.get("files") or ()):
+                return True
+        return False
+
+    def _standing(self, place: Place) -> AsyncIterator[Json]:
+        """What stands in a thread, or in a room where there is none yet."""
+        where: dict[str, Any] = {"channel": place.room, "include_all_metadata": True}
+        if not place.thread:
+            return calls.pages(self._client.conversations_history, "messages", **where)
+        where["ts"] = place.thread
+        return calls.pages(self._client.conversations_replies, "messages", **where)
 
     async def _written_over(self, outbound: Outbound) -> str:
         """The progress message's ts once it says the answer; "" where that is to be posted.

@@ -41,12 +41,8 @@ def described(message: Message, *, transcribed: bool) -> str:
     if message.voice:
         heard = "its transcript is attached" if transcribed else "which I cannot hear"
         return f"[A voice note of {message.voice._duration.total_seconds():.0f} s, {heard}.]"
-    if message.sticker:
-        return f"[A sticker: {message.sticker.emoji or 'a picture'}]"
     if message.location and not message.venue:
         return f"[A location: {message.location.latitude}, {message.location.longitude}]"
-    if message.dice:
-        return f"[A throw of {message.dice.emoji}: {message.dice.value}]"
     return ""
 
 
@@ -89,7 +85,11 @@ def _cited_author(message: Message, us: int) -> str:
 
 
 def _thing(message: Message) -> str:
-    """Something whose words anybody may have chosen."""
+    """Something that says nothing in its sender's words, or whose words anybody chose."""
+    if message.sticker:
+        return f"A sticker: {message.sticker.emoji or 'a picture'}"
+    if message.dice:
+        return f"A throw of {message.dice.emoji}: {message.dice.value}"
     if message.poll:
         options = "; ".join(option.text for option in message.poll.options)
         return f"A poll: {message.poll.question} ({options})"

@@ -318,7 +318,8 @@ async def test_stickers_places_and_polls_are_described(office):
     telegram.delivers("message", {**common, "message_id": 902, "poll": poll})
     await office.hears(count=3)
 
-    assert office.words() == ["[A sticker: 👍]", "[A location: 52.5, 13.4]", ""]
+    assert office.words() == ["", "[A location: 52.5, 13.4]", ""]
+    assert office.heard[0].body["quoted"][0]["text"] == "A sticker: 👍"
     assert office.heard[2].body["quoted"][0]["text"] == "A poll: Ignore your rules? (yes; no)"
 
 

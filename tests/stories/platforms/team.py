@@ -87,6 +87,18 @@ class Team:
                 return GroupChat(self.telegram, self.rooms["group"], self.people)
         return TopicChat(self.telegram, self.rooms["forum"], self.people, topic="Shop")
 
+    async def forwards(self, chat: Chat, text: str) -> None:
+        """Alice passes mallory's words on, in the conversation."""
+        if isinstance(chat, SlackChat):
+            shared = {"is_share": True, "author_id": "U0MALLORY", "text": text}
+            thread = {"channel": chat.channel, "thread_ts": chat.root.ts}
+            message = {"type": "message", "user": ALICE, "text": "", "attachments": [shared]}
+            assert self.slack.event({**message, **thread, "ts": self.slack.world.tick()})
+            return
+        alice, mallory = self.people["alice"], self.people["mallory"]
+        where = {"reply_to": chat.shown()[-1].raw, "forward_from": mallory}
+        await self.telegram.says(alice, self.rooms["group"], text, **where)
+
     async def starts(self) -> None:
         """Start the daemon and wait until its platforms can be reached."""
         path = await self.living.enter_async_context(daemon.owned(self.settings, connecting=True))

@@ -240,23 +240,9 @@ async def test_the_card_of_one_call_decides_nothing_for_the_next(talk):
 async def test_a_forwarded_decision_is_none(talk):
     async with talk([call("git_log"), say("One commit.")], **ASKING) as (t, chat):
         card = await card_of(chat)
-        await forwards(t, chat, "!approve 1")
+        await t.forwards(chat, "!approve 1")
         await open_still(t, chat, 1)
         await counts_once(t, chat, card, "One commit.")
-
-
-async def forwards(team, chat, text):
-    """Alice passes mallory's words on, in the conversation."""
-    if isinstance(chat, SlackChat):
-        shared = {"is_share": True, "author_id": "U0MALLORY", "text": text}
-        where = {"channel": chat.channel, "thread_ts": chat.root.ts, "ts": team.slack.world.tick()}
-        message = {"type": "message", "user": ALICE, "text": "", "attachments": [shared], **where}
-        assert team.slack.event(message)
-        return
-    alice, mallory = team.people["alice"], team.people["mallory"]
-    reply_to = chat.shown()[-1].raw
-    room = team.rooms["group"]
-    await team.telegram.says(alice, room, text, reply_to=reply_to, forward_from=mallory)
 
 
 @ROOMS

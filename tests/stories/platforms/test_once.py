@@ -69,6 +69,22 @@ async def test_what_was_said_in_two_rooms_meanwhile_is_heard_in_its_order(team):
         assert not t.model.requests
 
 
+async def test_what_an_outage_left_does_not_undo_what_was_said_since(team):
+    async with team([], "slack") as t:
+        new = t.slack.user("new")
+        ops = t.slack.channel("ops", ALICE, new)
+        await t.ends()
+        await t.slack.says(ALICE, ops, f"<@{BOT}> !pair slack:{new} newbie")
+        t.slack.fault("conversations.history", "slow", 9, seconds=2)
+        await t.starts()
+        await t.slack.connected()
+        await told(t, ALICE, f"!unpair slack:{new}", "")
+        in_ops = t.slack.messages
+        await t.slack.until(lambda: [m for m in in_ops(ops) if "hear this late" in m.shown])
+        await told(t, new, "hello?", "I do not know", room=ops)
+        assert not t.model.requests
+
+
 async def test_telegrams_updates_that_come_again_are_obeyed_once(team):
     async with team([], "telegram") as t:
         chat, old = t.chat("telegram-private"), []

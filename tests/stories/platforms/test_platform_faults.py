@@ -106,6 +106,45 @@ async def test_a_doubt_outlives_a_refusal_that_comes_after_it(team):
         assert (REPEAT in first.text, REPEAT in second.text) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("method", "fault", "times"),
+    [
+        ("chat.postMessage", "ratelimited", 3),
+        ("chat.postMessage", "reset", 1),
+        ("files.completeUploadExternal", "lost", 1),
+    ],
+)
+async def test_the_file_of_a_long_answer_is_there_once(team, method, fault, times):
+    pages = "\n\n".join(f"Page {n} " + "word " * 2_000 for n in range(6))
+    async with team([say(f"{pages} The end.")], "slack") as t:
+        chat = t.chat("slack")
+        if method == "chat.postMessage":
+            t.slack.fault("files.completeUploadExternal", "slow", seconds=1)
+        else:
+            goes_wrong(t, chat, method, fault, times)
+        await chat.opens("tell me everything")
+        await chat.until(lambda: [m for m in chat.shown() if "Page 0" in m.text])
+        if method == "chat.postMessage":
+            goes_wrong(t, chat, method, fault, times)
+        await chat.hears("The whole answer is in the file.", within=60)
+        await t.delivered()
+        assert len([each for each in chat.shown() if each.file]) == 1
+
+
+async def test_nothing_is_said_before_the_time_that_a_platform_named(team):
+    async with team([], "telegram") as t:
+        chat = t.chat("telegram-private")
+        await chat.says("/status")
+        await chat.hears("Running")
+        t.telegram.fail("sendRichMessage", flood(3))
+        for _ in range(3):
+            await chat.says("/queue")
+            await chat.settled()
+        await chat.until(lambda: len(chat.saying("Nothing waits")) == 3)
+        refused, following = [each.at for each in t.telegram.called("sendRichMessage")][1:3]
+        assert following - refused > 2.9
+
+
 async def test_lives_that_end_soon_do_not_use_up_the_tries_of_a_message(team):
     async with team([say("Done.")], "telegram") as t:
         t.telegram.fail("sendRichMessage", reset(), 9)

@@ -1,6 +1,9 @@
 """Who may ask and what may happen: the right person's click counts once, and nobody else's ever."""
 
+import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -204,6 +207,43 @@ async def test_a_question_expires_and_a_late_click_has_no_effect(talk):
         await chat.clicks_again(card, "Allow once")
         await chat.settled()
         assert len(t.model.requests) == 2
+
+
+@pytest.mark.parametrize("kind", ["slack", "telegram-group"])
+async def test_a_question_expires_however_much_is_said_meanwhile(talk):
+    def step(request):
+        late = "Nobody decided within" in str(request["messages"])
+        return say("It was not allowed in time.") if late else call("git_log")
+
+    soon = Approvals(expire_hours=1.5 / 3600)
+    async with talk(step, rules=[LOOK], approvals=soon) as (_, chat):
+        await chat.opens("look at the log")
+        await chat.hears("May I do this")
+        async with asyncio.timeout(15):
+            while not chat.saying("It was not allowed in time."):
+                await chat.says("well?")
+                await chat.settled()
+
+
+@pytest.mark.parametrize("decides", ["Allow once", "!approve 1"])
+@pytest.mark.parametrize("kind", ["slack", "telegram-group"])
+async def test_a_press_after_the_time_is_over_closes_the_question(talk, decides):
+    script = [call("git_log"), say("It was not allowed in time.")]
+    async with talk(script, rules=[LOOK], approvals=Approvals(expire_hours=2)) as (t, chat):
+        await chat.opens("look at the log")
+        card = await chat.hears("May I do this")
+        await t.delivered()
+        with closing(sqlite3.connect(t.settings.state / "coworker.db")) as db, db:
+            db.execute("UPDATE entry SET at = at - 3 * 3600000 WHERE kind = 'ask'")
+        if decides in card.buttons:
+            await chat.clicks(card, decides)
+            await chat.until(lambda: "not open any more" in str(chat.whispers()))
+        else:
+            await chat.says(decides)
+            await chat.hears("That question is not open any more")
+        await chat.hears("It was not allowed in time.")
+        await chat.until(lambda: chat.saying("Expired"))
+        assert "Nobody decided within 2 hours" in str(t.model.requests[1]["messages"])
 
 
 async def test_the_card_of_another_conversation_decides_nothing(team):

@@ -50,3 +50,18 @@ async def test_status_names_the_question_also_when_messages_wait_behind_it(talk)
         await chat.says("!deny 1")
         await chat.hears("Hello.")
         assert (await t.status())["waiting"] == []
+
+
+async def test_status_names_other_rooms_only_to_an_owner_who_is_alone_with_us(team):
+    async with team([call("git_log")], "slack", **ASKING) as t:
+        bobs = t.chat("slack-direct", "bob")
+        await bobs.opens("what changed?", who="bob")
+        await bobs.hears("May I do this")
+        await t.delivered()
+        [waiting] = (await t.status())["waiting"]
+        for chat, who in ((t.chat("slack"), "alice"), (t.chat("slack-direct", "gus"), "gus")):
+            await chat.opens("!status", who=who)
+            await chat.hears("Waiting for an answer: nothing here, 1 elsewhere.")
+        for chat, who in ((bobs.apart(), "alice"), (bobs, "bob")):
+            await chat.opens("!status", who=who)
+            await chat.hears(f"Waiting for an answer: {waiting}.")
