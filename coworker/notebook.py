@@ -16,6 +16,7 @@ from coworker.errors import CoworkerError, Denied, NotFound, UsageError
 from coworker.repos.registry import Registry
 from coworker.store import exchange
 from coworker.store.facts import FactKind
+from coworker.store.homes import home
 from coworker.store.log import Log
 from coworker.store.memory import Memory
 from coworker.store.said import US, by_id
@@ -171,7 +172,7 @@ class Notebook:
     async def _found(self, repo: Repo, text: str, scope: str | None, limit: int) -> list[Known]:
         if scope is None:
             return await self._knowledge.recall(repo, None, [text], limit)
-        return await self._knowledge.within(repo, text, [scope], limit)
+        return await self._knowledge.within(repo, text, [home(self._log.cursor, scope)], limit)
 
     async def _facts(self, repo: Repo, _: Person) -> list[Json]:
         return [known.as_json(fact) for fact in await self._knowledge.facts(repo, None)]

@@ -16,6 +16,7 @@ from coworker.repos.checkout import Checkouts
 from coworker.repos.text import one_line
 from coworker.store.facts import EVERYWHERE, Fact
 from coworker.store.forgetting import EntryKey, Forgetting
+from coworker.store.homes import home
 from coworker.store.log import Log
 from coworker.store.memories import Memories
 from coworker.store.memory import Found, Memory, Message
@@ -239,7 +240,8 @@ class Knowledge:
         rooms = set(await self.memories.ask(repo.name, lambda memory: memory.rooms()))
         rooms -= {here, TERMINAL, EVERYWHERE}
         open_here = {here, *await self._places.readable(place, rooms)}
-        bound = {*repo.rooms, *self._log.bound_rooms(repo.name)}
+        bound = {home(self._log.cursor, room) for room in repo.rooms}
+        bound |= {*self._log.bound_rooms(repo.name)}
         return open_here | bound if repo.share_rooms and here in bound else open_here
 
     # Parts
