@@ -76,14 +76,16 @@ class Planning:
         """The answer to `!schedules …`."""
         action, _, name = rest.strip().partition(" ")
         sender = inbound.body["sender"]
+        row = self._ports.log.conversation(inbound.conversation)
+        place = row.place if row else inbound.place  # a terminal may speak about another place
         if not action:
-            listed = self._timetable.here(inbound.place)
+            listed = self._timetable.here(place)
             return self._timetable.lines(listed) or "There are no schedules here."
         if action not in _SAID or not name.strip():
             return _USAGE
         try:
             if action in ("show", "history"):
-                self._in_room(name, inbound.place)
+                self._in_room(name, place)
             elif action == "stop":
                 self._refuse_others(name, sender)
             else:

@@ -49,7 +49,8 @@ ORDERED = {"pair": "people", "unpair": "people", "unrule": "rules", "schedules":
 """What those verbs change of which the last one said must win, whenever it is heard."""
 _STOP_WHICH = (
     "{count} are at work or wait here: {names}. "
-    "Say stop in the thread of the one that is meant, or as a reply to its message."
+    "Say stop in the thread of the one that is meant, or as a reply to its message; "
+    "`!schedules stop NAME` ends standing work that has not spoken yet."
 )
 _DECIDE_WHICH = "Say the number of the question as well."
 _PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
@@ -272,14 +273,22 @@ class Verbs:
         return _STOP_WHICH.format(count=len(busy), names=names) if busy else NOTHING_RUNS
 
     def _busy(self, inbound: Inbound) -> list[Conversation]:
-        """What runs or waits in that room; where it was said in a thread, beside it."""
+        """What runs or waits in that room; where it was said in a thread, beside it.
+
+        Said to a room of threads, it is for what has none yet: standing work that has not spoken.
+        """
         log, room = self._ports.log, dataclasses.replace(inbound.place, thread="")
         beside = log.schedules.waiting_around(inbound.conversation)
+        is_to_room = _speaks_to_room(inbound)
         return [
             row
             for row in log.conversations()
             if row.state != "idle"
-            and (row.id in beside or not inbound.place.thread)
+            and (
+                row.id in beside
+                or not inbound.place.thread
+                or (is_to_room and not row.place.thread)
+            )
             and dataclasses.replace(row.place, thread="") == room
         ]
 
