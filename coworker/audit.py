@@ -19,6 +19,7 @@ from coworker.policy.standing import SYSTEM
 from coworker.store import audit
 from coworker.store.audit import Fault, Heads
 from coworker.store.database import FILE
+from coworker.store.homes import home
 from coworker.store.memory import Memory
 from coworker.types import ConversationId, Json, Outbound, Place
 
@@ -87,7 +88,8 @@ class Audit:
             return
         taken = [body for body in self._records() if body.get("day") == day]
         head = taken[0] if taken else await self.head(day)
-        adapter, _, room = self._ports.config.audit.room.partition(":")
+        named = home(self._ports.log.cursor, self._ports.config.audit.room)
+        adapter, _, room = named.partition(":")
         text = _POSTED.format(day=day, hash=head["hash"], entries=head["entries"])
         said = _notice(f"audit:{day}", Place(adapter, room), text)
         await self._ports.log.notice(said, now)

@@ -16,9 +16,10 @@ from coworker.errors import CoworkerError, Denied, NotFound, UsageError
 from coworker.repos.registry import Registry
 from coworker.store import exchange
 from coworker.store.facts import FactKind
+from coworker.store.homes import home
 from coworker.store.log import Log
 from coworker.store.memory import Memory
-from coworker.store.said import by_id
+from coworker.store.said import US, by_id
 from coworker.tools import known, offlimits, quotes
 from coworker.tools.knowledge import Knowledge
 from coworker.tools.known import Known, Note, Origin
@@ -84,7 +85,8 @@ class Notebook:
 
     async def _remember(self, repo: Repo, rest: str, inbound: Inbound, _: Person) -> str:
         about = inbound.body.get("about")
-        text, origin = self._pointed_at(inbound, about) if about else (rest, _origin(inbound))
+        pointed = await self._pointed_at(inbound, about) if about else None
+        text, origin = pointed or (rest, _origin(inbound))
         note = _noted(text) if not about else Note(text, _kind_of(text))
         told = known.told(await self._knowledge.remember(repo, note, origin))
         is_theirs = not about and note.kind in ("fact", "rule")
@@ -134,13 +136,16 @@ class Notebook:
             done.append({"id": name, "told": told, "exit_status": status})
         return done
 
-    def _pointed_at(self, inbound: Inbound, about: Json) -> tuple[str, Origin]:
+    async def _pointed_at(self, inbound: Inbound, about: Json) -> tuple[str, Origin]:
         """The words of a message that somebody put a pin on. Raises UsageError."""
-        said = by_id(self._log.entries(inbound.conversation), about["message"])
+        is_ours, entries = about.get("ours"), self._log.entries(inbound.conversation)
+        said = None if is_ours else by_id(entries, about["message"])
         if said is None and not about.get("text"):
             raise UsageError("I have not read that message. Say `!remember …` in words.")
         text = said.body["text"] if said else about["text"]
-        sender = said.body["sender"] if said else about.get("sender") or inbound.body["sender"]
+        sender = said.body["sender"] if said else about["sender"]
+        if is_ours and not await self._knowledge.is_clean(inbound.conversation, about["message"]):
+            sender = US
         seq = said.seq if said else 0
         origin = Origin(sender, inbound.place, inbound.conversation, seq, about["message"])
         return text, origin
@@ -167,7 +172,7 @@ class Notebook:
     async def _found(self, repo: Repo, text: str, scope: str | None, limit: int) -> list[Known]:
         if scope is None:
             return await self._knowledge.recall(repo, None, [text], limit)
-        return await self._knowledge.within(repo, text, [scope], limit)
+        return await self._knowledge.within(repo, text, [home(self._log.cursor, scope)], limit)
 
     async def _facts(self, repo: Repo, _: Person) -> list[Json]:
         return [known.as_json(fact) for fact in await self._knowledge.facts(repo, None)]
@@ -187,7 +192,7 @@ class Notebook:
             messages = [exchange.message(line) for line in lines if not line.kind]
         except (msgspec.ValidationError, ValueError) as error:
             raise UsageError(f"That cannot be imported: {error}.") from None
-        facts = [exchange.fact(line) for line in lines if line.kind]
+        facts = [exchange.fact(line, person.id) for line in lines if line.kind]
         new = await self._knowledge.memories.take_in(repo.name, messages)
         return {"new": new + await self._knowledge.take_in(repo, facts), "all": len(lines)}
 

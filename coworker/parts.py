@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from coworker.adapters.terminal import Terminal
 from coworker.agent.act import Introduce, Ports
@@ -40,6 +41,7 @@ from coworker.repos.workspaces import Workspaces
 from coworker.rooms import Rooms
 from coworker.scheduler import Scheduler
 from coworker.settings import Config
+from coworker.store.homes import home
 from coworker.store.log import Conversation, Log
 from coworker.store.memories import Memories
 from coworker.tools import (
@@ -195,7 +197,7 @@ def _ports(
 ) -> Ports:
     clock = SystemClock()
     standing = Standing(log, clock)
-    book = Book(config, standing)
+    book = Book(config, standing, partial(home, log.cursor))
     people = People(config, standing.people)
     memories = Memories(log, config.state)
     knowledge = Knowledge(memories, log, checkouts, rooms, people.find, clock)

@@ -19,6 +19,7 @@ from coworker.dispatch import Dispatch
 from coworker.errors import CoworkerError, Denied, NotFound, TryLater, UsageError
 from coworker.repos.registry import Registry
 from coworker.scheduler import firing_row
+from coworker.store.homes import home
 from coworker.store.schedules import Policy, Schedule
 from coworker.tools import gates
 from coworker.tools.timetable import Timetable, Wish, coming, is_open, not_yet
@@ -113,7 +114,7 @@ class Planning:
             raise Denied(_NOBODY.format(sender=sender))
         if (policy := more.get("policy")) not in (None, *get_args(Policy)):
             raise UsageError(f"{policy} is not one of {', '.join(get_args(Policy))}.")
-        place, conversation = _place(to)
+        place, conversation = self._place(to)
         if to:
             self._refuse_unknown(place)
         bound = (await self._registry.find(repo)).name if repo else None
@@ -237,10 +238,25 @@ class Planning:
 
     # Words
 
+    def _place(self, to: str) -> tuple[Place, ConversationId | None]:
+        """A room as it is written, `slack:C0SHOP` or `telegram:-100:7`; "" for a terminal's own."""
+        if not to:
+            name = ConversationId(f"t-{uuid.uuid4().hex[:10]}")
+            return Place("terminal", name), name
+        adapter, _, rest = to.partition(":")
+        room, _, thread = rest.partition(":")
+        if adapter not in ("slack", "telegram") or not room:
+            raise UsageError(
+                f"{to} is no room. Write slack:C0123ABCD or telegram:-100123 (:topic)."
+            )
+        named = home(self._ports.log.cursor, f"{adapter}:{room}")
+        return Place(adapter, named.partition(":")[2], thread), None
+
     def _refuse_unknown(self, place: Place) -> None:
         """A room is known by its repository, its person, or what was said in it."""
         room = f"{place.adapter}:{place.room}"
-        bound = {each for repo in self._registry.list() for each in repo.rooms}
+        named = [each for repo in self._registry.list() for each in repo.rooms]
+        bound = {home(self._ports.log.cursor, each) for each in named}
         people = {each for person in self._ports.config.people.values() for each in person.ids}
         here = {conversation.place for conversation in self._ports.log.conversations()}
         spoken_in = {f"{each.adapter}:{each.room}" for each in here}
@@ -307,18 +323,6 @@ class Planning:
             "found_nothing": quiet,
             "cost_usd": round(sum(costs), 6),
         }
-
-
-def _place(to: str) -> tuple[Place, ConversationId | None]:
-    """A room as it is written, `slack:C0SHOP` or `telegram:-100:7`; "" for a terminal's own."""
-    if not to:
-        name = ConversationId(f"t-{uuid.uuid4().hex[:10]}")
-        return Place("terminal", name), name
-    adapter, _, rest = to.partition(":")
-    room, _, thread = rest.partition(":")
-    if adapter not in ("slack", "telegram") or not room:
-        raise UsageError(f"{to} is no room. Write slack:C0123ABCD or telegram:-100123 (:topic).")
-    return Place(adapter, room, thread), None
 
 
 def _state(schedule: Schedule) -> State:

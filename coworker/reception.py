@@ -19,6 +19,7 @@ from coworker.outage import Outage
 from coworker.questions import Questions
 from coworker.repos.registry import Registry
 from coworker.store.aside import BEGUN
+from coworker.store.homes import home
 from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place, ask_key
 from coworker.verbs import CHANGING, HELP, ORDERED, Verb, Verbs, prefixed, verb_in
 
@@ -96,9 +97,9 @@ class Reception:
         self._questions = Questions(ports)
         self._expiry = Expiry(ports, dispatch)
         self._deciding = asyncio.Lock()
-        self._rooms = {
-            room: name for name, repo in ports.config.repos.items() for room in repo.rooms
-        }
+        self._rooms = [
+            (room, name) for name, repo in ports.config.repos.items() for room in repo.rooms
+        ]
 
     async def hear(self, inbound: Inbound) -> Heard:
         """Accept what somebody said. Once this returns it is on disk."""
@@ -332,11 +333,16 @@ class Reception:
         row = self._ports.log.conversation(inbound.conversation)
         room = inbound.place.here
         name = (row.repo if row else None) or inbound.repo
-        name = name or self._ports.log.cursor("room", room) or self._rooms.get(room)
+        name = name or self._ports.log.cursor("room", room) or self._configured(room)
         known = self._registry.list()
         if name is None and inbound.body.get("private") and len(known) == 1:
             name = known[0].name
         return dataclasses.replace(inbound, repo=name)
+
+    def _configured(self, room: str) -> str | None:
+        cursor = self._ports.log.cursor
+        named = {home(cursor, each): name for each, name in self._rooms}
+        return named.get(home(cursor, room))
 
     def _is_stale(self, inbound: Inbound) -> bool:
         written = inbound.body.get("at")

@@ -299,6 +299,7 @@ def _ask(state: State, entry: Entry) -> None:
 
 def _answer(state: State, entry: Entry) -> None:
     state.heard_at = entry.at
+    state.messages.extend(entry.body.get("messages", ()))
     _tainted(state, entry)
     if state.parked and not entry.body["call"]:
         _go_on_or_stop(state, state.parked, entry.body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -49,6 +49,8 @@ class Book:
 
     config: Config
     standing: Standing
+    home: Callable[[str], str] = str
+    """What one room is called, of all the names that it has."""
 
     def rules(self) -> Iterable[tuple[str, Rule]]:
         """Each with the words that say where it comes from."""
@@ -70,7 +72,7 @@ class Book:
         kept = [
             (source, rule)
             for source, rule in self.rules()
-            if rule.paths and rule.then != "allow" and _fits(rule, case)
+            if rule.paths and rule.then != "allow" and self._fits(rule, case)
         ]
 
         def reason(path: str) -> str:
@@ -101,12 +103,26 @@ class Book:
 
     def _strictest(self, case: Case) -> tuple[str, Rule | None]:
         """The rule that decides, and where it comes from."""
-        matching = [(source, rule) for source, rule in self.rules() if _matches(rule, case)]
+        matching = [each for each in self.rules() if self._matches(each[1], case)]
         for verdict in _STRICTEST:
             for source, rule in matching:
                 if rule.then == verdict:
                     return source, rule
         return "", None
+
+    def _matches(self, rule: Rule, case: Case) -> bool:
+        return self._fits(rule, case) and _names_paths(rule, case.paths)
+
+    def _fits(self, rule: Rule, case: Case) -> bool:
+        """Whether it is about such a call, whatever files that touches."""
+        return (
+            rule.tool in ("*", case.tool)
+            and rule.repo in ("*", case.repo)
+            and (not rule.rooms or self.home(case.room) in map(self.home, rule.rooms))
+            and (rule.tainted is None or rule.tainted == bool(case.taint))
+            and _names_people(rule, case.people)
+            and all(fnmatchcase(str(case.args.get(k, "")), v) for k, v in rule.args.items())
+        )
 
 
 def in_words(rule: Rule) -> str:
@@ -124,22 +140,6 @@ def in_words(rule: Rule) -> str:
     ]
     said = " ".join(filter(None, parts))
     return f"{said} ({rule.reason})" if rule.reason else said
-
-
-def _matches(rule: Rule, case: Case) -> bool:
-    return _fits(rule, case) and _names_paths(rule, case.paths)
-
-
-def _fits(rule: Rule, case: Case) -> bool:
-    """Whether it is about such a call, whatever files that touches."""
-    return (
-        rule.tool in ("*", case.tool)
-        and rule.repo in ("*", case.repo)
-        and (not rule.rooms or case.room in rule.rooms)
-        and (rule.tainted is None or rule.tainted == bool(case.taint))
-        and _names_people(rule, case.people)
-        and all(fnmatchcase(str(case.args.get(k, "")), v) for k, v in rule.args.items())
-    )
 
 
 def _names_people(rule: Rule, people: Sequence[Person]) -> bool:

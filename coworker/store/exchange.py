@@ -80,14 +80,14 @@ def message(line: Line) -> Message:
     )
 
 
-def fact(line: Line) -> Json:
-    """The fact that a line is, as the log keeps it."""
+def fact(line: Line, by: str) -> Json:
+    """The fact that a line is, as the log keeps it; who brings it stands for one of nobody's."""
     return {
         "kind": line.kind,
         "text": line.text,
         "source": line.source,
         "quote": line.quote,
-        "author": line.author,
+        "author": line.author or by,
         "readers": line.scope,
         "at": moment(line.ts),
         "status": line.status,

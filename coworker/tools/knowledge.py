@@ -16,6 +16,7 @@ from coworker.repos.checkout import Checkouts
 from coworker.repos.text import one_line
 from coworker.store.facts import EVERYWHERE, Fact
 from coworker.store.forgetting import EntryKey, Forgetting
+from coworker.store.homes import home
 from coworker.store.log import Log
 from coworker.store.memories import Memories
 from coworker.store.memory import Found, Memory, Message
@@ -72,8 +73,10 @@ class Knowledge:
         readers = origin.place.here if origin.place and not is_the_quote else EVERYWHERE
         rooms = await self._scope(repo, origin.place)
         alike = await self._alike(repo, text, rooms)
-        if same := next((f for f in alike if (f.text, f.readers) == (text, readers)), None):
-            return Remembered(f"f{same.id}", is_new=False)
+        is_outside = self._is_outside(origin.sender)
+        same = [f for f in alike if (f.text, f.readers) == (text, readers)]
+        if held := [f for f in same if is_outside or not self._is_outside(f.author)]:
+            return Remembered(f"f{held[0].id}", is_new=False)
         if note.supersedes and not await self._fact(repo, note.supersedes, rooms):
             raise NotFound(f"There is no f{note.supersedes} here that it could supersede.")
         body = {
@@ -93,7 +96,7 @@ class Knowledge:
         against = [f for f in alike if f.id != note.supersedes and _contradicts(note, text, f)]
         both = [await self._fact(repo, number, None), *against] if against else []
         shown = await self._shown(repo, [fact for fact in both if fact])
-        return Remembered(f"f{number}", is_new=True, against=shown)
+        return Remembered(f"f{number}", is_new=True, against=shown, is_outside=is_outside)
 
     async def recall(
         self,
@@ -124,15 +127,16 @@ class Knowledge:
 
     async def remind(self, repo: Repo, place: Place, text: str, limit: int) -> list[Known]:
         """What a run should know of that message before it begins; only what surely fits, and
-        nothing that a stranger or a guest said.
+        nothing that came from outside.
         """
         rooms = await self._scope(repo, place)
 
         def search(memory: Memory) -> tuple[list[Fact], list[Message]]:
-            facts = [f for f in memory.facts.find(text, rooms, limit) if f.status == "held"]
+            held = [f for f in memory.facts.find(text, rooms, 3 * limit) if f.status == "held"]
+            facts = [fact for fact in held if not self._is_outside(fact.author)]
             found = memory.search(text, rooms, 3 * limit)
             good = [each.message for each in found if _is_good(memory, text, each, place)]
-            return facts, [each for each in good if not self._is_outside(each)]
+            return facts[:limit], [each for each in good if not self._came_from_outside(each)]
 
         facts, messages = await self.memories.ask(repo.name, search)
         origins = {(fact.conversation, fact.seq) for fact in facts}
@@ -220,6 +224,12 @@ class Knowledge:
         message = next(iter(said.body.get("messages", ())), "")
         return Origin(said.body["sender"], row.place, context.conversation, said.seq, message)
 
+    async def is_clean(self, conversation: ConversationId, message: str) -> bool:
+        """Whether a message of ours there is known to be of a run that had read nothing outside."""
+        runs = [run for where, run in await self._log.runs_of(message) if where == conversation]
+        upto = [e for e in self._log.entries(conversation) if e.run <= max(runs, default=0)]
+        return bool(upto) and not any(e.body.get("taint") for e in upto)
+
     # Who may know what
 
     async def _scope(self, repo: Repo, place: Place | None) -> set[str] | None:
@@ -230,7 +240,8 @@ class Knowledge:
         rooms = set(await self.memories.ask(repo.name, lambda memory: memory.rooms()))
         rooms -= {here, TERMINAL, EVERYWHERE}
         open_here = {here, *await self._places.readable(place, rooms)}
-        bound = {*repo.rooms, *self._log.bound_rooms(repo.name)}
+        bound = {home(self._log.cursor, room) for room in repo.rooms}
+        bound |= {*self._log.bound_rooms(repo.name)}
         return open_here | bound if repo.share_rooms and here in bound else open_here
 
     # Parts
@@ -259,7 +270,8 @@ class Knowledge:
         where = fact.source if fact.quote else self._link(fact.conversation, fact.source)
         name = self._name(fact.author)
         number, room = f"f{fact.id}", fact.readers
-        return Known(number, fact.kind, status, fact.text, name, fact.at, where, room)
+        said = (number, fact.kind, status, fact.text, name, fact.at, where, room)
+        return Known(*said, self._is_outside(fact.author))
 
     def _name(self, sender: str) -> str:
         person = self.person(sender)
@@ -269,15 +281,19 @@ class Knowledge:
         link = self._link(message.session, message.link)
         return Known(
             *(message.name, "message", "said", message.text, message.speaker),
-            *(message.at, link, message.room, self._is_outside(message)),
+            *(message.at, link, message.room, self._came_from_outside(message)),
         )
 
-    def _is_outside(self, message: Message) -> bool:
+    def _came_from_outside(self, message: Message) -> bool:
         """Whether a stranger or a guest said it, or we did where we had read such words."""
         if message.speaker == US:
             before = self._log.entries(ConversationId(message.session))
             return any(e.body.get("taint") for e in before if e.seq < message.seq)
-        person = self.person(message.author)
+        return self._is_outside(message.author)
+
+    def _is_outside(self, author: str) -> bool:
+        """Whether it is nobody who may do more than read today; ourselves are nobody."""
+        person = self.person(author)
         return person is None or person.role == "guest"
 
     def _link(self, conversation: str, message: str) -> str:

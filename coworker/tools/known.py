@@ -20,6 +20,10 @@ from coworker.types import Json, Place
 LONGEST_FACT = 2_000
 MOST_WORDS = 500
 _STEM = 4
+_OUTSIDE = (
+    "It came from outside: no run is reminded of it, and one that looks it up is marked. "
+    "To vouch for it, say it yourself: `!remember …`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """The fact's id, whether it was known before, and it beside what it may contradict."""
+    """The fact's id, whether it is new, it beside what it may contradict, and whether whoever said
+    it is none of our people, or may only read.
+    """
 
     id: str
     is_new: bool
     against: Sequence[Known] = ()
+    is_outside: bool = False
 
 
 def line(known: Known, limit: int = 300) -> str:
@@ -135,6 +142,8 @@ def told(done: Remembered) -> str:
     """The answer to somebody who had something remembered; its words are not repeated."""
     if not done.is_new:
         return f"I know that already: {done.id}."
+    if done.is_outside:
+        return f"Remembered as {done.id}. {_OUTSIDE}"
     if not done.against:
         return f"Remembered as {done.id}. `!forget {done.id}` takes it back for good."
     both = "\n".join(map(line, done.against))

@@ -109,7 +109,8 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
         if paths:
             told += f" {await forbid(repo, paths, args.text, origin.sender)}"
         fact = done.id if done.is_new else ""
-        return ToolResult(told, receipt={"kind": "remember", "fact": fact, "links": links})
+        receipt = {"kind": "remember", "fact": fact, "links": links}
+        return ToolResult(told, receipt=receipt, taint=_taint(done.against))
 
     @tool(effect="read", rerun="safe")
     async def recall(args: Recall, context: ToolContext) -> ToolResult:
@@ -125,10 +126,8 @@ def tools(knowledge: Knowledge, forbid: Forbid) -> tuple[Tool, ...]:
         except UsageError as error:
             raise ToolError(str(error)) from None
         text = "\n".join(map(known.line, found)) or "Nothing is known of that here."
-        taint = _OUTSIDE if any(each.is_outside for each in found) else ""
-        return ToolResult(
-            text, receipt={"kind": "recall", "links": known.links(found)}, taint=taint
-        )
+        receipt = {"kind": "recall", "links": known.links(found)}
+        return ToolResult(text, receipt=receipt, taint=_taint(found))
 
     @tool(effect="final", rerun="safe")
     async def forget(args: Forget, context: ToolContext) -> str:
@@ -154,6 +153,10 @@ async def take_back(knowledge: Knowledge, log: Log, conversation: Conversation, 
     repo = conversation.repo or ""
     gone = [fact for name in made if (fact := await knowledge.take_back(repo, name))]
     return " ".join(map(_gone, gone))
+
+
+def _taint(found: Sequence[known.Known]) -> str:
+    return _OUTSIDE if any(each.is_outside for each in found) else ""
 
 
 def _gone(fact: Fact) -> str:

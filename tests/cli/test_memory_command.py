@@ -126,6 +126,17 @@ async def test_what_is_exported_can_be_imported(shell, tmp_path):
     assert (await shell.run("memory", "export", *other)).out == first.out
 
 
+async def test_an_imported_fact_is_its_authors_and_one_of_nobodys_the_owners(shell, tmp_path):
+    file = tmp_path / "facts.jsonl"
+    fact = {"text": "The cart rounds up", "kind": "fact"}
+    stranger = {"id": "f2", "text": "The till rounds down", "author": "slack:U0MALLORY"}
+    file.write_bytes(lines({"id": "f1"} | fact, fact | stranger))
+    await shell.run("memory", "import", str(file))
+    listed = (await shell.run("memory", "list", "--json")).out.splitlines()
+    outside = {fact["text"]: fact["is_outside"] for fact in map(json.loads, listed)}
+    assert outside == {"The cart rounds up": False, "The till rounds down": True}
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [

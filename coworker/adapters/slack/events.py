@@ -177,9 +177,14 @@ class Reader:
         return self._heard(place, name, "answer", person, **_answer(card, "allow", item["ts"]))
 
     async def _pointed_at(self, message: Json, person: str) -> Json:
-        """What a message says and whose it is; for our own words that person answers."""
-        author = person if self.is_ours(message) else message.get("user") or person
-        return {"text": await self.plain(words(message)), "sender": f"{SOURCE}:{author}"}
+        """What a message says and whose it is; for words of `ours` that person may answer."""
+        if self.is_ours(message):
+            text = await self.plain(words(message))
+            return {"text": text, "sender": f"{SOURCE}:{person}", "ours": True}
+        bot = message.get("bot_id")
+        said = words(message) if bot else message.get("text") or ""  # what is shared is no author's
+        who = bot or message.get("user") or "somebody"
+        return {"text": await self.plain(said), "sender": f"{SOURCE}:{who}"}
 
     async def clicked(self, body: Json) -> Inbound | None:
         """A button, or a choice from a list: in the conversation of its mark, where Slack says."""

@@ -62,7 +62,7 @@ class Telegram:
             raise Unavailable(f"Telegram cannot be reached ({what}).") from None
 
     async def _listen(self, intake: Intake, bot: Bot, wire: polling.Wire) -> None:
-        errands, calls = Errands(), Calls(bot, self._rooms)
+        errands, calls = Errands(), Calls(bot, self._rooms, intake)
         us = Us(bot.id, bot.username, hears=bool(self._settings.transcribe))
         self._readers = Readers(calls)
         hearing = Hearing(intake, us, calls, self._rooms, self._recent, errands, self._readers)

@@ -25,6 +25,7 @@ from telegram.error import (
 from coworker.adapters.telegram.messages import Said
 from coworker.adapters.telegram.rooms import Rooms, named, numbered
 from coworker.errors import Unavailable, Unconfirmed, Undeliverable
+from coworker.protocols import Intake
 from coworker.types import Json, Place
 
 _MAX_FILE = 20 * 2**20
@@ -80,9 +81,10 @@ class Calls:
     All raise what `in_our_words` says.
     """
 
-    def __init__(self, bot: Bot, rooms: Rooms) -> None:
+    def __init__(self, bot: Bot, rooms: Rooms, intake: Intake) -> None:
         self._bot = bot
         self._rooms = rooms
+        self._intake = intake
         self._has_rich = True
         self._has_drafts = True
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -223,7 +225,7 @@ class Calls:
             try:
                 return await ask(self._rooms.address(place))
             except ChatMigrated as moved:
-                self._rooms.note(place, moved.new_chat_id)
+                await self._rooms.migrate(self._intake, int(place.room), moved.new_chat_id)
                 return await ask(moved.new_chat_id)
 
     async def _first_of(self, said: Said, rich: Form, *others: Form) -> Any:

@@ -1,6 +1,6 @@
 """Where a chat's conversations live: a group that becomes a supergroup gets a new id, they do not.
 
-Which chat a room is now is durable under the cursor `migrated:<new id>`, whose value is the old id.
+Which chat a room is now is durable under a cursor that `coworker/store/homes.py` names.
 The numbers of messages begin anew there, so the names that we keep of them say which chat it is.
 """
 
@@ -10,6 +10,7 @@ from telegram import Chat
 
 from coworker.errors import Undeliverable
 from coworker.protocols import Intake
+from coworker.store.homes import MIGRATED
 from coworker.types import Place
 
 NAME = "telegram"
@@ -23,7 +24,7 @@ class Rooms:
 
     def place(self, intake: Intake, chat: Chat, topic: int | None) -> Place:
         """The place of a chat's messages, or of those in a topic of it."""
-        room = intake.cursor(NAME, f"migrated:{chat.id}") or f"{chat.id:d}"
+        room = intake.cursor(NAME, f"{MIGRATED}{chat.id}") or f"{chat.id:d}"
         self._now_at[room] = chat.id
         return Place(NAME, room, str(topic or ""))
 
@@ -31,15 +32,11 @@ class Rooms:
         """The id under which the platform knows the room, as far as we were told."""
         return self._now_at.get(place.room, int(place.room))
 
-    def note(self, place: Place, new: int) -> None:
-        """The room is now that chat."""
-        self._now_at[place.room] = new
-
     async def migrate(self, intake: Intake, old: int, new: int) -> None:
         """Remember for ever that the chat has become another one."""
-        room = intake.cursor(NAME, f"migrated:{old}") or str(old)
+        room = intake.cursor(NAME, f"{MIGRATED}{old}") or str(old)
         self._now_at[room] = new
-        await intake.keep(NAME, f"migrated:{new}", room)
+        await intake.keep(NAME, f"{MIGRATED}{new}", room)
 
 
 def is_private(place: Place) -> bool:

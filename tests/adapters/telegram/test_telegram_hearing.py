@@ -401,6 +401,8 @@ async def test_a_message_to_a_group_that_moved_unseen_follows_it(office):
     await office.says(place(shop), "The nightly build is red.")
 
     assert (await telegram.hears(moved, "red")).by_bot
+    await telegram.says(ann, moved, "@coworker_bot since when?")
+    assert (await office.hears()).conversation == f"telegram:{shop.id}"
 
 
 async def test_strangers_get_no_eyes(office):
