@@ -29,9 +29,7 @@ from coworker.repos.registry import Registry
 from coworker.types import ConversationId, Inbound, Json, Place, Repo, reply_key
 from coworker.verbs import prefixed, verb_in
 
-_ASKED = (
-    "{} waits for an answer of a person. What you want taken back is noted, and done after that."
-)
+_ASKED = "{} waits for an answer of a person. What you said is noted, and done after that."
 _LISTENING: Json = {"name": "terminal", "state": "listening", "since": 0, "detail": ""}
 
 
@@ -174,14 +172,7 @@ class Control:
         chosen = int(number) if number else max(runs, default=0)
         press = _from(client, target, "action", {"action": "undo", "run": chosen})
         await self._reception.hear(press)
-        result: Json = {"conversation": target, "run": chosen}
-        row = self._ports.log.conversation(target)
-        if row and row.place.adapter == "terminal":
-            return result
-        await self._dispatch.driven(target)
-        if "reply" not in (known := self._known(press)):
-            raise TryLater(_ASKED.format(target))
-        return result | {"reply": known["reply"]}
+        return {"conversation": target, "run": chosen, **await self._elsewhere(press)}
 
     async def status(self, _: Client) -> Json:
         """What is going on."""
@@ -307,8 +298,19 @@ class Control:
         answer = await self._reception.command(inbound)
         row = self._ports.log.inbox_row(inbound.source, inbound.event_id)
         if row and row["taken_seq"] != 0:
-            return {"conversation": inbound.conversation, "accepted": True}
+            said = {"conversation": inbound.conversation, "accepted": True}
+            return said | await self._elsewhere(inbound)
         return {"conversation": inbound.conversation, "accepted": False, "answer": answer}
+
+    async def _elsewhere(self, inbound: Inbound) -> Json:
+        """The reply, once it is there, where no terminal is shown it. Raises TryLater."""
+        row = self._ports.log.conversation(inbound.conversation)
+        if row is None or row.place.adapter == "terminal":
+            return {}
+        await self._dispatch.driven(row.id)
+        if "reply" not in (known := self._known(inbound)):
+            raise TryLater(_ASKED.format(row.id))
+        return {"reply": known["reply"], "delivered": True}
 
     def _known(self, inbound: Inbound) -> Json:
         """The same message again: point to the conversation it once went to, and its reply."""

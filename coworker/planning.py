@@ -15,7 +15,7 @@ from coworker.adapters.render import dollars
 from coworker.agent.act import Ports
 from coworker.calendar import preview, too_often
 from coworker.dispatch import Dispatch
-from coworker.errors import CoworkerError, Denied, TryLater, UsageError
+from coworker.errors import CoworkerError, Denied, NotFound, TryLater, UsageError
 from coworker.repos.registry import Registry
 from coworker.scheduler import firing_row
 from coworker.store.homes import home
@@ -26,7 +26,8 @@ from coworker.types import ConversationId, Inbound, Json, Place
 
 _MOST_HISTORY = 1_000
 _USAGE = (
-    "`!schedules` lists them; `!schedules run|pause|resume|remove|show|history ID` handles one."
+    "`!schedules` lists them; "
+    "`!schedules run|stop|pause|resume|remove|show|history ID` handles one."
 )
 _UNKNOWN_ROOM = (
     "Nobody ever spoke to me in {room}, and it is bound to no repository. Say something to me "
@@ -36,6 +37,12 @@ _ASKED = (
     "“{}” speaks where a question is open that nobody has answered. Answer it there, or write "
     "`!stop`, and run it then."
 )
+_NOT_BEGUN = (
+    "“{}” has not begun: where it speaks a question is open that nobody has answered. Answer that, "
+    "or write `!stop` there, and it begins; then it can be stopped."
+)
+_GOES_ON = "Its run that is under way goes on; `!schedules stop {}` ends it."
+_IDLE = "No run of “{}” is under way, so there was nothing to stop."
 _NOBODY = (
     "Standing work has its maker's authority, and {sender} has none here. "
     "An owner adds it to a member's ids in the configuration."
@@ -69,14 +76,18 @@ class Planning:
         """The answer to `!schedules …`."""
         action, _, name = rest.strip().partition(" ")
         sender = inbound.body["sender"]
+        row = self._ports.log.conversation(inbound.conversation)
+        place = row.place if row else inbound.place  # a terminal may speak about another place
         if not action:
-            listed = self._timetable.here(inbound.place)
+            listed = self._timetable.here(place)
             return self._timetable.lines(listed) or "There are no schedules here."
         if action not in _SAID or not name.strip():
             return _USAGE
         try:
             if action in ("show", "history"):
-                self._in_room(name, inbound.place)
+                self._in_room(name, place)
+            elif action == "stop":
+                self._refuse_others(name, sender)
             else:
                 self._timetable.own(name, sender)
             answer = await self.act(action, sender, name=name)
@@ -153,16 +164,33 @@ class Planning:
         if is_asked and schedule.place.adapter == "terminal":
             raise TryLater(_ASKED.format(schedule.name))
         if not (conversation := await self._schedules.run_now(row, now)):
-            raise TryLater(f"“{schedule.name}” is running already. Wait for its end, or stop it.")
+            raise TryLater(
+                f"“{schedule.name}” is running already. Wait for its end, or stop it: "
+                f"`!schedules stop {schedule.id}`, `coworker schedule stop {schedule.id}`."
+            )
         self._dispatch.wake(conversation)
         return {"id": schedule.id, "name": schedule.name, "conversation": conversation}
+
+    async def stop(self, sender: str, name: str) -> Json:
+        """An end to its run under way. Raises NotFound, and TryLater before that has begun."""
+        firing = self._under_way(name)
+        told, conversation = firing["body"], firing["conversation"]
+        log = self._ports.log
+        row = log.conversation(conversation)
+        if row is None or (firing["run"] is None and log.state(conversation) == "waiting"):
+            raise TryLater(_NOT_BEGUN.format(told["name"]))
+        event = uuid.uuid4().hex
+        stop = Inbound("stopped", event, row.id, "stop", {"sender": sender}, row.place, row.repo)
+        await self._dispatch.ingest(stop)
+        return {"id": told["schedule"], "name": told["name"], "conversation": conversation}
 
     async def pause(self, sender: str, name: str) -> Json:
         """No more firings until it is resumed."""
         schedule = self._timetable.find(name)
         person = self._ports.people.find(sender)
         await self._schedules.pause(schedule.id, f"by {person.name if person else sender}")
-        return self._shown(self._timetable.find(schedule.id))
+        shown = self._shown(self._timetable.find(schedule.id))
+        return {**shown, "running": self._runs(schedule.id)}
 
     async def resume(self, _: str, name: str) -> Json:
         """Firings again, from the next hour on."""
@@ -174,12 +202,38 @@ class Planning:
         """Forgotten; what it did stays in the log."""
         schedule = self._timetable.find(name)
         await self._timetable.remove(schedule)
-        return {"id": schedule.id, "name": schedule.name, "removed": True}
+        running = self._runs(schedule.id)
+        return {"id": schedule.id, "name": schedule.name, "removed": True, "running": running}
 
     async def history(self, _: str, name: str, *, limit: int = 50) -> list[Json]:
         """Its firings, the latest first."""
         schedule = self._timetable.find(name)
         return [_fired(row) for row in self._schedules.history(schedule.id, limit)]
+
+    def _under_way(self, name: str) -> Json:
+        """The firing that has not ended, also of a schedule that is removed. Raises NotFound."""
+        try:
+            schedule = self._timetable.find(name)
+        except NotFound:
+            if found := self._open(name.strip("` ")):
+                return found
+            raise
+        if found := self._open(schedule.id):
+            return found
+        raise NotFound(_IDLE.format(schedule.name))
+
+    def _open(self, schedule: str) -> Json | None:
+        fired = self._schedules.history(schedule, _MOST_HISTORY)
+        return next((row for row in fired if row["outcome"] is None), None)
+
+    def _runs(self, schedule: str) -> bool:
+        return self._open(schedule) is not None
+
+    def _refuse_others(self, name: str, sender: str) -> None:
+        """Its creator and owners may. Raises NotFound, Denied."""
+        told, person = self._under_way(name)["body"], self._ports.people.find(sender)
+        if told["sender"] != sender and (person is None or person.role != "owner"):
+            raise Denied(f"“{told['name']}” belongs to somebody else; its creator or an owner may.")
 
     # Words
 
@@ -215,6 +269,8 @@ class Planning:
             raise UsageError(f"“{schedule.name}” belongs to another room. `!schedules` lists ours.")
 
     def _in_words(self, action: str, answer: Any) -> str:
+        goes_on = isinstance(answer, dict) and answer.get("running")
+        more = _GOES_ON.format(answer["id"]) if goes_on else ""
         match action:
             case "history":
                 zone = self._ports.config.zone
@@ -223,9 +279,12 @@ class Planning:
                 return self._timetable.card(self._timetable.find(answer["id"]))
             case "run":
                 return f"“{answer['name']}” runs now."
+            case "stop":
+                return f"“{answer['name']}” stops now."
             case "remove":
-                return f"“{answer['name']}” is removed."
-        return self._timetable.lines([self._timetable.find(answer["id"])])
+                return f"“{answer['name']}” is removed. {more}".rstrip()
+        line = self._timetable.lines([self._timetable.find(answer["id"])])
+        return f"{line}\n{more}".rstrip()
 
     def _shown(self, schedule: Schedule) -> Json:
         calendar = self._timetable.again(schedule)
@@ -302,9 +361,10 @@ _ACTIONS: dict[str, Callable[..., Awaitable[Any]]] = {
     "show": Planning.show,
     "preview": Planning.preview,
     "run": Planning.run,
+    "stop": Planning.stop,
     "pause": Planning.pause,
     "resume": Planning.resume,
     "remove": Planning.remove,
     "history": Planning.history,
 }
-_SAID = ("show", "run", "pause", "resume", "remove", "history")
+_SAID = ("show", "run", "stop", "pause", "resume", "remove", "history")

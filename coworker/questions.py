@@ -31,6 +31,16 @@ class Questions:
         """What people are asked in a conversation."""
         return self.state(conversation).questions
 
+    def around(self, conversation: ConversationId) -> list[tuple[ConversationId, Json]]:
+        """What people are asked in a chat, also by firings beside its own conversation."""
+        beside = self._ports.log.schedules.waiting_around(conversation)
+        return [(name, ask) for name in beside for ask in self.here(name)]
+
+    def asking(self, inbound: Inbound) -> ConversationId | None:
+        """The conversation of a chat that asks what this answers."""
+        around = self.around(inbound.conversation)
+        return next((name for name, ask in around if answers(inbound.body, ask)), None)
+
     def unheard(self, inbound: Inbound) -> Json | None:
         """The question that this message does not answer and has to wait for, if there is one."""
         now, state = self._ports.clock.now_ms(), self.state(inbound.conversation)
@@ -70,7 +80,7 @@ class Questions:
             return False
         here, there = inbound.place, row.place
         is_its_thread = there.thread in ("", here.thread)
-        known = [self._is_known(key, on) for key in self._keys(inbound)] or [None]
+        known = [self._is_known(key, on) for key in self.keys(inbound)] or [None]
         is_ours = all(is_its_thread if each is None else each for each in known)
         return here.room != there.room or not is_ours
 
@@ -83,7 +93,7 @@ class Questions:
             return True
         return None if not log.remote_id(key) or log.attempts(key) > 1 else False
 
-    def _keys(self, inbound: Inbound) -> Iterator[str]:
+    def keys(self, inbound: Inbound) -> Iterator[str]:
         """Of the message that has this button; none where any message there may have it."""
         name, body = inbound.conversation, inbound.body
         if inbound.kind == "answer":

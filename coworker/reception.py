@@ -188,7 +188,17 @@ class Reception:
         """Of two answers at the same moment the second is one to nothing."""
         async with self._deciding:
             await self._expiry.close(inbound.conversation)  # whatever the hour of its next look
-            return self._questions.objection(inbound) or await self._take(inbound)
+            if objection := self._questions.objection(inbound):
+                return objection
+            await self._confirm(inbound)
+            return await self._take(inbound)
+
+    async def _confirm(self, inbound: Inbound) -> None:
+        """Whoever presses a button of what we may have said has seen that it arrived."""
+        on, keys = str(inbound.body.get("on", "")), set(self._questions.keys(inbound))
+        for said, state in self._ports.log.undelivered(inbound.conversation) if on else ():
+            if state == "sending" and said.key in keys:
+                await self._ports.log.sent(said, on, self._ports.clock.now_ms())
 
     async def _message(self, inbound: Inbound) -> Heard:
         text = inbound.body["text"]
@@ -307,6 +317,8 @@ class Reception:
         if marked and not found:
             found = log.schedules.heard_beside(inbound.conversation, marked)
         if found:
+            return dataclasses.replace(inbound, conversation=found)
+        if inbound.kind == "answer" and (found := self._questions.asking(inbound)):
             return dataclasses.replace(inbound, conversation=found)
         if not place.thread or log.conversation(inbound.conversation):
             return inbound

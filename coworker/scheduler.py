@@ -53,7 +53,6 @@ class Scheduler:
         self._log = ports.log
         self._schedules = ports.log.schedules
         self._clock = ports.clock
-        self._people = ports.people
         self._config = ports.config
         self._quiet = ports.config.quiet
         self._timetable = timetable
@@ -154,13 +153,7 @@ class Scheduler:
     def _objection(self, schedule: Schedule) -> str | None:
         if schedule.failures >= MOST_FAILURES:
             return f"it failed {schedule.failures} times in a row"
-        if (person := self._people.find(schedule.creator)) is None:
-            return "whoever made it is not among the people any more"
-        if person.role == "guest":
-            return "whoever made it is a guest now, and guests have no standing work"
-        if not self._timetable.has_repo(schedule):
-            return f"the repository {schedule.repo} is not known any more"
-        return None
+        return self._timetable.objection(schedule)
 
     async def _look(self, schedule: Schedule, firing: Firing) -> None:
         """Ask the gate and record what it says; what it cannot say counts as a failure."""
@@ -224,6 +217,8 @@ class Scheduler:
         for row in self._schedules.history(schedule.id, 1):
             if undelivered := row["body"].get("undelivered"):
                 return self._elsewhere(schedule), f"Its room takes no messages: {undelivered}"
+            if schedule.failures < MOST_FAILURES:
+                break  # it is not for how its last run ended
             why = row["text"] or row["body"]["gate"]
             if row["outcome"] == "offline":  # its last words say why it was
                 why = why.rpartition("\n\n")[2]

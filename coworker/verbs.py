@@ -47,6 +47,12 @@ CHANGING = frozenset(["remember", "forget", "pair", "unpair", "unrule", "schedul
 """Verbs that change something before they are answered: a second time would not be the same."""
 ORDERED = {"pair": "people", "unpair": "people", "unrule": "rules", "schedules": "schedules"}
 """What those verbs change of which the last one said must win, whenever it is heard."""
+_STOP_WHICH = (
+    "{count} are at work or wait here: {names}. "
+    "Say stop in the thread of the one that is meant, or as a reply to its message; "
+    "`!schedules stop NAME` ends standing work that has not spoken yet."
+)
+_DECIDE_WHICH = "Say the number of the question as well."
 _PRESSES = {"push": "push", "pr": "open_pr", "undo": "undo"}
 
 
@@ -158,7 +164,7 @@ class Verbs:
             f"Spent today: {self._of_the_day(seen['spend_today_usd'])}.",
             f"Connected: {adapters}.",
         ]
-        if asks := [str(ask["ask"]) for ask in self._questions.here(inbound.conversation)]:
+        if asks := [str(ask["ask"]) for _, ask in self._questions.around(inbound.conversation)]:
             lines.append(
                 f"Open here: question {', '.join(asks)}. `!queue` shows what waits for it."
             )
@@ -169,25 +175,36 @@ class Verbs:
     def _told(self, conversations: list[ConversationId], inbound: Inbound) -> str:
         """Which they are; of other rooms only how many, but to an owner who is alone with us."""
         if self._is_owner_alone(inbound):
-            return _few(conversations)
+            return self._few(conversations)
         rows = filter(None, map(self._ports.log.conversation, conversations))
         room = dataclasses.replace(inbound.place, thread="")
         here = [row.id for row in rows if dataclasses.replace(row.place, thread="") == room]
         more = len(conversations) - len(here)
-        return f"{_few(here)} here, {more} elsewhere" if more else _few(here)
+        return f"{self._few(here)} here, {more} elsewhere" if more else self._few(here)
 
     def _is_owner_alone(self, inbound: Inbound) -> bool:
         person = self._ports.people.find(inbound.body["sender"])
         is_alone = inbound.place.adapter == "terminal" or inbound.body.get("private")
         return bool(is_alone and person and person.role == "owner")
 
+    def _few(self, names: Sequence[ConversationId]) -> str:
+        """Conversations as people know them: standing work by its name."""
+        known = [self._ports.log.schedules.running_in(name) for name in names[:5]]
+        told = [f"“{name}”" if name else each for name, each in zip(known, names, strict=False)]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return f"{', '.join(told)}{more}" or "nothing"
+
+    def _by(self, conversation: ConversationId) -> str:
+        name = self._ports.log.schedules.running_in(conversation)
+        return f"“{name}”: " if name else ""
+
     def queue(self, inbound: Inbound) -> str:
-        """What waits in this conversation."""
+        """What waits in this conversation, and the questions of firings beside it."""
         rows = self._ports.log.open_inbox(inbound.conversation)
         waiting = [f"· {_short(row.body['text'])}" for row in rows if row.kind == "message"]
         asks = [
-            f"{ask['ask']}. {_short(ask['question'])}"
-            for ask in self._questions.here(inbound.conversation)
+            f"{ask['ask']}. {self._by(name)}{_short(ask['question'])}"
+            for name, ask in self._questions.around(inbound.conversation)
         ]
         parts = [
             "Open questions (`!approve N`, `!deny N`):\n" + "\n".join(asks) if asks else "",
@@ -248,30 +265,43 @@ class Verbs:
     def _stop(self, inbound: Inbound) -> Inbound | str:
         if self._ports.log.state(inbound.conversation) not in (None, "idle"):
             return _become(inbound, "stop")
-        room = dataclasses.replace(inbound.place, thread="")
-        busy = [
-            row
-            for row in self._ports.log.conversations()
-            if row.state != "idle" and dataclasses.replace(row.place, thread="") == room
-        ]
-        if len(busy) == 1 and not inbound.place.thread:
+        busy = self._busy(inbound)
+        if len(busy) == 1:
             moved = dataclasses.replace(inbound, conversation=busy[0].id, place=busy[0].place)
             return _become(moved, "stop")
-        return (
-            f"{len(busy)} are running in this room. Say stop in the thread that is meant."
-            if (busy and not inbound.place.thread)
-            else NOTHING_RUNS
-        )
+        names = self._few([row.id for row in busy])
+        return _STOP_WHICH.format(count=len(busy), names=names) if busy else NOTHING_RUNS
+
+    def _busy(self, inbound: Inbound) -> list[Conversation]:
+        """What runs or waits in that room; where it was said in a thread, beside it.
+
+        Said to a room of threads, it is for what has none yet: standing work that has not spoken.
+        """
+        log, room = self._ports.log, dataclasses.replace(inbound.place, thread="")
+        beside = log.schedules.waiting_around(inbound.conversation)
+        is_to_room = _speaks_to_room(inbound)
+        return [
+            row
+            for row in log.conversations()
+            if row.state != "idle"
+            and (
+                row.id in beside
+                or not inbound.place.thread
+                or (is_to_room and not row.place.thread)
+            )
+            and dataclasses.replace(row.place, thread="") == room
+        ]
 
     def _decision(self, verb: Verb, inbound: Inbound) -> Inbound | str:
         number = verb.rest.lstrip("#")
-        around = self._ports.log.schedules.waiting_around(inbound.conversation)
-        open_asks = {str(ask["ask"]): each for each in around for ask in self._questions.here(each)}
+        around = self._questions.around(inbound.conversation)
+        open_asks = {str(ask["ask"]): name for name, ask in around}
         if not number and len(open_asks) == 1:
             number = next(iter(open_asks))
         if number not in open_asks:
             known = f"Open here: {', '.join(open_asks)}." if open_asks else "None is open here."
-            return f"There is no open question {number or 'without a number'}. {known}"
+            told = f"There is no open question {number}." if number else _DECIDE_WHICH
+            return f"{told} {known}"
         text = "allow" if verb.name == "approve" else "deny"
         moved = dataclasses.replace(inbound, conversation=open_asks[number])
         return _become(moved, "answer", ask=int(number), text=text)
@@ -323,13 +353,6 @@ def _speaks_to_room(inbound: Inbound) -> bool:
 def _become(inbound: Inbound, kind: InboundKind, **body: object) -> Inbound:
     kept: Json = {key: inbound.body[key] for key in ("sender", "message") if key in inbound.body}
     return dataclasses.replace(inbound, kind=kind, body={**kept, **body})
-
-
-def _few(names: Sequence[str]) -> str:
-    if not names:
-        return "nothing"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{', '.join(names[:5])}{more}"
 
 
 def _short(text: str) -> str:

@@ -123,7 +123,9 @@ class Drive(Thinker):
     async def _cancel(self, rows: Sequence[InboxRow], by: str) -> None:
         self.stopped()
         if not self.state.run:
-            return await self.conclude(words.NOTHING_RUNS, "stopped", take=rows)
+            is_due = any(row.kind == "due" for row in rows)
+            text = words.STOPPED_UNBEGUN if is_due else words.NOTHING_RUNS
+            return await self.conclude(text, "stopped", take=rows)
         results = dict.fromkeys(self.state.calls, words.STOPPED_CALL)
         cancelled: Draft = ("cancelled", {"by": by, "results": results})
         person = self.ports.people.find(by)

@@ -182,7 +182,8 @@ def next_action(
     `answers` are those messages of it whose words answer an open question.
     """
     if stops := _of_kind(inbox, "stop"):
-        return Cancel(stops, stops[0].body["sender"])
+        unbegun = [] if state.run else _of_kind(inbox, "due")
+        return Cancel([*stops, *unbegun], stops[0].body["sender"])
     if news := _of_kind(inbox, "answer", "sent"):
         return Receive(news)
     messages = _of_kind(inbox, "message")
@@ -298,6 +299,7 @@ def _ask(state: State, entry: Entry) -> None:
 
 def _answer(state: State, entry: Entry) -> None:
     state.heard_at = entry.at
+    state.messages.extend(entry.body.get("messages", ()))
     _tainted(state, entry)
     if state.parked and not entry.body["call"]:
         _go_on_or_stop(state, state.parked, entry.body)

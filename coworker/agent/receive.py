@@ -64,6 +64,8 @@ class Received:
             return self._object(reason)
         text = _words(row.body, ask)
         answer: Json = {"ask": ask["ask"], "call": ask["call"], "text": text, "by": person.id}
+        if row.body.get("message"):
+            answer["messages"] = [row.body["message"]]
         answer |= await came_along(row.body, person, self.conversation, self.ports)
         in_vain = await self._in_vain(ask, text)
         if in_vain:

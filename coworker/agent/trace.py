@@ -21,7 +21,7 @@ async def find(what: str, log: Log) -> tuple[ConversationId, int]:
     if log.conversation(ConversationId(what)):
         runs = [each.run for each in log.entries(ConversationId(what)) if each.kind == "user"]
         return ConversationId(what), max(runs, default=0)
-    found = await log.runs_of(what)
+    found = await log.runs_of(what) or await log.runs_of(what.rpartition(":")[2])
     if not found:
         raise NotFound(
             f"There is no run, conversation or message {what}. `coworker inbox` lists what came."

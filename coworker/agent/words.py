@@ -18,6 +18,7 @@ from coworker.types import Answer, Json
 MAX_REPEATS = 6
 _NUDGE_AT = 3
 NOTHING_RUNS = "Nothing is running here, so there was nothing to stop."
+STOPPED_UNBEGUN = "Stopped before it began."
 STOPPED_CALL = "Stopped by a person before it finished; it may have happened in part."
 STOPPED_REQUEST = "Stopped by a person while the model was answering; what that cost is counted."
 LOST_REQUEST = "We ended while the model may have been answering; what that costs is counted."

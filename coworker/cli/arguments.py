@@ -213,6 +213,7 @@ def _add_schedule(commands: _Commands[_Parser], everywhere: _Parser) -> None:
     for name, what in (
         ("show", "one of them, what comes next and what it cost"),
         ("run", "run it now, once more; its calendar stays"),
+        ("stop", "end its run that is under way"),
         ("pause", "let it fire no more"),
         ("resume", "let it fire again, from its next hour on"),
         ("remove", "forget it; what it did stays in the log"),

@@ -300,7 +300,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
             f"schedule {action}"
             for action in (
                 *("add", "list", "preview", "show"),
-                *("run", "pause", "resume", "remove", "history"),
+                *("run", "stop", "pause", "resume", "remove", "history"),
             )
         ),
         _schedule,

@@ -21,10 +21,12 @@ _HISTORY = ("at", "outcome", "gate", "missed", "undelivered", "cost_usd", "conve
 _ADDED = ("when", "prompt", "gate", "to", "name", "policy", "urgent", "zone")
 _SENTENCES = {
     "run": "“{name}” runs now: coworker log {conversation}",
+    "stop": "“{name}” stops now: coworker log {conversation}",
     "remove": "“{name}” ({id}) is removed.",
     "pause": "“{name}” ({id}) is {coming}.",
     "resume": "“{name}” ({id}): {coming}.",
 }
+_GOES_ON = "\nIts run that is under way goes on. End it: coworker schedule stop {id}"
 
 
 def schedule(config: Config, options: Namespace) -> int:
@@ -73,7 +75,8 @@ async def _ask_and_print(config: Config, action: str, given: Json, as_json: bool
 
 def _printed(action: str, answer: Any, config: Config) -> str:
     if action in _SENTENCES:
-        return _SENTENCES[action].format_map(answer)
+        more = _GOES_ON if answer.get("running") else ""
+        return (_SENTENCES[action] + more).format_map(answer)
     return _PAGES.get(action, _one)(answer, config)
 
 

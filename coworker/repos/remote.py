@@ -48,7 +48,11 @@ _PUSH = (
     "--no-follow-tags",
     "--no-signed",
 )
-_BEHIND = " Somebody else has written to that branch; nothing of it was changed."
+_BEHIND = (
+    " That branch has commits that are not here: somebody else's, or what was undone here after "
+    "it was pushed. Nothing of it was changed. Look at it there, delete it if nobody needs it, and "
+    "push again."
+)
 _REFUSED = (
     "could not read Username",
     "could not read Password",

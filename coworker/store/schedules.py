@@ -232,6 +232,15 @@ class Schedules:
         )
         return [own, *(ConversationId(row[0]) for row in rows)]
 
+    def running_in(self, conversation: ConversationId) -> str:
+        """The name of the schedule whose firing is open in that conversation, or ""."""
+        row = self._reader.execute(
+            "SELECT json_extract(body, '$.name') FROM inbox"
+            " WHERE conversation = ? AND source = 'schedule' AND outcome IS NULL",
+            (conversation,),
+        ).fetchone()
+        return str(row[0]) if row else ""
+
     def history(self, schedule: str, limit: int = 50) -> list[Json]:
         """Its firings, the latest first: {event_id, at, outcome, body, conversation, run,
         cost_usd, text}.

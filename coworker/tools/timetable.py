@@ -33,6 +33,7 @@ _MISSED = {
     "ask": "An hour missed while I am away waits for your word.",
 }
 _THERE_ALREADY = "{} does just that here already ({}). Change its words or its time, or remove it."
+_STILL = "“{}” would pause again: {}. Mend that first, or remove it and make it anew."
 _TOGETHER = "{} already does the same here. With this one added: "
 
 
@@ -162,9 +163,15 @@ class Timetable:
         repo, now = self._bound(schedule.repo), self._clock.now_ms()
         return await self._gates.look(schedule.gate, repo, schedule.seen, now)
 
-    def has_repo(self, schedule: Schedule) -> bool:
-        """Whether what it is about is still known; some are about nothing."""
-        return schedule.repo is None or self._repo(schedule.repo) is not None
+    def objection(self, schedule: Schedule) -> str | None:
+        """Why it may not fire, or None: it needs its maker, and what it is about, if anything."""
+        if (person := self._find(schedule.creator)) is None:
+            return "whoever made it is not among the people any more"
+        if person.role == "guest":
+            return "whoever made it is a guest now, and guests have no standing work"
+        if schedule.repo and self._repo(schedule.repo) is None:
+            return f"the repository {schedule.repo} is not known any more"
+        return None
 
     def find(self, name: str) -> Schedule:
         """A schedule by its id, the beginning of that, or its name. Raises NotFound."""
@@ -199,7 +206,9 @@ class Timetable:
         return found.name if found else ""
 
     async def resume(self, schedule: Schedule) -> None:
-        """Let it fire again, from its next hour on. Raises UsageError when none is left."""
+        """Let it fire again, from its next hour on. Raises UsageError when it could not."""
+        if reason := self.objection(schedule):
+            raise UsageError(_STILL.format(schedule.name, reason))
         calendar = self.again(schedule)
         next_at = calendar.after(self._clock.now_ms())
         if next_at is None:

@@ -83,6 +83,12 @@ def test_the_next_action_follows_from_the_log(entries, inbox, expected):
     assert type(action) is expected
 
 
+@pytest.mark.parametrize(("entries", "kinds"), [([], ["stop", "due"]), ([BASE, USER], ["stop"])])
+def test_a_stop_takes_along_standing_work_that_has_not_begun_but_none_that_waits(entries, kinds):
+    action = next_action(fold(log(*entries)), [row(kind) for kind in ("due", "stop")])
+    assert [each.kind for each in action.rows] == kinds
+
+
 @pytest.mark.parametrize(("called", "expected"), [(["a"], Receive), (["a", "b"], Act)])
 def test_words_that_answer_are_taken_once_nothing_else_is_to_do(called, expected):
     words = [row("message")]

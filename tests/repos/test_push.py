@@ -65,7 +65,7 @@ async def test_what_somebody_else_wrote_is_never_overwritten(tmp_path, origin, w
         tmp_path / "shop", "commit-tree", "-m", "Theirs", "-p", "main", "main^{tree}"
     )
     scene.git(tmp_path / "shop", "push", "-qf", "origin", f"{theirs}:refs/heads/coworker/c1")
-    with pytest.raises(ToolError, match=r"refused coworker/c1.*Somebody else has written"):
+    with pytest.raises(ToolError, match=r"refused coworker/c1.*delete it if nobody"):
         await workspace.push(address(str(origin)))
     assert scene.git(origin, "rev-parse", "coworker/c1") == theirs
 

@@ -295,12 +295,17 @@ async def test_in_a_terminal_where_somebody_is_asked_a_firing_says_that_it_waits
 async def test_who_left_takes_the_schedules_along(tmp_path):
     async with sat(tmp_path / "state") as desk:
         daily = await desk.adds("every day at 9")
+        await desk.fires(NINE)
+        row = desk.log.schedules.history(daily.id)[0]
+        await desk.ends(row["conversation"], "answered")
     people = {"bob": PersonConfig(role="owner", ids=["slack:U0BOB"])}
     async with sat(tmp_path / "state", people=people) as desk:
-        await desk.fires(NINE)
-        assert desk.history(daily) == []
+        await desk.fires(NINE + timedelta(days=1))
+        assert len(desk.history(daily)) == 1
         (said,) = desk.said()
         assert "whoever made it is not among the people any more" in said.body["text"]
+        with pytest.raises(UsageError, match="would pause again: whoever made it is not among"):
+            await desk.timetable.resume(daily)
 
 
 async def test_only_its_creator_or_an_owner_changes_it(tmp_path):

@@ -78,3 +78,7 @@ async def test_a_push_stays_and_the_report_says_so(world, shop, tmp_path):
         assert f"What was pushed stays at {tmp_path / 'origin.git'}; remove it there" in report
         assert files(w) == set()
         assert "coworker/" in git(tmp_path / "origin.git", "branch")
+        await w.says("!push", conversation)
+        refused = (await w.hears()).text
+        assert "or what was undone here after it was pushed" in refused
+        assert "delete it if nobody needs it, and push again" in refused

@@ -128,3 +128,14 @@ async def test_what_was_forgotten_while_its_card_was_open_is_not_saved(talk, lab
         why = "words of it were forgotten after it was shown"
         assert bool(chat.saying(f"Save, but not done: {why} · bob")) is (label == "Save")
         assert (why in str(t.model.requests[-1]["messages"])) is (label == "Save")
+
+
+@pytest.mark.parametrize("words", ["blue", "!approve 1"])
+@pytest.mark.parametrize("kind", ["slack", "telegram-group", "telegram-private"])
+async def test_a_message_that_answers_is_marked_when_the_work_is_done(talk, words):
+    async with talk([QUESTION, say("So be it.")]) as (_, chat):
+        await chat.opens("paint it")
+        await chat.hears("Which colour?")
+        answer = await chat.says(words)
+        await chat.hears("So be it.")
+        await chat.until(lambda: "good" in chat.marks(answer))

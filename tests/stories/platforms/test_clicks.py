@@ -10,6 +10,7 @@ import pytest
 from coworker.settings import Rule
 from tests.fakes.anthropic import call, say, slow
 from tests.fakes.slack import ALICE
+from tests.fakes.telegram import lost_reply
 from tests.stories.platforms.chats import SlackChat
 
 ASKING = {"rules": [Rule(then="ask", tool="git_log")]}
@@ -259,3 +260,16 @@ async def test_who_was_sent_away_meanwhile_decides_nothing(talk):
         await chat.says("!approve 1", "mallory")
         await open_still(t, chat, 1)
         await counts_once(t, chat, card, "One commit.")
+
+
+async def test_a_press_is_word_that_its_card_arrived(team):
+    script = [call("ask", question="Which?", options=["Red", "Blue"]), say("Red it is.")]
+    async with team(script, "telegram") as t:
+        chat = t.chat("telegram-private")
+        t.telegram.fail("sendRichMessage", lost_reply())
+        await chat.opens("paint it")
+        card = await chat.hears("Which?")
+        await chat.clicks(card, "Red")
+        await chat.hears("Red it is.")
+        await t.delivered()
+        assert [each.buttons for each in chat.saying("Which?")] == [()]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import re
 import sys
 import time
 
@@ -121,6 +119,8 @@ async def test_on_slack_a_verb_in_its_thread_is_answered_there(team):
         again = t.chat("slack")
         again.root = await again.until(lambda: own_thread(t))
         await t.delivered()
+        traced = await t.link.call("why", what=f"slack:{GENERAL}:{again.root.ts}")
+        assert traced["reply"]["text"] == "Two commits since yesterday."
         await again.says("!queue")
         await again.hears("Nothing waits")
         await again.says("!approve 9")
@@ -232,81 +232,6 @@ async def test_a_card_that_nobody_decides_holds_up_no_standing_work(talk):
         await chat.clicks(card, "Save")
         await chat.hears("At ten, then.")
         assert [row["last"] for row in await standing(t)] == ["answered", None]
-
-
-async def beside_a_card(t, chat):
-    """The card of another schedule, and the question of one that fires meanwhile."""
-    room = Place("telegram", str(t.rooms["group"].id))
-    alice, tomorrow = f"telegram:{t.people['alice'].id}", round(time.time() * 1000) + 86_400_000
-    given = {"place": room, "conversation": room.conversation, "creator": alice}
-    await t.ends()
-    log = Log(t.settings.state, pytest.fail)
-    daily = dataclasses.replace(missed("daily", "late", 0), next_at=tomorrow, **given)
-    await log.schedules.add(daily)
-    await log.close()
-    await t.starts()
-    await chat.opens("tell us every weekday at 9 what changed")
-    card = await chat.hears("every weekday at 09:00")
-    await standing(t, "run", name="daily")
-    question = await chat.until(lambda: [each for each in chat.shown() if "I mend" in each.text])
-    await t.delivered()
-    return card, question[-1]
-
-
-async def test_a_question_of_standing_work_is_answered_beside_another_card(team):
-    asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
-    script = [*ASKED[:1], asks, say("I leave it."), say("I will.")]
-    async with team(script, "telegram") as t:
-        chat = t.chat("telegram-group")
-        card, question = await beside_a_card(t, chat)
-        await chat.clicks(question, "Leave it")
-        await chat.hears("I leave it.")
-        await chat.clicks(card, "Save")
-        await chat.hears("I will.")
-
-
-async def test_a_stop_by_reaction_on_its_message_stops_standing_work_alone(team):
-    asks = call("ask", question="Shall I mend it?", options=["Mend it", "Leave it"])
-    async with team([*ASKED[:1], asks, say("I will.")], "telegram") as t:
-        t.telegram.promotes(t.rooms["group"])
-        chat = t.chat("telegram-group")
-        card, question = await beside_a_card(t, chat)
-        await t.telegram.reacts(t.people["alice"], question.raw, "😴")
-        await chat.hears("Stopped")
-        await chat.clicks(card, "Save")
-        await chat.hears("I will.")
-
-
-async def test_what_was_said_to_standing_work_is_remembered_and_forgotten_by_reaction(team):
-    script = [*ASKED[:1], say("I mend red tests."), say("I leave it.")]
-    async with team(script, "telegram") as t:
-        t.telegram.promotes(t.rooms["group"])
-        chat, alice = t.chat("telegram-group"), t.people["alice"]
-        _, posted = await beside_a_card(t, chat)
-        said = await chat._post("Leave red tests to bob", "alice", reply_to=posted.raw)
-        await chat.hears("I leave it.")
-        await t.telegram.reacts(alice, said, "✍")
-        await chat.hears("Remembered as f1")
-        await chat.says("/memory")
-        await chat.hears("Leave red tests to bob")
-        await t.telegram.reacts(alice, said, "🙈")
-        await chat.hears("Forgotten")
-
-
-async def test_a_number_names_one_question_of_a_chat(team):
-    keeps = call("remember", text="What I mend on Mondays", kind="finding")
-    script = [*ASKED[:1], keeps, say("Not kept."), say("I will.")]
-    async with team(script, "telegram") as t:
-        chat = t.chat("telegram-group")
-        card, question = await beside_a_card(t, chat)
-        (first,), (second,) = (re.findall(r"/deny (\d+)", each.text) for each in (card, question))
-        assert first != second
-        await chat.says("/deny 999")
-        await chat.hears(f"There is no open question 999. Open here: {first}, {second}.")
-        await chat.says(f"/deny {second}")
-        await chat.hears("Not kept.")
-        await chat.says(f"/approve {first}")
-        await chat.hears("I will.")
 
 
 async def undone(t, what) -> tuple[int | None, str]:
