@@ -10,7 +10,7 @@ from telegram import Message, MessageEntity, User
 from telegram.constants import ChatType
 
 from coworker.adapters import render
-from coworker.adapters.telegram import attachments
+from coworker.adapters.telegram import attachments, legible
 from coworker.adapters.telegram.rooms import named
 from coworker.types import Inbound, Json, Place
 
@@ -76,7 +76,8 @@ def call(message: Message, us: Us, *, follows: bool) -> Call:
 
 def has_content(message: Message) -> bool:
     """Whether somebody said anything; a service message only tells what happened to the chat."""
-    return (message.text or message.caption) is not None or bool(message.effective_attachment)
+    said = (message.text or message.caption) is not None
+    return said or bool(message.effective_attachment or legible.unread(message))
 
 
 def is_by_person(message: Message) -> bool:
@@ -96,7 +97,8 @@ def heard(update_id: int, message: Message, place: Place, us: Us, *, direct: boo
     }
     if message.chat.type == ChatType.PRIVATE:
         body["private"] = True
-    body["text"] = body["text"] or attachments.described(message, transcribed=us.hears)
+    own = body["text"] or attachments.described(message, transcribed=us.hears)
+    body["text"] = "\n".join(filter(None, [own, *legible.unread(message)]))
     if found := attachments.files(message, transcribed=us.hears):
         body["files"] = found
     if words := attachments.quoted(message, us.id):

@@ -17,6 +17,7 @@ from telegram.error import Conflict, TelegramError
 from telegram.ext import Updater
 from telegram.request import HTTPXRequest
 
+from coworker.adapters.telegram import legible
 from coworker.errors import Refused
 from coworker.settings import Telegram as Settings
 from coworker.types import Json
@@ -86,7 +87,8 @@ class _Request(HTTPXRequest):
     """Tells the wire how each request ended: the updater itself is silent about successes.
 
     One update that the library cannot read would make the updater ask for it again at once, for
-    ever, and in silence. It gets only the id of such a one, which it then confirms.
+    ever, and in silence. It gets as much of such a one as can be read, at least the id, which it
+    then confirms.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -107,24 +109,24 @@ class _Request(HTTPXRequest):
 
     def _readable(self, payload: bytes) -> bytes:
         told = self.parse_json_payload(payload)
-        kept = [each if _is_readable(each) else _bare(each) for each in told["result"]]
+        kept = [_readable(each) for each in told["result"]]
         same = kept == told["result"]
         return payload if same else json.dumps({**told, "result": kept}).encode()
 
 
-def _is_readable(update: Json) -> bool:
-    try:
-        Update.de_json(update, None)
-    except Exception as error:  # noqa: BLE001 - whatever a newer or older server makes of it
-        kinds, fault = ", ".join(sorted(set(update) - {"update_id"})), type(error).__name__
-        key = str(update["update_id"])
-        _log.warning("an update (%s) cannot be read: %s", kinds, fault, extra={"key": key})
-        return False
-    return True
-
-
-def _bare(update: Json) -> Json:
-    return {"update_id": update["update_id"]}
+def _readable(update: Json) -> Json:
+    """As much of an update as can be read."""
+    fault = legible.fault(update)
+    if not fault:
+        return update
+    eased, key = legible.eased(update), str(update["update_id"])
+    is_lost = bool(legible.fault(eased))
+    what, kinds = (
+        "an update" if is_lost else "a part of an update",
+        sorted({*update} - {"update_id"}),
+    )
+    _log.warning("%s (%s) cannot be read: %s", what, ", ".join(kinds), fault, extra={"key": key})
+    return {"update_id": update["update_id"]} if is_lost else eased
 
 
 class _Inbox(asyncio.Queue[object]):
