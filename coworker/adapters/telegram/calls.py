@@ -110,6 +110,7 @@ class Calls:
 
     async def edit(self, place: Place, message: str, said: Said) -> None:
         """Write over a message of ours. Doing so again is harmless."""
+        self._rooms.learn(place, message)
         text, entities = said.formatted()
         rich = {"rich_message": {"markdown": said.text}}
         common: Json = {"reply_markup": said.markup, "link_preview_options": _NO_PREVIEW}
@@ -152,6 +153,7 @@ class Calls:
 
     async def mark(self, place: Place, message: str, emoji: str) -> None:
         """React to a message; a room's reactions arrive in the order in which they were given."""
+        self._rooms.learn(place, message)
         async with self._turns.setdefault(place.room, asyncio.Lock()):
             await self._at(
                 place,
@@ -168,6 +170,7 @@ class Calls:
 
     async def show_buttons(self, place: Place, message: str, said: Said) -> None:
         """Replace the buttons of a message of ours, leaving its text alone."""
+        self._rooms.learn(place, message)
         await self._at(
             place,
             lambda chat: self._bot.edit_message_reply_markup(

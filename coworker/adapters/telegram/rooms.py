@@ -32,6 +32,12 @@ class Rooms:
         """The id under which the platform knows the room, as far as we were told."""
         return self._now_at.get(place.room, int(place.room))
 
+    def learn(self, place: Place, message: str) -> None:
+        """Take from a message's name which chat the room has become."""
+        chat, _ = apart(place, message)
+        if chat != place.room:
+            self._now_at[place.room] = int(chat)
+
     async def migrate(self, intake: Intake, old: int, new: int) -> None:
         """Remember for ever that the chat has become another one."""
         room = intake.cursor(NAME, f"{MIGRATED}{old}") or str(old)

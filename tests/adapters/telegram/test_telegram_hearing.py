@@ -264,13 +264,15 @@ async def test_a_group_that_becomes_a_supergroup_goes_on(office):
     await telegram.says(ann, moved, "@coworker_bot still there?")
 
     inbound = await office.hears(count=2)
-    await office.says(inbound.place, "I am.")
+    said = await office.says(inbound.place, "I am.")
 
     assert inbound.conversation == f"telegram:{shop.id}"
     assert (await telegram.hears(moved, "I am.")).by_bot
 
     await office.stop()
     await office.connects()
+    await office.says(inbound.place, "I still am.", over=said)
+    assert [each.text[:11] for each in telegram.replies(moved)] == ["I still am."]
     await telegram.says(ann, moved, "@coworker_bot and after a restart?")
     assert (await office.hears(count=3)).conversation == f"telegram:{shop.id}"
 
