@@ -270,6 +270,7 @@ async def test_a_group_that_becomes_a_supergroup_goes_on(office):
     assert (await telegram.hears(moved, "I am.")).by_bot
 
     await office.stop()
+    office.adapter = type(office.adapter)(office.settings, telegram.token)
     await office.connects()
     await office.says(inbound.place, "I still am.", over=said)
     assert [each.text[:11] for each in telegram.replies(moved)] == ["I still am."]
