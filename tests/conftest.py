@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -70,9 +71,15 @@ def log_of_its_own():
 
 
 @pytest.fixture
-def shop(tmp_path):
+def shop(tmp_path, made_shop):
     """A small repository with a bug and a history."""
-    folder = tmp_path / "shop"
+    return Path(shutil.copytree(made_shop, tmp_path / "shop"))
+
+
+@pytest.fixture(scope="session")
+def made_shop(tmp_path_factory):
+    """The repository that `shop` copies: git is slower than that."""
+    folder = tmp_path_factory.mktemp("made") / "shop"
     (folder / "shop").mkdir(parents=True)
     (folder / "README.md").write_text("# Shop\n\nSells things.\n")
     (folder / "shop" / "cart.py").write_text(_CART)

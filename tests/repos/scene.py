@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 DAY = "2026-11-20T09:00:00+00:00"
@@ -53,6 +56,15 @@ def commit(folder: Path, message: str, files: dict[str, str | bytes], **person: 
 
 def shop(folder: Path) -> Path:
     """A repository with two people's history and one change that is not committed."""
+    return Path(shutil.copytree(_made_shop().name, folder, dirs_exist_ok=True))
+
+
+@functools.cache
+def _made_shop() -> tempfile.TemporaryDirectory[str]:
+    """What `shop` copies: git is slower than that."""
+    made = tempfile.TemporaryDirectory()
+    folder = Path(made.name)
+    folder.chmod(0o755)
     empty(folder)
     commit(
         folder,
@@ -65,7 +77,7 @@ def shop(folder: Path) -> Path:
         folder,
         {"src/cart.py": "def total():\n    return 2\n", "src/new.py": "x = 1\n", "a.log": "x\n"},
     )
-    return folder
+    return made
 
 
 def content(folder: Path) -> dict[str, bytes | str]:

@@ -6,6 +6,7 @@ It joins the parts over one connection and keeps nothing across two.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ _LOST_S = 30
 _AGAIN_S = 30
 _HEAR_FIRST_S = 20
 """What waits is delivered at the latest after this long, even if the past is not read yet."""
+_IN_ORDER_S = 1.5
+"""So long what is said now waits for what was missed; Slack wants its answer within 3 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Slack:
         self._stream_s = stream_s
         self._connection: _Connection | None = None
         self._hello = asyncio.Event()
+        self._has_read = asyncio.Event()
         self._frame_ms = 0
         self._is_connected = False
         self._url = ""
@@ -214,7 +218,14 @@ class Slack:
         bolt = listen.app(
             client, us, click=ears.clicked, point=ears.pointed, command=ears.commanded
         )
-        socket = listen.CommitThenAck(bolt, self._app_token, ears.event, self._ping_s)
+
+        async def hear(event: Json) -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_IN_ORDER_S):
+                    await self._has_read.wait()
+            await ears.event(event)
+
+        socket = listen.CommitThenAck(bolt, self._app_token, hear, self._ping_s)
         socket.client.wss_uri = address["url"]
         socket.client.message_listeners.append(self._frame)
         return socket
@@ -224,6 +235,7 @@ class Slack:
         if frame.get("type") == "hello":
             if self._connection:
                 self._connection.ears.app = (frame.get("connection_info") or {}).get("app_id") or ""
+            self._has_read.clear()
             self._hello.set()
 
     async def _listen(self, here: _Connection, intake: Intake) -> None:
@@ -267,6 +279,7 @@ class Slack:
                 await asyncio.wait({reading})
             finally:
                 reading.cancel()
+            self._has_read.set()
             if reading.exception() is None:
                 return
             await self._clock.sleep(_AGAIN_S)
