@@ -11,6 +11,7 @@ from coworker.agent.act import Ports
 from coworker.agent.fold import State, fold
 from coworker.agent.receive import answered, answers, as_answered, decides
 from coworker.policy.approvals import refusal
+from coworker.store.forgetting import MARK
 from coworker.store.log import InboxRow
 from coworker.types import ConversationId, Heard, Inbound, Json, ask_key, reply_key
 
@@ -59,6 +60,8 @@ class Questions:
         ask = next((each for each in state.questions if answers(inbound.body, each)), None)
         if ask is None or any(answers(body, ask) and decides(body, ask) for body in given):
             return "ignored"
+        if "on" in inbound.body and _was_forgotten(inbound.body, ask):
+            return "ignored"
         person = self._ports.people.find(inbound.body["sender"])
         meant = as_answered(inbound.body, ask)
         return "forbidden" if refusal(person, state.senders, meant) else None
@@ -104,3 +107,9 @@ class Questions:
             for entry in self._ports.log.entries(name):
                 if entry.kind == "reply" and entry.run == body["run"]:
                     yield reply_key(name, entry.run, entry.seq)
+
+
+def _was_forgotten(body: Json, ask: Json) -> bool:
+    """Whether a button still has words that were taken out of its question since."""
+    options = ask["options"]
+    return any(MARK in option for option in options) and body.get("text") not in options

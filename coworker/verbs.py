@@ -203,7 +203,7 @@ class Verbs:
         rows = self._ports.log.open_inbox(inbound.conversation)
         waiting = [f"· {_short(row.body['text'])}" for row in rows if row.kind == "message"]
         asks = [
-            f"{ask['ask']}. {self._by(name)}{_short(ask['question'])}"
+            f"· question {ask['ask']}: {self._by(name)}{_short(ask['question'])}"
             for name, ask in self._questions.around(inbound.conversation)
         ]
         parts = [

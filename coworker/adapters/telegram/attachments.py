@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from telegram import Message, MessageOrigin, User
 
+from coworker.adapters.telegram.legible import unread
 from coworker.types import Json
 
 MAX_PHOTO = 5 * 2**20
@@ -49,9 +50,8 @@ def described(message: Message, *, transcribed: bool) -> str:
 def quoted(message: Message, us: int) -> list[Json]:
     """What somebody else said: {who, text}. A message of ours is there to be read already."""
     found = [*_forwarded(message), *_cited(message, us)]
-    if thing := _thing(message):
-        who = _author(message) if is_foreign(message) else _who(message.from_user)
-        found.append({"who": who, "text": thing})
+    who = _author(message) if is_foreign(message) else _who(message.from_user)
+    found += [{"who": who, "text": thing} for thing in (_thing(message), *unread(message))]
     return [each for each in found if each["text"]]
 
 

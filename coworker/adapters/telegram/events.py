@@ -97,8 +97,7 @@ def heard(update_id: int, message: Message, place: Place, us: Us, *, direct: boo
     }
     if message.chat.type == ChatType.PRIVATE:
         body["private"] = True
-    own = body["text"] or attachments.described(message, transcribed=us.hears)
-    body["text"] = "\n".join(filter(None, [own, *legible.unread(message)]))
+    body["text"] = body["text"] or attachments.described(message, transcribed=us.hears)
     if found := attachments.files(message, transcribed=us.hears):
         body["files"] = found
     if words := attachments.quoted(message, us.id):

@@ -44,7 +44,7 @@ def eased(update: Json) -> Json:
 
 
 def unread(message: Message) -> list[str]:
-    """What was left out of a message, in words of ours: "[A poll that cannot be read.]"."""
+    """What was left out of a message, in words of ours: "A poll that cannot be read"."""
     return [_in_words(kind) for kind in message.api_kwargs.get(UNREAD, ())]
 
 
@@ -58,4 +58,4 @@ def _is_read(kind: str, content: Any) -> bool:
 
 def _in_words(kind: str) -> str:
     article = "An" if kind[0] in "aeiou" else "A"
-    return f"[{article} {kind.replace('_', ' ')} that cannot be read.]"
+    return f"{article} {kind.replace('_', ' ')} that cannot be read"

@@ -6,6 +6,7 @@ import pytest
 
 from coworker.settings import Rule
 from tests.fakes.anthropic import call, say
+from tests.stories.test_forget import files_with
 
 ASKING = {"rules": [Rule(then="ask", tool="git_log")]}
 ROOMS = pytest.mark.parametrize("kind", ["slack", "telegram-group"])
@@ -110,6 +111,22 @@ async def test_a_file_alone_changes_no_card(talk):
         await chat.clicks(card, "Save")
         await chat.hears("So be it.")
         assert "error 17 in cart.py" in str(t.model.requests[-1]["messages"])
+
+
+@ROOMS
+async def test_an_old_button_does_not_bring_back_what_was_forgotten(talk):
+    words = "the zebra door is always open at noon"
+    asks = call("ask", question="Is it so?", options=[f"yes, {words}", "no"])
+    async with talk([asks, say("So not.")]) as (t, chat):
+        await chat.opens("is it so?", "bob")
+        card = await chat.hears("Is it so?")
+        await chat.apart().asks(f"!remember {words}", "Remembered")
+        await chat.apart().asks("!forget f1", "Forgotten")
+        await chat.clicks_again(card, next(iter(card.data)), "bob")
+        await chat.settled()
+        await chat.clicks_again(card, "no", "bob")
+        await chat.hears("So not.")
+        assert files_with("zebra door", t.settings.state) == []
 
 
 @ROOMS

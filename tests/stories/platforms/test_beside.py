@@ -124,7 +124,7 @@ async def test_lists_of_a_chat_name_what_its_standing_work_asks(talk):
         await three_wait(t, chat)
         await chat.opens("/queue")
         listed = (await chat.hears("Open questions")).text
-        numbers = re.findall(r"(?m)^(\d+)\\?\. ", listed)
+        numbers = re.findall(r"(?m)^· question (\d+): ", listed)
         assert len(numbers) == 3
         assert [listed.count(f"“{name}”: Shall I mend") for name in ("daily", "red tests")] == [
             1,
