@@ -61,7 +61,7 @@ class Noting(Case):
 @pytest.mark.parametrize(
     ("words", "moments", "numbers"),
     [
-        ("fix it", ("after",), range(1, 16, 3)),
+        ("fix it", ("after",), range(1, 16, 5)),
         ("mend it", ("after",), range(4, 14, 8)),
         pytest.param("fix it", ("after",), range(1, 16), marks=pytest.mark.soak),
         pytest.param("mend it", ("after",), range(4, 14, 4), marks=pytest.mark.soak),

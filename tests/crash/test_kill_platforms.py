@@ -112,7 +112,7 @@ ALL = [*around("call", CALLS), *around("commit", COMMITS)]
 
 
 async def test_killed_around_calls_and_commits_everybody_is_answered_once(tmp_path, shop):
-    await run_cases(tmp_path, shop, random.Random(SEED).sample(ALL, 6))
+    await run_cases(tmp_path, shop, random.Random(SEED).sample(ALL, 4))
 
 
 @pytest.mark.soak
