@@ -26,8 +26,10 @@ _LONGEST_WAIT_S = 300.0
 _REPEAT_WAIT_S = 30.0
 """What may be a repeat is not said again before an outage had some time to pass."""
 _LONGEST_REPEAT_WAIT_S = 600.0
-_MOST_UNKNOWN = 8
-"""Tries of one message when each of them may have arrived: about an hour of them."""
+_MOST_UNKNOWN = 10
+"""Tries of one message when each of them may have arrived: more than an hour of them."""
+_HELD_S = 60.0
+"""So long what else is to be said there does not cost one of those tries."""
 
 
 class _Later(Exception):
@@ -56,7 +58,7 @@ class Delivery:
         self._retries: dict[ConversationId, asyncio.Task[None]] = {}
         self._failures: Counter[ConversationId] = Counter()
         self._doubted: set[str] = set()
-        self._held: set[ConversationId] = set()
+        self._held: dict[ConversationId, float] = {}
 
     def request(self, conversation: ConversationId) -> None:
         """Send what waits for this conversation soon, in order."""
@@ -76,7 +78,7 @@ class Delivery:
 
     async def _deliver(self, conversation: ConversationId) -> None:
         logs.about(conversation=conversation)
-        if conversation in self._held:
+        if _now_s() < self._held.get(conversation, 0.0):
             return
         for outbound, state in self._log.undelivered(conversation):
             adapter = self._adapters.get(outbound.place.adapter)
@@ -143,8 +145,7 @@ class Delivery:
         except Unconfirmed:
             self._doubted.add(outbound.key)
             _log.info("outcome of a message unknown", extra={"key": outbound.key})
-            patience_s = self._patience_s(outbound)
-            raise (_Later(patience_s) if patience_s else self._later(outbound, None)) from None
+            raise self._after_doubt(outbound) from None
 
     def _is_enough(self, outbound: Outbound) -> bool:
         """Whether one more try would be noise: a sign of progress, or one repetition too many."""
@@ -160,14 +161,16 @@ class Delivery:
         is_new_here = outbound.key not in self._doubted
         self._doubted.add(outbound.key)
         if is_new_here and outbound.maybe_duplicate and self._log.attempts(outbound.key) > 1:
-            raise _Later(self._patience_s(outbound))
+            raise self._after_doubt(outbound)
 
-    def _patience_s(self, outbound: Outbound) -> float | None:
-        """Seconds before what nobody confirmed is tried again; None where that is harmless."""
+    def _after_doubt(self, outbound: Outbound) -> _Later:
+        """When what nobody confirmed is tried again: soon where that is harmless."""
         if not outbound.maybe_duplicate:
-            return None
+            return self._later(outbound, None)
         wait_s = _REPEAT_WAIT_S * 10.0 ** (self._log.attempts(outbound.key) - 2)
-        return min(wait_s, _LONGEST_REPEAT_WAIT_S)
+        wait_s = min(wait_s, _LONGEST_REPEAT_WAIT_S)
+        self._held[outbound.conversation] = _now_s() + min(wait_s, _HELD_S)
+        return _Later(wait_s)
 
     async def _give_up(
         self, outbound: Outbound, state: Literal["dead", "unknown"], why: str
@@ -191,7 +194,7 @@ class Delivery:
     def _later(self, outbound: Outbound, named_s: float | None) -> _Later:
         """After the seconds that the platform named and not before, else at our own pace."""
         if named_s is not None:
-            self._held.add(outbound.conversation)
+            self._held[outbound.conversation] = _now_s() + named_s
             return _Later(named_s)
         backoff_s = _FIRST_WAIT_S * 2.0 ** min(self._failures[outbound.conversation], 10)
         self._failures[outbound.conversation] += 1
@@ -201,9 +204,13 @@ class Delivery:
         async def again() -> None:
             await self._clock.sleep(seconds or 0.0)
             del self._retries[conversation]
-            self._held.discard(conversation)
+            self._held.pop(conversation, None)
             self.request(conversation)
 
         if former := self._retries.get(conversation):
             former.cancel()
         self._retries[conversation] = asyncio.create_task(again())
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

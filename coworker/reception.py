@@ -21,7 +21,7 @@ from coworker.repos.registry import Registry
 from coworker.store.aside import BEGUN
 from coworker.store.homes import home
 from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place, ask_key
-from coworker.verbs import CHANGING, HELP, ORDERED, Verb, Verbs, prefixed, verb_in
+from coworker.verbs import CHANGING, HELP, Verb, Verbs, prefixed, verb_in
 
 MAX_MESSAGE_BYTES = 262_144
 _STRANGER = (
@@ -37,6 +37,8 @@ _OPEN = (
     "I wait for an answer to my question first, then I read that. "
     "Whoever I asked can give it, or an owner, in words of their own or with a file."
 )
+_ORDERED = {"pair": "people", "unpair": "people", "schedules": "schedules"}
+"""What is changed by verbs of which the last one said about the same must win."""
 _OF_MEMORY = ("remember", "forget")
 _OBJECTIONS: dict[Heard, str] = {
     "ignored": "That question is not open any more: it was answered, or its time is over.",
@@ -168,9 +170,9 @@ class Reception:
 
     async def _is_overtaken(self, verb: Verb, inbound: Inbound) -> bool:
         """Whether a later one was obeyed: what an outage left is read beside what is new."""
-        if verb.name not in ORDERED:
+        if verb.name not in _ORDERED:
             return False
-        log, key = self._ports.log, ORDERED[verb.name]
+        log, key = self._ports.log, f"{_ORDERED[verb.name]} {_object(verb)}"
         at = int(inbound.body.get("at") or self._ports.clock.now_ms())
         if at < int(log.cursor(f"verbs:{inbound.source}", key) or 0):
             return True
@@ -355,6 +357,12 @@ def _place_of(conversation: ConversationId) -> Place:
     adapter, _, rest = conversation.partition(":")
     room, _, thread = rest.partition(":")
     return Place(adapter, room, thread)
+
+
+def _object(verb: Verb) -> str:
+    """What it is about: a person's id; of `!schedules pause ID`, the id."""
+    words = verb.rest.split()
+    return " ".join(words[1:2] if verb.name == "schedules" else words[:1])
 
 
 def _closed(inbound: Inbound) -> Inbound:

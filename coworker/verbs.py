@@ -45,8 +45,6 @@ _PREFIX = re.compile(r"(queue|instead):\s*(.+)", re.DOTALL | re.IGNORECASE)
 _OWNERS_BIND = "Only an owner binds a room. In a thread, `!repo NAME` is for that thread alone."
 CHANGING = frozenset(["remember", "forget", "pair", "unpair", "unrule", "schedules"])
 """Verbs that change something before they are answered: a second time would not be the same."""
-ORDERED = {"pair": "people", "unpair": "people", "unrule": "rules", "schedules": "schedules"}
-"""What those verbs change of which the last one said must win, whenever it is heard."""
 _STOP_WHICH = (
     "{count} are at work or wait here: {names}. "
     "Say stop in the thread of the one that is meant, or as a reply to its message; "
@@ -279,7 +277,8 @@ class Verbs:
         """
         log, room = self._ports.log, dataclasses.replace(inbound.place, thread="")
         beside = log.schedules.waiting_around(inbound.conversation)
-        is_to_room = _speaks_to_room(inbound)
+        person = self._ports.people.find(inbound.body["sender"])
+        is_to_room = _speaks_to_room(inbound) and person is not None and person.role != "guest"
         return [
             row
             for row in log.conversations()

@@ -45,14 +45,14 @@ async def _about(client: AsyncWebClient, file: Json) -> Json:
 
 
 async def upload(client: AsyncWebClient, place: Place, file: Json, name: str) -> None:
-    """Put a text file into the thread; people see its title. Raises as `calls.ask` does."""
+    """Put a text file into the thread under that name. Raises as `calls.ask` does."""
     await calls.ask(
         client.files_upload_v2(
             channel=place.room,
             thread_ts=place.thread or None,
             content=file["text"],
             filename=name,
-            title=file["name"],
+            title=name,
         )
     )
 

@@ -131,7 +131,8 @@ class Voice:
 
     async def _has_file(self, place: Place, name: str) -> bool:
         async for message in self._standing(place):
-            if any(file.get("name") == name for file in message.get("files") or ()):
+            shared = message.get("files") or ()
+            if any(name in (each.get("name"), each.get("title")) for each in shared):
                 return True
         return False
 

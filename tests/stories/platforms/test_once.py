@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from tests.fakes import until
 from tests.fakes.slack import ALICE, BOB, BOT, GENERAL
 from tests.fakes.slack.world import Message
 from tests.stories.test_forget import files_with
@@ -62,6 +65,8 @@ async def test_what_was_said_in_two_rooms_meanwhile_is_heard_in_its_order(team):
         ops = t.slack.channel("ops", ALICE, new)  # read after the other room
         await t.ends()
         await t.slack.says(ALICE, ops, f"<@{BOT}> !pair slack:{new} newbie")
+        said = time.time()
+        await until(lambda: time.time() - said > 0.01, 30)  # nobody says both within a millisecond
         await t.slack.says(ALICE, GENERAL, f"<@{BOT}> !unpair slack:{new}")
         await t.starts()
         await told(t, ALICE, "!rules", "Where no rule fits", room=ops)
@@ -71,15 +76,17 @@ async def test_what_was_said_in_two_rooms_meanwhile_is_heard_in_its_order(team):
 
 async def test_what_an_outage_left_does_not_undo_what_was_said_since(team):
     async with team([], "slack") as t:
-        new = t.slack.user("new")
+        new, other = t.slack.user("new"), t.slack.user("other")
         ops = t.slack.channel("ops", ALICE, new)
         await t.ends()
         await t.slack.says(ALICE, ops, f"<@{BOT}> !pair slack:{new} newbie")
+        await t.slack.says(ALICE, ops, f"<@{BOT}> !pair slack:{other} other")
         t.slack.fault("conversations.history", "slow", 9, seconds=2)
         await t.starts()
         await t.slack.connected()
         await told(t, ALICE, f"!unpair slack:{new}", "")
         in_ops = t.slack.messages
+        await t.slack.until(lambda: [m for m in in_ops(ops) if "other, member" in m.shown])
         await t.slack.until(lambda: [m for m in in_ops(ops) if "hear this late" in m.shown])
         await told(t, new, "hello?", "I do not know", room=ops)
         assert not t.model.requests

@@ -64,6 +64,10 @@ async def test_in_chat_it_is_stopped_by_its_id_and_pausing_or_removing_says_how(
 async def test_a_stop_said_to_its_room_finds_it(busy, kind):
     async with busy(kind.partition("-")[0], kind) as (t, chat, schedule):
         to_room = chat.apart() if kind == "slack" else chat
+        if kind == "slack":
+            guests = chat.apart()
+            await guests.opens("stop", who="gus")
+            await guests.hears("Nothing is running here")
         await to_room.opens("stop", who="bob")
         await t.delivered()
         (fired,) = await t.link.call("schedule", action="history", name=schedule)
