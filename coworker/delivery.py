@@ -65,9 +65,10 @@ class Delivery:
         self._tasks.request(conversation)
 
     def request_all(self, adapter: str | None = None) -> None:
-        """Send whatever waits, for one adapter or for all."""
+        """Send whatever waits, for one adapter or for all: there is reason to hope again."""
         waiting = [outbound for outbound, _ in self._log.undelivered()]
         for conversation in {o.conversation for o in waiting if adapter in (None, o.place.adapter)}:
+            self._held.pop(conversation, None)
             self.request(conversation)
 
     async def stop(self) -> None:

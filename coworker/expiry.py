@@ -5,6 +5,8 @@ It only says that the time is over; whose answer counts is policy's to say.
 
 from __future__ import annotations
 
+import asyncio
+
 from coworker.agent.act import Ports
 from coworker.agent.fold import fold
 from coworker.dispatch import Dispatch
@@ -51,6 +53,7 @@ class Expiry:
                 await self._dispatch.ingest(said)
 
     async def _end(self, conversation: ConversationId) -> int | None:
+        await asyncio.sleep(0)  # there may be thousands, and others want to be heard
         hours = self._ports.config.approvals.expire_hours
         ends = [expires_at(ask, hours) for ask in await self._asks(conversation)]
         return min((end for end in ends if end is not None), default=None)

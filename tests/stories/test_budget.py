@@ -74,7 +74,7 @@ async def test_a_verb_answers_too(world):
         conversation = await w.says("look at the log")
         await w.hears()
         queue = await w.link.call("say", text="!queue", conversation=conversation)
-        assert "1. I have spent $0.31 of the $0.40" in queue["answer"]
+        assert "question 1: I have spent $0.31 of the $0.40" in queue["answer"]
         await w.says("!approve 1", conversation)
         assert (await w.hears()).text == "Seen."
 
