@@ -45,6 +45,7 @@ _SETTINGS = (
     "core.attributesFile=/dev/null",
     "core.excludesFile=/dev/null",
     "core.quotePath=false",
+    "diff.autoRefreshIndex=false",  # git diff would write to their index
     "core.bigFileThreshold=32m",
     "log.showSignature=false",
     "gpg.program=false",

@@ -169,7 +169,11 @@ async def _diff(checkout: Checkout, args: GitDiff, workspace: Workspace | None) 
         arguments = ["diff", *_patch(checkout), *submodules, "--end-of-options", revision]
         text = await _git(checkout, *arguments, "--", *where)
     what = f"in {args.range}" if args.range else "that are not committed"
-    return bounded(text, more="Name a path.") if text else f"No changes {what}{_of(args.path)}."
+    return (
+        bounded(text, more="Name a path.")
+        if text.strip()
+        else f"No changes {what}{_of(args.path)}."
+    )
 
 
 async def _show(checkout: Checkout, args: GitShow) -> str:

@@ -122,10 +122,13 @@ class Team:
             await until(lambda: len(self.telegram.updates.offsets) > polls, 30)
 
     async def delivered(self, within: float = 30) -> None:
-        """Wait until nothing is left to be said."""
+        """Wait until nothing is left to be said, nor to be done about what was."""
+        quiet = 0
         async with asyncio.timeout(within):
-            while (now := await self.status())["undelivered"] or now["running"]:
-                await asyncio.sleep(0.05)
+            while quiet < 2:  # between a message's arrival and what it wakes nothing runs
+                now = await self.status()
+                quiet = 0 if now["undelivered"] or now["running"] else quiet + 1
+                await asyncio.sleep(0.03)
 
     async def was_away(self, hours: float) -> None:
         """Let the ended daemon have listened for the last time so long ago."""
