@@ -44,15 +44,15 @@ async def _about(client: AsyncWebClient, file: Json) -> Json:
         return file
 
 
-async def upload(client: AsyncWebClient, place: Place, file: Json, name: str) -> None:
-    """Put a text file into the thread under that name. Raises as `calls.ask` does."""
+async def upload(client: AsyncWebClient, place: Place, file: Json) -> None:
+    """Put a text file into the thread. Raises as `calls.ask` does."""
     await calls.ask(
         client.files_upload_v2(
             channel=place.room,
             thread_ts=place.thread or None,
             content=file["text"],
-            filename=name,
-            title=name,
+            filename=file["name"],
+            title=file["name"],
         )
     )
 

@@ -6,6 +6,7 @@ It knows Slack's limits and nothing of requests or connections.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -67,7 +68,8 @@ def parts(outbound: Outbound) -> list[Json]:
     text = outbound.body[key]
     pages = _pages(text)
     if len(pages) > _MOST_PAGES and outbound.op == "reply":
-        file = {"name": "reply.md", "text": text}
+        name = f"reply-{zlib.crc32(outbound.key.encode()):08x}.md"  # by which it is found again
+        file = {"name": name, "text": text}
         last = {**outbound.body, key: _IN_FILE, "file": file}
         return [{**outbound.body, key: pages[0]}, last]
     return [{**outbound.body, key: page} for page in pages]

@@ -6,7 +6,6 @@ It joins the parts over one connection and keeps nothing across two.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -220,9 +219,7 @@ class Slack:
         )
 
         async def hear(event: Json) -> None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_IN_ORDER_S):
-                    await self._has_read.wait()
+            await _happens(self._has_read, _IN_ORDER_S)
             await ears.event(event)
 
         socket = listen.CommitThenAck(bolt, self._app_token, hear, self._ping_s)
@@ -261,10 +258,7 @@ class Slack:
 
     async def _hears_hello(self) -> bool:
         """Whether a new socket was opened just now; waits a little for it."""
-        try:  # `wait_for` would lose a cancellation that comes together with the hello
-            async with asyncio.timeout(self._ping_s):
-                await self._hello.wait()
-        except TimeoutError:
+        if not await _happens(self._hello, self._ping_s):
             return False
         self._hello.clear()
         return True
@@ -288,3 +282,13 @@ class Slack:
         """When something last came in: a frame, or the answer to a ping."""
         pong = self._connection.socket.client.last_ping_pong_time if self._connection else None
         return max(self._frame_ms, round((pong or 0) * 1000))
+
+
+async def _happens(event: asyncio.Event, within_s: float) -> bool:
+    """Whether it happens within that time."""
+    try:  # `wait_for` would lose a cancellation that comes together with the event
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

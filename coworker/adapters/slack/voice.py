@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -117,10 +116,10 @@ class Voice:
 
     async def _attached(self, outbound: Outbound) -> Outbound:
         """The same once its file is in the thread, or with the reason why it is not."""
-        body, name = outbound.body, f"reply-{zlib.crc32(outbound.key.encode()):08x}.md"
+        body, place = outbound.body, outbound.place
         try:
-            if not await self._has_file(outbound.place, name):  # an earlier process may have died
-                await files.upload(self._client, outbound.place, body["file"], name)
+            if not await self._has_file(place, body["file"]["name"]):  # from a process that died
+                await files.upload(self._client, place, body["file"])
         except (Unavailable, Undeliverable) as error:
             if isinstance(error, Unavailable) and calls.code(error) != "missing_scope":
                 raise

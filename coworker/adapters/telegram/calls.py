@@ -110,14 +110,11 @@ class Calls:
 
     async def edit(self, place: Place, message: str, said: Said) -> None:
         """Write over a message of ours. Doing so again is harmless."""
-        self._rooms.learn(place, message)
         text, entities = said.formatted()
         rich = {"rich_message": {"markdown": said.text}}
         common: Json = {"reply_markup": said.markup, "link_preview_options": _NO_PREVIEW}
 
-        async def ask(chat: int) -> None:
-            number = numbered(place, chat, message)
-
+        async def ask(chat: int, number: int) -> None:
             async def over(words: str, **form: Any) -> None:
                 with _unchanged_is_fine():
                     await self._bot.edit_message_text(words, chat, number, **form, **common)
@@ -129,7 +126,7 @@ class Calls:
                 lambda: over(text),
             )
 
-        await self._at(place, ask)
+        await self._about(place, message, ask)
 
     async def draft(self, place: Place, number: int, said: Said) -> None:
         """Show a draft of what is being written, in a private chat. It vanishes after 30 s."""
@@ -153,13 +150,11 @@ class Calls:
 
     async def mark(self, place: Place, message: str, emoji: str) -> None:
         """React to a message; a room's reactions arrive in the order in which they were given."""
-        self._rooms.learn(place, message)
         async with self._turns.setdefault(place.room, asyncio.Lock()):
-            await self._at(
+            await self._about(
                 place,
-                lambda chat: self._bot.set_message_reaction(
-                    chat, numbered(place, chat, message), emoji
-                ),
+                message,
+                lambda chat, number: self._bot.set_message_reaction(chat, number, emoji),
             )
 
     async def type(self, place: Place) -> None:
@@ -170,11 +165,11 @@ class Calls:
 
     async def show_buttons(self, place: Place, message: str, said: Said) -> None:
         """Replace the buttons of a message of ours, leaving its text alone."""
-        self._rooms.learn(place, message)
-        await self._at(
+        await self._about(
             place,
-            lambda chat: self._bot.edit_message_reply_markup(
-                chat, numbered(place, chat, message), reply_markup=said.markup
+            message,
+            lambda chat, number: self._bot.edit_message_reply_markup(
+                chat, number, reply_markup=said.markup
             ),
         )
 
@@ -221,6 +216,13 @@ class Calls:
             )
 
         return await self._at(place, ask)
+
+    async def _about(
+        self, place: Place, message: str, ask: Callable[[int, int], Awaitable[Any]]
+    ) -> None:
+        """Ask for something about a message of the chat that the place is now."""
+        self._rooms.learn(place, message)
+        await self._at(place, lambda chat: ask(chat, numbered(place, chat, message)))
 
     async def _at(self, place: Place, ask: Callable[[int], Awaitable[Result]]) -> Result:
         """Ask for something in the chat that the place is now."""
