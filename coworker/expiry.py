@@ -40,23 +40,24 @@ class Expiry:
         now = self._ports.clock.now_ms()
         for (conversation, _), end in self._ends.items():
             if end is not None and end < now:
-                await self.close(conversation)
-
-    async def close(self, conversation: ConversationId) -> None:
-        """Close what has expired there by now."""
-        row, now = self._ports.log.conversation(conversation), self._ports.clock.now_ms()
-        for ask in await self._asks(conversation):
-            if row and is_expired(ask, now, self._ports.config.approvals.expire_hours):
-                name = f"{conversation}:{ask['run']}:{ask['ask']}"
-                body = {"sender": CLOCK, "ask": ask["ask"], "text": "expired"}
-                said = Inbound("clock", name, conversation, "answer", body, row.place)
-                await self._dispatch.ingest(said)
+                await expire(conversation, self._ports, self._dispatch)
 
     async def _end(self, conversation: ConversationId) -> int | None:
         await asyncio.sleep(0)  # there may be thousands, and others want to be heard
         hours = self._ports.config.approvals.expire_hours
-        ends = [expires_at(ask, hours) for ask in await self._asks(conversation)]
+        ends = [expires_at(ask, hours) for ask in await _asks(conversation, self._ports)]
         return min((end for end in ends if end is not None), default=None)
 
-    async def _asks(self, conversation: ConversationId) -> list[Json]:
-        return fold(await self._ports.log.load(conversation)).questions
+
+async def expire(conversation: ConversationId, ports: Ports, dispatch: Dispatch) -> None:
+    """Close the questions there whose time is over by now."""
+    row, now = ports.log.conversation(conversation), ports.clock.now_ms()
+    for ask in await _asks(conversation, ports):
+        if row and is_expired(ask, now, ports.config.approvals.expire_hours):
+            name = f"{conversation}:{ask['run']}:{ask['ask']}"
+            body = {"sender": CLOCK, "ask": ask["ask"], "text": "expired"}
+            await dispatch.ingest(Inbound("clock", name, conversation, "answer", body, row.place))
+
+
+async def _asks(conversation: ConversationId, ports: Ports) -> list[Json]:
+    return fold(await ports.log.load(conversation)).questions

@@ -14,12 +14,13 @@ from coworker.agent.act import Ports
 from coworker.agent.words import notice
 from coworker.dispatch import Dispatch
 from coworker.errors import UsageError
-from coworker.expiry import Expiry
+from coworker.expiry import expire
 from coworker.outage import Outage
 from coworker.questions import Questions
 from coworker.repos.registry import Registry
 from coworker.store.aside import BEGUN
 from coworker.store.homes import home
+from coworker.store.said import place_of
 from coworker.types import ConversationId, Heard, Inbound, Json, Outbound, Place, ask_key
 from coworker.verbs import CHANGING, HELP, Verb, Verbs, prefixed, verb_in
 
@@ -97,7 +98,6 @@ class Reception:
         self._verbs = verbs
         self._outage = outage
         self._questions = Questions(ports)
-        self._expiry = Expiry(ports, dispatch)
         self._deciding = asyncio.Lock()
         self._rooms = [
             (room, name) for name, repo in ports.config.repos.items() for room in repo.rooms
@@ -145,7 +145,7 @@ class Reception:
         log = self._ports.log
         if log.is_followed(conversation):
             return True
-        home = log.at(_place_of(conversation))
+        home = log.at(place_of(conversation))
         return home is not None and log.is_followed(home)
 
     def overview(self, sender: str) -> Json | None:
@@ -189,7 +189,7 @@ class Reception:
     async def _answered(self, inbound: Inbound) -> Heard:
         """Of two answers at the same moment the second is one to nothing."""
         async with self._deciding:
-            await self._expiry.close(inbound.conversation)  # whatever the hour of its next look
+            await expire(inbound.conversation, self._ports, self._dispatch)  # before the next look
             if objection := self._questions.objection(inbound):
                 return objection
             await self._confirm(inbound)
@@ -197,8 +197,10 @@ class Reception:
 
     async def _confirm(self, inbound: Inbound) -> None:
         """Whoever presses a button of what we may have said has seen that it arrived."""
-        on, keys = str(inbound.body.get("on", "")), set(self._questions.keys(inbound))
-        for said, state in self._ports.log.undelivered(inbound.conversation) if on else ():
+        if not (on := inbound.body.get("on")):
+            return
+        keys = set(self._questions.keys(inbound))
+        for said, state in self._ports.log.undelivered(inbound.conversation):
             if state == "sending" and said.key in keys:
                 await self._ports.log.sent(said, on, self._ports.clock.now_ms())
 
@@ -350,13 +352,6 @@ class Reception:
         written = inbound.body.get("at")
         limit_ms = self._ports.config.stale_hours * 3_600_000
         return bool(written and limit_ms and self._ports.clock.now_ms() - written > limit_ms)
-
-
-def _place_of(conversation: ConversationId) -> Place:
-    """The place that a conversation of that name is in, if it began with somebody's words."""
-    adapter, _, rest = conversation.partition(":")
-    room, _, thread = rest.partition(":")
-    return Place(adapter, room, thread)
 
 
 def _object(verb: Verb) -> str:
