@@ -112,13 +112,19 @@ async def test_on_slack_a_reply_in_its_thread_goes_on_with_the_job(team):
         assert "tell us every weekday" not in told
 
 
+async def its_thread(t):
+    """Save it on Slack and let it run; the thread that its post opens."""
+    schedule = await saved(t, t.chat("slack"))
+    await standing(t, "run", name=schedule)
+    again = t.chat("slack")
+    again.root = await again.until(lambda: own_thread(t))
+    await t.delivered()
+    return again
+
+
 async def test_on_slack_a_verb_in_its_thread_is_answered_there(team):
     async with team([*ASKED, say("Two commits since yesterday.")], "slack") as t:
-        schedule = await saved(t, t.chat("slack"))
-        await standing(t, "run", name=schedule)
-        again = t.chat("slack")
-        again.root = await again.until(lambda: own_thread(t))
-        await t.delivered()
+        again = await its_thread(t)
         traced = await t.link.call("why", what=f"slack:{GENERAL}:{again.root.ts}")
         assert traced["reply"]["text"] == "Two commits since yesterday."
         await again.says("!queue")
@@ -129,11 +135,7 @@ async def test_on_slack_a_verb_in_its_thread_is_answered_there(team):
 
 async def test_on_slack_what_is_remembered_in_its_thread_has_a_link_that_opens(team):
     async with team([*ASKED, say("Two commits since yesterday.")], "slack") as t:
-        schedule = await saved(t, t.chat("slack"))
-        await standing(t, "run", name=schedule)
-        again = t.chat("slack")
-        again.root = await again.until(lambda: own_thread(t))
-        await t.delivered()
+        again = await its_thread(t)
         said = await again.says("!remember we decided that ibex listens on port 9999")
         await again.hears("Remembered")
         await again.says("!memory ibex")
